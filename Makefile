@@ -1,0 +1,56 @@
+# Two commands matter: `make demo` and `make test`. Each does all of its own set-up in .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint typecheck imports bench docs clean
+
+help:
+	@echo "make demo   the main job on real images, embedded, end to end"
+	@echo "make test   lint, types, import contracts and all tests"
+	@echo "make lint   formatting and lint only"
+	@echo "make bench  measure speed and size, each beside a limit or a peer"
+	@echo "make docs   build the manual into build/docs"
+	@echo "make clean  remove the environment, the demo's data and caches"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.demo-ready: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[examples]'
+	@touch $@
+
+$(VENV)/.test-ready: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[examples,dataflow,ray,tracking,notebook,test]'
+	@touch $@ $(VENV)/.demo-ready
+
+demo: $(VENV)/.demo-ready
+	@$(BIN)/python examples/digits/demo.py
+
+lint: $(VENV)/.test-ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+typecheck: $(VENV)/.test-ready
+	$(BIN)/mypy
+
+imports: $(VENV)/.test-ready
+	$(BIN)/lint-imports
+
+# pytest comes last, so that its closing line is the last thing printed.
+test: lint typecheck imports
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: $(VENV)/.test-ready
+	$(BIN)/python benchmarks/run.py
+
+docs: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/mkdocs build --strict --site-dir build/docs
+
+clean:
+	rm -rf $(VENV) .demo build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
