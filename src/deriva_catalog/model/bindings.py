@@ -1,0 +1,231 @@
+"""ACL bindings across changes of the model: what they use, and how they follow it.
+
+A projection names columns and foreign keys. When one of them is renamed or moved the
+projection is rewritten; when one is removed the binding goes with it.
+
+Source: ERMrest, "Access control: dynamic ACL bindings"; "The model: operations", delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import BadRequest, Conflict, UnknownName
+from .documents import copy_json
+from .elements import AclBindings, Column, ForeignKey, Model, Table
+from .lookup import column_of, find_foreign_key_by_name, table_at
+from .typenames import is_textlike
+
+__all__ = ["projected_column", "settle_bindings"]
+
+_OnColumn = Callable[[Column], str]
+_OnForeignKey = Callable[[ForeignKey, list[str]], list[str]]
+
+
+def settle_bindings(old: Model, new: Model) -> Model:
+    """The new model with every ACL binding consistent with it.
+
+    Bindings that `old` has too follow the renames, and go when something they use is gone.
+    Others are checked, and given their default `projection_type`.
+
+    Raises:
+        Conflict: a new binding names an unknown column or foreign key.
+        BadRequest: a new binding's path does not connect.
+    """
+    tables = [table for table in new.tables() if _has_bindings(table)]
+    if not tables:
+        return new
+    changer = _Settling.between(old, new)
+    schemas = dict(new.schemas)
+    for table in tables:
+        home = schemas[table.schema]
+        settled = changer.table(table)
+        schemas[table.schema] = replace(home, tables={**home.tables, table.name: settled})
+    return replace(new, schemas=schemas)
+
+
+def projected_column(
+    model: Model, subject: Table, start: Table, projection: str | list[Any]
+) -> Column:
+    """The column that a projection ends in, and a check that everything it names exists.
+
+    Args:
+        model: The model that the names are looked up in.
+        subject: The table that has the binding, for messages.
+        start: Where the path begins: `subject`, or for a foreign key the referenced table.
+        projection: As in the binding's document.
+
+    Raises:
+        Conflict: a column or foreign key is unknown.
+        BadRequest: the path does not connect.
+    """
+    found: list[Column] = []
+
+    def note(column: Column) -> str:
+        found.append(column)
+        return column.name
+
+    try:
+        _Walk(model, start, note, lambda _fkey, pair: pair).projection(projection)
+    except UnknownName as error:
+        raise Conflict(
+            f"An ACL binding of {subject.qualified!r}: {error.message}", hint=error.hint
+        ) from None
+    return found[-1]
+
+
+def _has_bindings(table: Table) -> bool:
+    return bool(
+        table.acl_bindings
+        or any(column.acl_bindings for column in table.columns)
+        or any(fkey.acl_bindings for fkey in table.foreign_keys)
+    )
+
+
+class _Gone(Exception):
+    """Something that a binding uses exists no more."""
+
+
+@dataclass
+class _Settling:
+    old: Model
+    new: Model
+    known: Mapping[str, tuple[Table, AclBindings]]
+    columns: Mapping[str, str]
+    foreign_keys: Mapping[str, list[str]]
+
+    @classmethod
+    def between(cls, old: Model, new: Model) -> _Settling:
+        known: dict[str, tuple[Table, AclBindings]] = {}
+        for table in old.tables():
+            known[table.rid] = (table, table.acl_bindings)
+            known |= {column.rid: (table, column.acl_bindings) for column in table.columns}
+            for fkey in table.foreign_keys:
+                start = table_at(old, fkey.referenced_schema, fkey.referenced_table)
+                known[fkey.rid] = (start, fkey.acl_bindings)
+        return cls(
+            old,
+            new,
+            known,
+            {column.rid: column.name for table in new.tables() for column in table.columns},
+            {f.rid: [table.schema, f.name] for table in new.tables() for f in table.foreign_keys},
+        )
+
+    def table(self, table: Table) -> Table:
+        columns = tuple(
+            replace(c, acl_bindings=self._bindings(table, table, c.rid, c.acl_bindings))
+            if c.acl_bindings
+            else c
+            for c in table.columns
+        )
+        foreign_keys = tuple(
+            replace(f, acl_bindings=self._of_foreign_key(table, f)) if f.acl_bindings else f
+            for f in table.foreign_keys
+        )
+        own = self._bindings(table, table, table.rid, table.acl_bindings)
+        return replace(table, columns=columns, foreign_keys=foreign_keys, acl_bindings=own)
+
+    def _of_foreign_key(self, table: Table, fkey: ForeignKey) -> AclBindings:
+        start = table_at(self.new, fkey.referenced_schema, fkey.referenced_table)
+        return self._bindings(table, start, fkey.rid, fkey.acl_bindings)
+
+    def _bindings(
+        self, subject: Table, start: Table, rid: str, bindings: AclBindings
+    ) -> AclBindings:
+        old_start, before = self.known.get(rid, (start, {}))
+        settled: dict[str, Any] = {}
+        for name, binding in bindings.items():
+            if binding is False:
+                settled[name] = False
+            elif name in before and before[name] == binding:
+                try:
+                    settled[name] = self._carried(old_start, binding)
+                except _Gone:
+                    continue
+            else:
+                settled[name] = self._checked(subject, start, binding)
+        return settled
+
+    def _checked(self, subject: Table, start: Table, binding: Mapping[str, Any]) -> dict[str, Any]:
+        column = projected_column(self.new, subject, start, binding["projection"])
+        kind = column.type.base if column.type.is_array and column.type.base else column.type
+        default = "acl" if is_textlike(kind) else "nonnull"
+        return {"projection_type": default, **binding}
+
+    def _carried(self, start: Table, binding: Mapping[str, Any]) -> dict[str, Any]:
+        walk = _Walk(self.old, start, self._column_now, self._foreign_key_now)
+        return {**binding, "projection": walk.projection(binding["projection"])}
+
+    def _column_now(self, column: Column) -> str:
+        if column.rid not in self.columns:
+            raise _Gone
+        return self.columns[column.rid]
+
+    def _foreign_key_now(self, fkey: ForeignKey, _pair: list[str]) -> list[str]:
+        if fkey.rid not in self.foreign_keys:
+            raise _Gone
+        return self.foreign_keys[fkey.rid]
+
+
+@dataclass
+class _Walk:
+    """Goes along a projection and gives back one with the names that the callbacks return."""
+
+    model: Model
+    start: Table
+    on_column: _OnColumn
+    on_foreign_key: _OnForeignKey
+    aliases: dict[str, Table] = field(default_factory=dict)
+
+    def projection(self, projection: str | list[Any]) -> str | list[Any]:
+        self.aliases = {"base": self.start}
+        context = self.start
+        if isinstance(projection, str):
+            return self.on_column(column_of(context, projection))
+        renamed: list[Any] = []
+        for element in projection[:-1]:
+            if "outbound" in element or "inbound" in element:
+                changed, context = self._join(element, context)
+            else:
+                changed = self._filter(element, context)
+            renamed.append(changed)
+        return [*renamed, self.on_column(column_of(context, projection[-1]))]
+
+    def _join(self, element: Mapping[str, Any], context: Table) -> tuple[dict[str, Any], Table]:
+        direction = "outbound" if "outbound" in element else "inbound"
+        if element.get("context") is not None:
+            context = self._alias(element["context"])
+        pair = list(element[direction])
+        referring, fkey = find_foreign_key_by_name(self.model, *pair)
+        referred = table_at(self.model, fkey.referenced_schema, fkey.referenced_table)
+        here, there = (referring, referred) if direction == "outbound" else (referred, referring)
+        if here.rid != context.rid:
+            raise BadRequest(
+                f"The {direction} foreign key {pair!r} of a projection starts at "
+                f"{here.qualified!r}, but the path is at {context.qualified!r}."
+            )
+        if isinstance(element.get("alias"), str):
+            self.aliases[element["alias"]] = there
+        return {**copy_json(element), direction: self.on_foreign_key(fkey, pair)}, there
+
+    def _alias(self, alias: Any) -> Table:
+        if alias not in self.aliases:
+            raise BadRequest(f"The projection of an ACL binding uses an unknown alias {alias!r}.")
+        return self.aliases[alias]
+
+    def _filter(self, element: Mapping[str, Any], context: Table) -> dict[str, Any]:
+        changed: dict[str, Any] = copy_json(element)
+        for junction in ("and", "or"):
+            if junction in element:
+                changed[junction] = [self._filter(term, context) for term in element[junction]]
+                return changed
+        column = element["filter"]
+        if isinstance(column, str):
+            changed["filter"] = self.on_column(column_of(context, column))
+        else:
+            table = context if len(column) == 1 else self._alias(column[0])
+            name = self.on_column(column_of(table, column[-1]))
+            changed["filter"] = [*column[:-1], name]
+        return changed
