@@ -1,0 +1,1 @@
+"""Everything that differs between SQLite and another database, and nothing else."""
