@@ -1,0 +1,41 @@
+"""Catalogs behind one interface: in this process."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .connection import connect as connect
+    from .connection import create_catalog as create_catalog
+    from .local import LocalCatalog as LocalCatalog
+    from .local import create_local as create_local
+    from .local import open_local as open_local
+    from .registry import Registered as Registered
+    from .registry import Registry as Registry
+
+_HOMES = {
+    "LocalCatalog": "local",
+    "Registered": "registry",
+    "Registry": "registry",
+    "connect": "connection",
+    "create_catalog": "connection",
+    "create_local": "local",
+    "open_local": "local",
+}
+
+__all__ = [
+    "LocalCatalog",
+    "Registered",
+    "Registry",
+    "connect",
+    "create_catalog",
+    "create_local",
+    "open_local",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

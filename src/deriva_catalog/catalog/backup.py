@@ -1,0 +1,85 @@
+"""Copies of a whole catalog: its database and its objects, in a directory of the same form.
+
+A backup is itself a catalog: it can be opened where it lies.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from ..errors import Conflict, Unavailable
+from .local import DATABASE, OBJECTS, LocalCatalog, open_local
+
+
+def backup(catalog: LocalCatalog, destination: str | os.PathLike[str]) -> Path:
+    """Write a consistent copy of a catalog, which may be in use meanwhile.
+
+    The database is copied first: every object that it knows was complete before that. Objects
+    are hard links where the file system allows it (an object is never written twice), else
+    copies. The copy appears under its name when it is complete.
+
+    Args:
+        catalog: The live catalog.
+        destination: A directory that does not exist yet.
+
+    Raises:
+        Conflict: `destination` exists.
+        Unavailable: it cannot be written.
+    """
+    place = Path(destination).absolute()
+    if place.exists():
+        raise Conflict(
+            f"A copy cannot be written to {str(place)!r}: it exists.", hint="Choose another name."
+        )
+    building = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    try:
+        building.mkdir(parents=True)
+        catalog.store.storage.copy_to(building / DATABASE)
+        objects = catalog.directory / OBJECTS
+        if objects.is_dir():
+            shutil.copytree(objects, building / OBJECTS, copy_function=_link)
+        building.rename(place)
+    except OSError as error:
+        shutil.rmtree(building, ignore_errors=True)
+        if isinstance(error, Unavailable):
+            raise
+        raise Unavailable(
+            f"The copy of catalog {catalog.id!r} cannot be written to {str(place)!r}: {error}.",
+            hint="Check the space on the device and the rights on the directory.",
+        ) from error
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return place
+
+
+def restore(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    client: str | None = None,
+) -> LocalCatalog:
+    """Make a catalog of a backup, in a directory that does not exist yet, and open it.
+
+    Raises:
+        NotFound: there is no backup in `source`.
+        Corrupted: it is damaged.
+        Conflict: `destination` exists.
+    """
+    original = open_local(source, client=client)
+    try:
+        place = backup(original, destination)
+    finally:
+        original.close()
+    return open_local(place, client=client)
+
+
+def _link(source: str, destination: str) -> str:
+    try:
+        os.link(source, destination)
+    except OSError:  # another device, or a file system without links
+        shutil.copy2(source, destination)
+    return destination

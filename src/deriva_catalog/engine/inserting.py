@@ -1,0 +1,236 @@
+"""Inserting rows.
+
+Source: ERMrest, "POST entity" and "RID leases".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from ..errors import BadRequest, Forbidden
+from ..model.elements import SYSTEM_COLUMNS, Column, Table
+from ..model.lookup import column_of
+from ..model.types import is_serial
+from . import references
+from .effects import Removal, open_rows, perform
+from .relation import START
+from .rids import push_rids, take_numbers, take_rids
+from .rows import (
+    cached_encoder,
+    decoded_column,
+    encoded_column,
+    json_rows,
+    members,
+    refuse_nulls,
+    serial_sequence,
+)
+from .transaction import Writing
+from .uniqueness import refuse_repetition, refused_insertion
+
+LEASES = ("public", "ERMrest_RID_Lease")
+_MAY_BE_GIVEN = ("RID", "RCT", "RCB")
+_TEMPLATE_NAMES = ("URI", "uri", "ID", "id")
+_TEMPLATE_TYPES = ("ermrest_uri", "ermrest_curie")
+
+Rows = Sequence[Mapping[str, Any]]
+Columns = dict[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an insertion treats defaults and collisions; see `Catalog.insert`."""
+
+    defaults: frozenset[str] = frozenset()
+    nondefaults: frozenset[str] = frozenset()
+    on_conflict: Literal["skip"] | None = None
+
+
+def insert(
+    writing: Writing, table: Table, rows: Rows, options: Options, *, returning: bool = True
+) -> list[dict[str, Any]]:
+    """Insert rows and return those inserted, in input order, with all columns.
+
+    Raises:
+        BadRequest: rows are malformed or repeat each other's keys.
+        Conflict: a row contradicts the model or existing rows.
+    """
+    _check_options(table, options)
+    if not rows:
+        return []
+    columns = _columns(writing, table, rows, options)
+    live = writing.tables.live(table)
+    mark = writing.storage.insert_mark(writing.connection, live)
+    _put(writing, table, live, columns, len(rows), mark, options)
+    new = writing.storage.inserted_since(live, mark)
+    if options.on_conflict == "skip" and not _any(writing, live, new):
+        return []
+    writing.changed = True
+    references.check_rows(writing, table, table.foreign_keys, new)
+    if "RID" in options.nondefaults:
+        _given_rids(writing, table, columns["RID"])
+    if options.on_conflict is None:
+        return json_rows(_decoded(table, columns)) if returning else []
+    return _inserted(writing, table, columns, new, returning=returning)
+
+
+def _check_options(table: Table, options: Options) -> None:
+    for name in (*options.defaults, *options.nondefaults):
+        column_of(table, name)
+    for name in options.nondefaults:
+        if name in SYSTEM_COLUMNS and name not in _MAY_BE_GIVEN:
+            raise Forbidden(
+                f"Column {name!r} of table {table.qualified!r} is kept by the catalog.",
+                hint=f"Only {', '.join(_MAY_BE_GIVEN)} can be given.",
+            )
+
+
+# --- values ------------------------------------------------------------------------------
+
+
+def _columns(writing: Writing, table: Table, rows: Rows, options: Options) -> Columns:
+    """The stored values of a batch, by column name, without the hidden column."""
+    for kind in set(map(type, rows)):
+        if not issubclass(kind, Mapping):
+            raise BadRequest(
+                f"A row is an object of column names to values, not a {kind.__name__}."
+            )
+    columns: Columns = {}
+    for column in table.columns:
+        columns[column.name] = _values(writing, table, column, rows, options)
+    for column in table.columns:
+        if column.name in _TEMPLATE_NAMES and column.type.typename in _TEMPLATE_TYPES:
+            columns[column.name] = _with_rids(columns[column.name], columns["RID"])
+        if not column.is_system or column.name in options.nondefaults:
+            refuse_nulls(table, column, columns[column.name])
+    return columns
+
+
+def _values(
+    writing: Writing, table: Table, column: Column, rows: Rows, options: Options
+) -> Sequence[Any]:
+    count = len(rows)
+    if column.is_system and column.name not in options.nondefaults:
+        if column.name == "RID":
+            return take_rids(writing.connection, count)
+        return [writing.stamp if column.name in ("RCT", "RMT") else writing.client] * count
+    if column.name not in options.defaults:
+        return encoded_column(column, members(rows, column, column.name))
+    if is_serial(column.type):
+        first = take_numbers(writing.connection, serial_sequence(column), count)
+        return range(first, first + count)
+    value = column.default
+    if value is None and column.type.is_array and not column.nullok:
+        value = ()
+    return [cached_encoder(column.type, column.name)(value)] * count
+
+
+def _with_rids(values: Sequence[Any], rids: Sequence[str]) -> list[Any]:
+    return [
+        value.replace("{RID}", rid) if isinstance(value, str) else value
+        for value, rid in zip(values, rids, strict=True)
+    ]
+
+
+def _decoded(table: Table, columns: Columns) -> Columns:
+    return {c.name: decoded_column(c, columns[c.name]) for c in table.columns}
+
+
+# --- statements --------------------------------------------------------------------------
+
+
+def _put(
+    writing: Writing,
+    table: Table,
+    live: sa.Table,
+    columns: Columns,
+    count: int,
+    mark: int,
+    options: Options,
+) -> None:
+    text, order = writing.tables.insertion(live, writing.connection.dialect)
+    if options.on_conflict == "skip":
+        text += " ON CONFLICT DO NOTHING"
+        for key in table.keys:
+            refuse_repetition(table, key.columns, [columns[name] for name in key.columns])
+    stored: dict[str, Iterable[Any]] = {**columns, START: repeat(writing.time, count)}
+    batch = list(zip(*(stored[name] for name in order), strict=True))
+    try:
+        writing.connection.exec_driver_sql(text, batch)
+    except sa.exc.IntegrityError as error:
+        raise refused_insertion(writing, table, columns, mark, error) from error
+
+
+def _any(writing: Writing, live: sa.Table, rows: sa.ColumnElement[bool]) -> bool:
+    found = sa.select(sa.literal(1)).select_from(live).where(rows).limit(1)
+    return writing.run(found).first() is not None
+
+
+def _inserted(
+    writing: Writing,
+    table: Table,
+    columns: Columns,
+    new: sa.ColumnElement[bool],
+    *,
+    returning: bool,
+) -> list[dict[str, Any]]:
+    """The rows that were not skipped."""
+    live = writing.tables.live(table)
+    if not returning:
+        return []
+    kept = set(writing.run(sa.select(live.c.RID).where(new)).scalars())
+    chosen = [n for n, rid in enumerate(columns["RID"]) if rid in kept]
+    if len(chosen) < len(columns["RID"]):
+        columns = {name: [values[n] for n in chosen] for name, values in columns.items()}
+    return json_rows(_decoded(table, columns))
+
+
+def _given_rids(writing: Writing, table: Table, rids: Sequence[str]) -> None:
+    """Move the sequence beyond chosen RIDs, and consume the leases on them."""
+    push_rids(writing.connection, rids)
+    leases = writing.model.schemas[LEASES[0]].tables[LEASES[1]]
+    if table.rid == leases.rid:
+        return
+    lease = writing.tables.live(leases)
+    rows = open_rows(writing, leases)
+    with writing.temporary(sa.Column("r", sa.Text, primary_key=True)) as given:
+        writing.load(given, [(rid,) for rid in rids])
+        used = sa.select(lease.c.RID).where(lease.c.RID.in_(sa.select(given.c.r)))
+        count = writing.run(sa.insert(rows).from_select(["r"], used)).rowcount
+    if count:
+        perform(writing, Removal(leases, rows))
+    else:
+        writing.drop_temporary(rows)
+
+
+# --- leases ------------------------------------------------------------------------------
+
+
+def lease_rids(writing: Writing, tokens: Sequence[str]) -> dict[str, str]:
+    """A RID for each token of this client.
+
+    A token keeps its RID for good: also after a row with that RID was inserted and the lease
+    with it consumed, so that a caller who lost the answer can find out what became of it.
+    """
+    leases = writing.model.schemas[LEASES[0]].tables[LEASES[1]]
+    live, past = writing.tables.live(leases), writing.tables.history(leases)
+    found: dict[str, str] = {}
+    with writing.temporary(sa.Column("token", sa.Text, primary_key=True)) as wanted:
+        writing.load(wanted, [(token,) for token in dict.fromkeys(tokens)])
+        for source in (past, live):
+            known = sa.select(source.c.ID, source.c.RID).join(
+                wanted,
+                sa.and_(
+                    wanted.c.token == source.c.ID, source.c.RCB.is_not_distinct_from(writing.client)
+                ),
+            )
+            found |= {str(row[0]): str(row[1]) for row in writing.run(known)}
+    missing = [token for token in dict.fromkeys(tokens) if token not in found]
+    if missing:
+        rows = insert(writing, leases, [{"ID": token} for token in missing], Options())
+        found |= {row["ID"]: row["RID"] for row in rows}
+    return {token: found[token] for token in tokens}

@@ -1,0 +1,165 @@
+"""The reading half of a catalog: queries, counts and the whereabouts of RIDs.
+
+It is the same for the live catalog, for a snapshot and for a bag: they differ in the moment
+(`Reading`) that they open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import rid as rids
+from .. import snaptime
+from ..errors import BadRequest, NotFound
+from ..interface import MediaType, Row, RowLocation
+from ..model.elements import Model, Table
+from ..path.ast import Path, Query, Root, TableName
+from ..path.parser import parse_query
+from .compile import CompileCache, Compiled, compile_query, compile_rows
+from .relation import END, START
+from .serialize import fetch, stream
+from .store import Reading
+
+_TABLES_AT_ONCE = 100
+
+
+class Reader:
+    """Answers reading requests, each from one moment that `opening` supplies."""
+
+    def __init__(self, opening: Callable[[], AbstractContextManager[Reading]]) -> None:
+        self._opening = opening
+        self._compiled = CompileCache()
+
+    @property
+    def model(self) -> Model:
+        """The model of the moment."""
+        with self._opening() as moment:
+            return moment.model
+
+    def fetch(self, query: Query | str) -> list[Row]:
+        """All rows of a query."""
+        parsed = _parsed(query)
+        with self._opening() as moment:
+            return fetch(moment.connection, self._compile(parsed, moment))
+
+    def stream(
+        self, query: Query | str, media_type: MediaType, *, arrays_json: bool = False
+    ) -> Iterator[bytes]:
+        """The serialised result in pieces; the moment stays open until the last one is read."""
+        parsed = _parsed(query)
+        with self._opening() as moment:
+            compiled = self._compile(parsed, moment)
+            yield from stream(moment.connection, compiled, media_type, arrays_json=arrays_json)
+
+    def _compile(self, query: Query, moment: Reading) -> Compiled:
+        given = (query, moment.model, moment.relation, moment.expressions)
+        # Where a snapshot's rows are depends on the live tables too, so it is not kept.
+        return self._compiled.compile(*given) if moment.at is None else compile_query(*given)
+
+    def count(self, path: Path | TableName) -> int:
+        """How many rows of the context table a path reaches."""
+        whole = Path(Root(path)) if isinstance(path, TableName) else path
+        with self._opening() as moment:
+            _, chosen = compile_rows(whole, moment.model, moment.relation, moment.expressions)
+            counted = sa.select(sa.func.count()).select_from(chosen.subquery())
+            return int(moment.connection.execute(counted).scalar_one())
+
+    def resolve_rid(self, rid: str) -> RowLocation:
+        """Where a RID lives, or lived.
+
+        Raises:
+            NotFound: no row has or had it.
+        """
+        found = self.resolve_rids([rid]).get(rid)
+        if found is None:
+            raise NotFound(f"No row of the catalog has the RID {rid!r}.", rid=rid)
+        return found
+
+    def resolve_rids(self, wanted: Iterable[str]) -> dict[str, RowLocation]:
+        """Where each of many RIDs lives; unknown ones are left out.
+
+        A RID matches literally or after normalisation (``1tj`` finds ``1TJ``).
+
+        Cost: one statement for every 100 tables, and as many again if a RID is not found live.
+        """
+        spellings = {text: _spellings(text) for text in wanted}
+        with self._opening() as moment:
+            known = _locate(moment, {s for both in spellings.values() for s in both}, _present)
+            missing = {
+                s for both in spellings.values() if not known.keys() & set(both) for s in both
+            }
+            if missing and moment.history is not None:
+                known |= _locate(moment, missing, _gone)
+        return {
+            text: next(known[s] for s in both if s in known)
+            for text, both in spellings.items()
+            if known.keys() & set(both)
+        }
+
+
+def _parsed(query: Query | str) -> Query:
+    return parse_query(query).query if isinstance(query, str) else query
+
+
+def _spellings(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys((text, rids.normalize(text))))
+    except BadRequest:
+        return (text,)
+
+
+_Lookup = Callable[[Reading, Table, sa.FromClause], "sa.Select[*tuple[Any, ...]] | None"]
+
+
+def _locate(moment: Reading, wanted: Iterable[str], lookup: _Lookup) -> dict[str, RowLocation]:
+    tables = list(moment.model.tables())
+    given = moment.texts(sorted(wanted))
+    found: dict[str, RowLocation] = {}
+    for start in range(0, len(tables), _TABLES_AT_ONCE):
+        part = tables[start : start + _TABLES_AT_ONCE]
+        selects = [(t, lookup(moment, t, given)) for t in part]
+        named = [
+            s.add_columns(sa.literal(start + n).label("t"))
+            for n, (_, s) in enumerate(selects)
+            if s is not None
+        ]
+        if named:
+            _collect(moment, sa.union_all(*named), tables, found)
+    return found
+
+
+def _collect(
+    moment: Reading,
+    statement: sa.CompoundSelect[Any],
+    tables: Sequence[Table],
+    found: dict[str, RowLocation],
+) -> None:
+    for rid, ended, number in moment.connection.execute(statement):
+        table = tables[number]
+        deleted = None if ended is None else snaptime.to_iso(ended)
+        before = found.get(rid)
+        if before is None or (before.deleted_at and deleted and before.deleted_at < deleted):
+            found[rid] = RowLocation(rid, table.schema, table.name, deleted)
+
+
+def _present(moment: Reading, table: Table, given: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:
+    rows = moment.relation(table)
+    none = sa.cast(sa.null(), sa.BigInteger).label("ended")
+    return sa.select(rows.c.RID, none).where(rows.c.RID.in_(sa.select(given.c.value)))
+
+
+def _gone(
+    moment: Reading, table: Table, given: sa.FromClause
+) -> sa.Select[*tuple[Any, ...]] | None:
+    if moment.history is None:
+        return None
+    past = moment.history(table)
+    ended = sa.func.max(past.c[END]).label("ended")
+    found = sa.select(past.c.RID, ended).where(past.c.RID.in_(sa.select(given.c.value)))
+    if moment.at is not None:
+        found = found.where(past.c[START] <= moment.at, past.c[END] <= moment.at)
+    return found.group_by(past.c.RID)

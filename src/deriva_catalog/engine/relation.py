@@ -1,0 +1,122 @@
+"""Where a table's rows are read from: the live rows, or the rows as they were at a time.
+
+The rows at time ``at`` are the live rows that already existed then and the closed versions
+whose interval holds ``at``. The conditions stand inside each branch of the ``UNION ALL``: SQLite
+can then merge two index scans. The live branch is left out when the live table no longer has a
+column that existed at that time: dropping a column closes every live row first, so all the
+rows that are wanted are in the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..model.elements import Model, Table
+from .layout import VERSION_END, VERSION_START, StorageType, history_table, live_table
+
+HISTORY_CAPTURE = "tag:isrd.isi.edu,2020:history-capture"
+"""The annotation that switches a table's history off, when its value is false."""
+
+START = f"\0{VERSION_START}"
+END = f"\0{VERSION_END}"
+_MOST = 4096
+
+
+class Tables:
+    """The physical tables of a catalog as SQLAlchemy sees them, each made only once.
+
+    Keeping the objects keeps SQLAlchemy's compiled statements usable: they are found again by
+    the identity of the tables in them.
+    """
+
+    def __init__(self, storage: StorageType) -> None:
+        self._storage = storage
+        self._made: dict[int, tuple[Table, sa.Table, sa.Table]] = {}
+        self._temporary: dict[tuple[object, ...], sa.Table] = {}
+        self._inserts: dict[int, tuple[sa.Table, str, tuple[str, ...]]] = {}
+
+    def _pair(self, table: Table) -> tuple[Table, sa.Table, sa.Table]:
+        found = self._made.get(id(table))
+        if found is None:
+            if len(self._made) >= _MOST:
+                self._made.clear()
+            found = (table, live_table(table, self._storage), history_table(table, self._storage))
+            self._made[id(table)] = found
+        return found
+
+    def live(self, table: Table) -> sa.Table:
+        """The table of live rows."""
+        return self._pair(table)[1]
+
+    def history(self, table: Table) -> sa.Table:
+        """The table of closed versions."""
+        return self._pair(table)[2]
+
+    def temporary(self, level: int, columns: tuple[sa.Column[object], ...]) -> sa.Table:
+        """A temporary table's description; `level` keeps tables in use at once apart."""
+        signature = (level, *((c.name, type(c.type)) for c in columns))
+        found = self._temporary.get(signature)
+        if found is None:
+            if len(self._temporary) >= _MOST:
+                self._temporary.clear()
+            found = sa.Table(f"_b{level}", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+            self._temporary[signature] = found
+        return found
+
+    def insertion(self, table: sa.Table, dialect: sa.Dialect) -> tuple[str, tuple[str, ...]]:
+        """The text of an INSERT of whole rows for the driver, and the keys of its parameters."""
+        found = self._inserts.get(id(table))
+        if found is None:
+            if len(self._inserts) >= _MOST:
+                self._inserts.clear()
+            values: dict[Any, Any] = {
+                column: sa.bindparam(f"p{i}") for i, column in enumerate(table.c)
+            }
+            compiled = sa.insert(table).values(values).compile(dialect=dialect)
+            keys = [str(column.key) for column in table.c]
+            order = getattr(compiled, "positiontup", None) or [f"p{i}" for i in range(len(keys))]
+            found = (table, str(compiled), tuple(keys[int(name[1:])] for name in order))
+            self._inserts[id(table)] = found
+        return found[1], found[2]
+
+    def as_of(self, table: Table, at: int, current: Mapping[str, Table]) -> sa.FromClause:
+        """The rows of a table as they were.
+
+        Args:
+            table: The table as the model of that time describes it.
+            at: The time, in microseconds since 1970.
+            current: The tables of the live model by RID.
+        """
+        history = self.history(table)
+        closed = sa.select(*(history.c[c.name] for c in table.columns)).where(
+            history.c[START] <= at, at < history.c[END]
+        )
+        now = current.get(table.rid)
+        physical = set() if now is None else {c.physical for c in now.columns}
+        if any(c.physical not in physical for c in table.columns):
+            return closed.subquery()
+        live = self.live(table)
+        still = sa.select(*(live.c[c.name] for c in table.columns)).where(live.c[START] <= at)
+        return sa.union_all(still, closed).subquery()
+
+
+def captures_history(table: Table) -> bool:
+    """Whether the history of a table is kept."""
+    return table.annotations.get(HISTORY_CAPTURE) is not False
+
+
+def with_history_only(model: Model) -> Model:
+    """The model as a snapshot shows it: without the tables whose history was not kept."""
+    if all(captures_history(table) for table in model.tables()):
+        return model
+    schemas = {
+        name: replace(
+            schema, tables={n: t for n, t in schema.tables.items() if captures_history(t)}
+        )
+        for name, schema in model.schemas.items()
+    }
+    return replace(model, schemas=schemas)

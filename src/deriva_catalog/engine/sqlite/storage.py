@@ -1,0 +1,279 @@
+"""A catalog's tables in one SQLite file.
+
+The file is in WAL mode: readers never wait, and writers wait for each other. A writing
+transaction takes the write lock at its beginning (``BEGIN IMMEDIATE``), so it can never find
+out half-way that another one came first. Threads of this process queue on a lock of their own
+before they queue at the file, because SQLite's waiting is by polling.
+
+``synchronous=FULL``: a commit is flushed to the disk before it is reported, so that what was
+committed survives a killed process (as it would with NORMAL) and also a loss of power. It costs
+one flush for each transaction, which a batch of any size pays once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...errors import CatalogError, Corrupted, ReadOnly, Unavailable
+from ...model.elements import ColumnType
+from ..storage import Collision
+from .expressions import SqliteExpressions
+from .functions import register
+from .types import storage_type
+
+PATIENCE_S = 120.0
+"""How long a writer waits for the others, in seconds."""
+
+_OF_PARENTS: list[sa.Engine] = []
+"""Pools that a fork brought along, kept so that nothing closes their connections."""
+
+_CONTENTION = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_NO_WRITING = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+
+
+class SqliteStorage:
+    """The SQLite file of one catalog. Usable from many threads, and after a fork."""
+
+    def __init__(self, path: Path, *, create: bool = False, readonly: bool = False) -> None:
+        self.path = path
+        self._readonly = readonly
+        self._create = create
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._expressions = SqliteExpressions()
+        self._engine = self._make_engine()
+
+    @property
+    def readonly(self) -> bool:
+        """Whether the file was opened for reading only."""
+        return self._readonly
+
+    @property
+    def expressions(self) -> SqliteExpressions:
+        """How SQLite spells what reading needs."""
+        return self._expressions
+
+    # --- connections -----------------------------------------------------------------
+
+    def _make_engine(self) -> sa.Engine:
+        engine = sa.create_engine(
+            "sqlite://",
+            creator=self._connect,
+            poolclass=sa.pool.QueuePool,
+            pool_size=8,
+            max_overflow=-1,
+        )
+        sa.event.listen(engine, "begin", _begin)
+        weakref.finalize(self, _dispose, engine, os.getpid())
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        mode = "ro" if self._readonly else "rwc" if self._create else "rw"
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=PATIENCE_S,
+            isolation_level=None,  # transactions begin where this module says so
+            check_same_thread=False,  # the pool hands a connection to one thread at a time
+            cached_statements=256,
+        )
+        for setting in (
+            "journal_mode=WAL" if self._create else None,
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-65536",
+        ):
+            if setting:
+                connection.execute(f"PRAGMA {setting}").close()
+        register(connection)
+        self._create = False  # only once: a file that was removed since is not made again
+        return connection
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The pool of connections; a new one in a process that was forked off."""
+        if self._pid != os.getpid():
+            # Connections and locks of the parent must be neither used nor closed here.
+            _OF_PARENTS.append(self._engine)
+            self._engine = self._make_engine()
+            self._lock = threading.Lock()
+            self._pid = os.getpid()
+        return self._engine
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection inside a transaction that sees one moment of the file."""
+        with self._translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A connection that holds the write lock; commits unless an error leaves it."""
+        if self._readonly:
+            raise ReadOnly(f"The catalog in {str(self.path.parent)!r} was opened for reading only.")
+        engine = self.engine
+        if not self._lock.acquire(timeout=PATIENCE_S):
+            raise _too_long(self.path)
+        try:
+            with (
+                self._translated(),
+                engine.connect().execution_options(deriva_write=True) as connection,
+                connection.begin(),
+            ):
+                yield connection
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            raise self.translate(error) from error
+        except sqlite3.Error as error:
+            raise _meaning(self.path, error) from error
+
+    # --- facts -----------------------------------------------------------------------
+
+    def storage_type(self, column_type: ColumnType) -> sa.types.TypeEngine[Any]:
+        """The SQL type of a column."""
+        return storage_type(column_type)
+
+    def collision(self, error: sa.exc.IntegrityError) -> Collision | None:
+        """Which unique index an error is about, from ``UNIQUE constraint failed: t.c, t.d``."""
+        head, found, names = str(error.orig).partition("UNIQUE constraint failed: ")
+        if head or not found:
+            return None
+        pairs = [name.split(".", 1) for name in names.split(", ")]
+        return Collision(pairs[0][0], tuple(column for _, column in pairs))
+
+    def translate(self, error: sa.exc.DBAPIError) -> CatalogError:
+        """The error of the catalog that stands for a driver's error."""
+        return _meaning(self.path, error.orig)
+
+    def insert_mark(self, connection: sa.Connection, table: sa.Table) -> int:
+        """The largest row number: SQLite numbers new rows from there."""
+        largest = connection.execute(
+            sa.select(sa.func.max(_rowid(table))).select_from(table)
+        ).scalar()
+        return int(largest or 0)
+
+    def inserted_since(self, table: sa.Table, mark: int) -> sa.ColumnElement[bool]:
+        """Whether a row's number is beyond the mark."""
+        return _rowid(table) > mark
+
+    def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:
+        """The row number."""
+        return _rowid(table)
+
+    def text_values(self, texts: Sequence[str]) -> sa.FromClause:
+        """The elements of a JSON array, which is one parameter whatever its length."""
+        return text_values(texts)
+
+    def problems(self, connection: sa.Connection) -> Sequence[str]:
+        """What SQLite's integrity check complains about."""
+        found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+        return [str(line) for line in found if line != "ok"]
+
+    def copy_to(self, destination: Path) -> None:
+        """Write a consistent copy with SQLite's backup interface."""
+        with self._translated(), self.engine.connect() as connection:
+            source = connection.connection.driver_connection
+            if not isinstance(source, sqlite3.Connection):
+                raise Unavailable(f"No connection to {str(self.path)!r}.")
+            target = sqlite3.connect(destination)
+            try:
+                source.backup(target)
+                target.execute("PRAGMA journal_mode=WAL").close()
+            finally:
+                target.close()
+
+    def close(self) -> None:
+        """Release all connections."""
+        self.engine.dispose()
+
+
+def text_values(texts: Sequence[str]) -> sa.FromClause:
+    """A relation with one column, ``value``: the elements of a JSON array of texts."""
+    array = json.dumps(list(texts), ensure_ascii=False)
+    return sa.func.json_each(array).table_valued(sa.column("value", sa.Text)).alias("given")
+
+
+def _dispose(engine: sa.Engine, pid: int) -> None:
+    if os.getpid() == pid:
+        engine.dispose()
+
+
+def _begin(connection: sa.Connection) -> None:
+    write = connection.get_execution_options().get("deriva_write", False)
+    if not write:
+        connection.exec_driver_sql("BEGIN")
+        return
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except sa.exc.OperationalError as error:
+            # The file's own waiting ends early when it sees a deadlock; there is none here,
+            # because a writer holds nothing before it has the lock.
+            if not _is(error.orig, _CONTENTION) or time.monotonic() > deadline:
+                raise
+            with suppress(sa.exc.SQLAlchemyError):
+                connection.exec_driver_sql("ROLLBACK")
+
+
+def _rowid(table: sa.Table) -> sa.ColumnElement[Any]:
+    return sa.literal_column(f'"{table.name}".rowid', sa.BigInteger())
+
+
+def _is(error: BaseException | None, names: tuple[str, ...]) -> bool:
+    return str(getattr(error, "sqlite_errorname", "")).startswith(names)
+
+
+def _too_long(path: Path) -> Unavailable:
+    return Unavailable(
+        f"The catalog in {str(path.parent)!r} was busy with other writers for "
+        f"{PATIENCE_S:.0f} seconds.",
+        hint="See which process keeps a transaction open; then repeat the request.",
+    )
+
+
+def _meaning(path: Path, error: BaseException | None) -> CatalogError:
+    where = str(path.parent)
+    if _is(error, _CONTENTION):
+        return _too_long(path)
+    if _is(error, ("SQLITE_FULL",)):
+        return Unavailable(
+            f"No space is left on the device for the catalog in {where!r}.",
+            hint="Nothing was changed. Free some space and repeat the request.",
+        )
+    if _is(error, _DAMAGE):
+        return Corrupted(
+            f"The database of the catalog in {where!r} is damaged: {error}.",
+            hint="Restore it from a backup.",
+        )
+    if _is(error, _NO_WRITING):
+        return Unavailable(
+            f"The catalog in {where!r} cannot be opened or written: {error}.",
+            hint="Check that the directory exists, is writable and not on a read-only device.",
+        )
+    if _is(error, ("SQLITE_IOERR",)):
+        return Unavailable(
+            f"The device of the catalog in {where!r} failed: {error}.",
+            hint="Nothing was changed. Check the device (space, quota, health) and repeat.",
+        )
+    return CatalogError(f"The database of the catalog in {where!r} refused: {error}.")

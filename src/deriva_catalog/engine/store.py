@@ -1,0 +1,279 @@
+"""A catalog's database: transactions, the clock of its snapshots, and the current model.
+
+Reading takes place inside a transaction that sees one moment, with the model of that moment.
+Writing is one transaction at a time. Its time is decided when it begins, after it has the
+lock: ``max(clock, last snapshot + 1)``; every row that it touches carries that time, and when it
+commits, the time is a snapshot. A transaction that changed nothing leaves no snapshot.
+
+A transaction belongs to the thread that opened it. A use inside another joins it: what is
+read there sees what was written, and an error undoes the inner part and no more, so that the
+caller may catch it and go on. What other writers see is all or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from .. import snaptime
+from ..errors import Corrupted, SnapshotUnavailable
+from ..model.documents import load_stored, stored_document
+from ..model.elements import Model, Table
+from .dialect import Expressions
+from .references import settle
+from .relation import Tables, with_history_only
+from .storage import Storage
+from .tables import COMMIT, FORMAT, META, MODEL, create_internal
+from .transaction import Writing
+
+Relation = Callable[[Table], sa.FromClause]
+TextValues = Callable[[Sequence[str]], sa.FromClause]
+_MODELS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One moment of a catalog: a connection, the model and where each table's rows are.
+
+    `texts` makes a relation with the column ``value`` of a list of texts, `expressions` is how
+    the database spells JSON and the like; `history` gives the
+    closed versions of a table's rows, where there are any; `at` is the time of a snapshot.
+    """
+
+    connection: sa.Connection
+    model: Model
+    relation: Relation
+    texts: TextValues
+    expressions: Expressions
+    history: Relation | None = None
+    at: int | None = None
+
+
+class Store:
+    """The database of one catalog, shared by the threads of a process."""
+
+    def __init__(self, storage: Storage, client: str | None) -> None:
+        self.storage = storage
+        self.client = client
+        self.tables = Tables(storage.storage_type)
+        self._models: dict[int, Model] = {}
+        self._models_lock = threading.Lock()
+        self._local = threading.local()
+        self._begun_hooks: list[Callable[[Writing], None]] = []
+
+    # --- life ------------------------------------------------------------------------
+
+    def initialise(self) -> None:
+        """Create the internal tables in an empty database."""
+        with self.storage.writing() as connection:
+            create_internal(connection)
+
+    def check_format(self) -> None:
+        """Refuse a database that this release cannot read.
+
+        Raises:
+            Corrupted: the database is no catalog, or a newer release wrote it.
+        """
+        with self.storage.reading() as connection:
+            if not sa.inspect(connection).has_table(META.name):
+                raise Corrupted(
+                    "The database is no catalog: it has no table '_meta'.",
+                    hint="Check the path, or create a catalog there.",
+                )
+            found = self.fact(connection, "format")
+        if found is None or not found.isdecimal() or int(found) > FORMAT:
+            raise Corrupted(
+                f"The catalog was written by a newer version: its format is {found}, and this "
+                f"version reads formats up to {FORMAT}.",
+                hint="Upgrade this package.",
+            )
+
+    def fact(self, connection: sa.Connection, name: str) -> str | None:
+        """The value of one fact about the catalog."""
+        found = connection.execute(sa.select(META.c.value).where(META.c.name == name)).scalar()
+        return None if found is None else str(found)
+
+    def at_begin(self, prepare: Callable[[Writing], None]) -> None:
+        """Have `prepare` called with each transaction when it begins.
+
+        What it writes is kept if the transaction commits, and alone makes no snapshot.
+        """
+        self._begun_hooks.append(prepare)
+
+    def close(self) -> None:
+        """Release all connections."""
+        self.storage.close()
+
+    # --- models ----------------------------------------------------------------------
+
+    def model_at(self, connection: sa.Connection, at: int | None = None) -> Model:
+        """The model at a time; the current one when `at` is None. One tiny query if cached."""
+        newest = sa.select(sa.func.max(MODEL.c.time))
+        if at is not None:
+            newest = newest.where(MODEL.c.time <= at)
+        time = connection.execute(newest).scalar()
+        if time is None:
+            return Model(version=0)
+        known = self._models.get(time)
+        if known is None:
+            blob = connection.execute(
+                sa.select(MODEL.c.document).where(MODEL.c.time == time)
+            ).scalar_one()
+            known = _unpacked(blob)
+            self._keep(known)
+        return known
+
+    def _keep(self, model: Model) -> None:
+        with self._models_lock:
+            while len(self._models) >= _MODELS_KEPT:
+                del self._models[next(iter(self._models))]
+            self._models[model.version] = model
+
+    # --- reading ---------------------------------------------------------------------
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """The live catalog at one moment; inside a transaction, with what it has written."""
+        writing = self.current
+        if writing is not None:
+            yield self._live(writing.connection, writing.model)
+            return
+        with self.storage.reading() as connection:
+            yield self._live(connection, self.model_at(connection))
+
+    def _live(self, connection: sa.Connection, model: Model) -> Reading:
+        texts, live, history = self.storage.text_values, self.tables.live, self.tables.history
+        return Reading(connection, model, live, texts, self.storage.expressions, history)
+
+    @contextmanager
+    def reading_at(self, at: int) -> Iterator[Reading]:
+        """The catalog as it was at a snapshot.
+
+        Raises:
+            SnapshotUnavailable: history was truncated beyond it in the meantime.
+        """
+        with self.reading() as live:
+            if at < self.horizon(live.connection):
+                raise unavailable(snaptime.encode(at))
+            model = with_history_only(self.model_at(live.connection, at))
+            current = {table.rid: table for table in live.model.tables()}
+            made: dict[str, sa.FromClause] = {}
+
+            def relation(table: Table) -> sa.FromClause:
+                if table.rid not in made:
+                    made[table.rid] = self.tables.as_of(table, at, current)
+                return made[table.rid]
+
+            yield replace(live, model=model, relation=relation, at=at)
+
+    def horizon(self, connection: sa.Connection) -> int:
+        """The oldest snapshot that can be read."""
+        found = self.fact(connection, "horizon")
+        if found is not None:
+            return int(found)
+        first = connection.execute(sa.select(sa.func.min(COMMIT.c.time))).scalar()
+        return int(first or 0)
+
+    def latest(self) -> int:
+        """The time of the latest snapshot."""
+        writing = self.current
+        if writing is not None and writing.changed:
+            return writing.time
+        with self.reading() as live:
+            return _latest(live.connection)
+
+    def resolve(self, requested: int, shown: str) -> int:
+        """The snapshot that is served for a requested time: the latest one not after it.
+
+        Raises:
+            SnapshotUnavailable: it lies before the first snapshot that is kept.
+        """
+        with self.reading() as live:
+            found = live.connection.execute(
+                sa.select(sa.func.max(COMMIT.c.time)).where(COMMIT.c.time <= requested)
+            ).scalar()
+            if found is None or found < self.horizon(live.connection):
+                raise unavailable(shown)
+            return int(found)
+
+    # --- writing ---------------------------------------------------------------------
+
+    @property
+    def current(self) -> Writing | None:
+        """The transaction that this thread has open."""
+        writing: Writing | None = getattr(self._local, "writing", None)
+        if writing is not None and self._local.pid != os.getpid():
+            return None  # a fork inside a transaction: it belongs to the parent
+        return writing
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """A writing transaction, or a part of the one that this thread has open."""
+        outer = self.current
+        if outer is not None:
+            with outer.step():
+                yield outer
+            return
+        with self.storage.writing() as connection:
+            writing = self._begun(connection)
+            self._local.writing, self._local.pid = writing, os.getpid()
+            before = writing.model
+            try:
+                for prepare in self._begun_hooks:
+                    prepare(writing)
+                writing.changed = False
+                yield writing
+                settle(writing)
+                if writing.changed:
+                    self._record(writing, before)
+            finally:
+                self._local.writing = None
+        if writing.model is not before:
+            self._keep(writing.model)
+
+    def _begun(self, connection: sa.Connection) -> Writing:
+        return Writing(
+            connection=connection,
+            storage=self.storage,
+            tables=self.tables,
+            time=max(snaptime.now(), _latest(connection) + 1),
+            client=self.client,
+            model=self.model_at(connection),
+        )
+
+    def _record(self, writing: Writing, before: Model) -> None:
+        if writing.model is not before:
+            packed = _packed(writing.model)
+            writing.run(sa.insert(MODEL).values(time=writing.time, document=packed))
+        writing.run(sa.insert(COMMIT).values(time=writing.time))
+
+
+def unavailable(shown: str) -> SnapshotUnavailable:
+    """The error for a snapshot older than what is kept."""
+    return SnapshotUnavailable(
+        f'Requested catalog revision "{shown}" is prior to any known revision.', snaptime=shown
+    )
+
+
+def _latest(connection: sa.Connection) -> int:
+    return int(connection.execute(sa.select(sa.func.max(COMMIT.c.time))).scalar() or 0)
+
+
+def _packed(model: Model) -> bytes:
+    document = json.dumps(stored_document(model), ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(document.encode(), 6)
+
+
+def _unpacked(blob: bytes) -> Model:
+    try:
+        document = json.loads(zlib.decompress(blob))
+    except (zlib.error, ValueError) as error:
+        raise Corrupted(f"A stored model is damaged: {error}.") from error
+    return load_stored(document)

@@ -1,0 +1,46 @@
+"""The catalog's own tables, beside those of the model; their names start with ``_``."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+FORMAT = 1
+"""The version of the layout that this release writes."""
+
+_METADATA = sa.MetaData()
+
+META = sa.Table(
+    "_meta",
+    _METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+"""Facts about the catalog: ``format``, ``horizon`` (the oldest time that can be read)."""
+
+COMMIT = sa.Table(
+    "_commit", _METADATA, sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False)
+)
+"""One row for each committed change: the snapshots."""
+
+MODEL = sa.Table(
+    "_model",
+    _METADATA,
+    sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
+"""The whole model after each change of it, as a JSON document compressed with zlib."""
+
+SEQUENCE = sa.Table(
+    "_sequence",
+    _METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+"""The last number given by each sequence."""
+
+
+def create_internal(connection: sa.Connection) -> None:
+    """Create these tables and their first rows."""
+    _METADATA.create_all(connection)
+    connection.execute(sa.insert(META).values(name="format", value=str(FORMAT)))
+    connection.execute(sa.insert(SEQUENCE).values(name="rid", value=0))

@@ -1,0 +1,112 @@
+"""The writing transaction: what the statements that write share while it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count as numbers
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import snaptime
+from ..model.elements import ForeignKey, Model, Table
+from .relation import Tables
+from .storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Values for which a foreign key may not hold yet; looked at again before the commit."""
+
+    table: str
+    foreign_key: str
+    values: tuple[tuple[Any, ...], ...]
+    from_referring: bool
+
+
+@dataclass(slots=True)
+class Writing:
+    """The one writing transaction, while it lasts."""
+
+    connection: sa.Connection
+    storage: Storage
+    tables: Tables
+    time: int
+    client: str | None
+    model: Model
+    changed: bool = False
+    references: list[Reference] = field(default_factory=list)
+    _levels: set[int] = field(default_factory=set)
+
+    @property
+    def snaptime(self) -> str:
+        """The snapshot that this transaction will be, if it changes anything and commits."""
+        return snaptime.encode(self.time)
+
+    @property
+    def stamp(self) -> str:
+        """The transaction's time as stored in ``RCT`` and ``RMT``."""
+        return snaptime.to_iso(self.time)
+
+    def run(
+        self, statement: sa.Executable, parameters: Any = None
+    ) -> sa.CursorResult[*tuple[Any, ...]]:
+        """Execute one statement."""
+        result: sa.CursorResult[*tuple[Any, ...]] = self.connection.execute(statement, parameters)
+        return result
+
+    def adopt(self, model: Model) -> None:
+        """Make a changed model the current one."""
+        self.model = replace(model, version=self.time)
+        self.changed = True
+
+    def open_temporary(self, *columns: sa.Column[Any]) -> sa.Table:
+        """Create an empty temporary table; `drop_temporary` must follow."""
+        level = next(n for n in numbers() if n not in self._levels)
+        self._levels.add(level)
+        table = self.tables.temporary(level, columns)
+        self.run(sa.schema.CreateTable(table))
+        return table
+
+    def drop_temporary(self, table: sa.Table) -> None:
+        """Drop a temporary table."""
+        self.run(sa.schema.DropTable(table))
+        self._levels.discard(int(table.name.removeprefix("_b")))
+
+    @contextmanager
+    def temporary(self, *columns: sa.Column[Any]) -> Iterator[sa.Table]:
+        """A temporary table inside a ``with`` block; an error leaves it to the step's end."""
+        table = self.open_temporary(*columns)
+        yield table
+        self.drop_temporary(table)
+
+    def load(self, table: sa.Table, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert rows, in the order of the table's columns, as one batch."""
+        batch = list(rows)
+        if batch:
+            text, _ = self.tables.insertion(table, self.connection.dialect)
+            self.connection.exec_driver_sql(text, batch)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """A part that is undone as a whole when it fails."""
+        before = (self.model, self.changed, len(self.references), set(self._levels))
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.model, self.changed, kept, self._levels = before
+            del self.references[kept:]
+            raise
+
+
+def foreign_key_of(model: Model, reference: Reference) -> tuple[Table, ForeignKey] | None:
+    """The foreign key that a postponed check is about, if it still exists."""
+    for table in model.tables():
+        if table.rid == reference.table:
+            for fkey in table.foreign_keys:
+                if fkey.rid == reference.foreign_key:
+                    return table, fkey
+    return None

@@ -1,0 +1,226 @@
+"""Changing rows that exist: update, upsert, clear; and deleting rows.
+
+Source: ERMrest, "Writing".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+
+from ..errors import BadRequest, Conflict, Forbidden
+from ..model.elements import SYSTEM_COLUMNS, Column, Table
+from ..model.lookup import column_of
+from .effects import Change, Removal, open_rows, perform
+from .inserting import Options, Rows, insert
+from .rows import decoded_column, encoded_column, json_rows, members, refuse_nulls
+from .transaction import Writing
+from .uniqueness import repeated_input
+
+Chosen: TypeAlias = "sa.Select[*tuple[Any, ...]]"
+"""A query with one column, of RIDs."""
+
+Pairs = Sequence[tuple[str, str]]
+"""Columns, each with the member of the input rows that holds its value."""
+
+
+def update(
+    writing: Writing, table: Table, rows: Rows, keys: Pairs, targets: Pairs
+) -> list[dict[str, Any]]:
+    """Set the targets of the rows that match on the keys; NULL keys match NULL.
+
+    Returns the key and target members of the input rows that matched something.
+
+    Raises:
+        BadRequest: no key is named, or two rows have the same keys.
+        Forbidden: a target is a system column.
+        Conflict: the new values contradict the model or other rows.
+    """
+    key_columns, target_columns = _named(table, keys), _targets(table, targets)
+    if not rows:
+        return []
+    given = [*zip(keys, key_columns, strict=True), *zip(targets, target_columns, strict=True)]
+    columns = [encoded_column(c, members(rows, c, member)) for (_, member), c in given]
+    _refuse_equal_keys(table, key_columns, columns[: len(keys)])
+    for column, values in zip(target_columns, columns[len(keys) :], strict=True):
+        refuse_nulls(table, column, values)
+    applied = _apply(writing, table, key_columns, target_columns, columns)
+    shown: dict[str, Sequence[Any]] = {}
+    for ((_, member), column), values in zip(given, columns, strict=True):
+        shown[member] = decoded_column(column, [values[n] for n in applied])
+    return json_rows(shown)
+
+
+def _named(table: Table, pairs: Pairs) -> list[Column]:
+    if not pairs:
+        raise BadRequest(f"An update of table {table.qualified!r} needs key and target columns.")
+    return [column_of(table, name) for name, _ in pairs]
+
+
+def _targets(table: Table, pairs: Pairs) -> list[Column]:
+    columns = _named(table, pairs)
+    for column in columns:
+        if column.is_system:
+            raise Forbidden(
+                f"Column {column.name!r} of table {table.qualified!r} is kept by the catalog.",
+                hint="Leave it out of the targets of the update.",
+            )
+    if len({column.name for column in columns}) != len(columns):
+        raise BadRequest(f"An update of table {table.qualified!r} names a target twice.")
+    return columns
+
+
+def _refuse_equal_keys(table: Table, keys: list[Column], columns: list[list[Any]]) -> None:
+    seen: set[Any] = set()
+    for values in zip(*columns, strict=True):
+        if values in seen:
+            raise repeated_input(table, [column.name for column in keys], values)
+        seen.add(values)
+
+
+def _apply(
+    writing: Writing,
+    table: Table,
+    keys: list[Column],
+    targets: list[Column],
+    columns: list[list[Any]],
+) -> list[int]:
+    """Match the batch, change the rows, and return the positions of the rows that matched."""
+    live = writing.tables.live(table)
+    names = tuple(column.name for column in targets)
+    if [column.name for column in keys] == ["RID"]:
+        return _apply_by_rid(writing, table, names, columns)
+    storage = writing.storage.storage_type
+    batch_columns = [
+        sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+        *(sa.Column(f"k{i}", storage(c.type)) for i, c in enumerate(keys)),
+        *(sa.Column(f"v{i}", storage(c.type)) for i, c in enumerate(targets)),
+    ]
+    rows = open_rows(writing, table, names)
+    with writing.temporary(*batch_columns) as batch:
+        writing.load(batch, zip(range(len(columns[0])), *columns, strict=True))
+        match = sa.and_(*(_same(live.c[c.name], batch.c[f"k{i}"], c) for i, c in enumerate(keys)))
+        values = [batch.c[f"v{i}"] for i in range(len(targets))]
+        matched = sa.select(live.c.RID, *values).select_from(batch.join(live, match))
+        writing.run(sa.insert(rows).from_select(list(rows.c), matched))
+        numbers = sa.select(batch.c.n).where(
+            sa.exists(sa.select(sa.literal(1)).select_from(live).where(match))
+        )
+        applied = list(writing.run(numbers.order_by(batch.c.n)).scalars())
+    perform(writing, Change(table, rows, names))
+    return applied
+
+
+def _apply_by_rid(
+    writing: Writing, table: Table, names: tuple[str, ...], columns: list[list[Any]]
+) -> list[int]:
+    live = writing.tables.live(table)
+    rows = open_rows(writing, table, names)
+    writing.load(rows, zip(*columns, strict=True))
+    there = sa.select(live.c.RID).where(live.c.RID.in_(sa.select(rows.c.r)))
+    found = set(writing.run(there).scalars())
+    perform(writing, Change(table, rows, names))
+    return [n for n, rid in enumerate(columns[0]) if rid in found]
+
+
+def _same(
+    left: sa.ColumnElement[Any], right: sa.ColumnElement[Any], column: Column
+) -> sa.ColumnElement[bool]:
+    return left.is_not_distinct_from(right) if column.nullok else left == right
+
+
+# --- upsert ------------------------------------------------------------------------------
+
+
+def upsert(writing: Writing, table: Table, rows: Rows) -> list[dict[str, Any]]:
+    """Insert rows, or replace those that match on all non-system key columns.
+
+    Returns one row for each input row, in input order: the non-system columns of replaced
+    rows, all columns of inserted ones.
+
+    Raises:
+        BadRequest: the table has no key of its own, or two rows have the same keys.
+    """
+    own = [c for c in table.columns if not c.is_system]
+    in_key = {
+        n for key in table.keys if not set(key.columns) <= set(SYSTEM_COLUMNS) for n in key.columns
+    }
+    keys = [c for c in own if c.name in in_key]
+    if not keys:
+        raise BadRequest(
+            f"Table {table.qualified!r} has no key but its system columns to match rows on.",
+            hint="Use update with the key RID, or insert.",
+        )
+    if not rows:
+        return []
+    columns = {c.name: encoded_column(c, members(rows, c, c.name)) for c in own}
+    _refuse_equal_keys(table, keys, [columns[c.name] for c in keys])
+    for column in own:
+        refuse_nulls(table, column, columns[column.name])
+    others = [c for c in own if c.name not in in_key] or keys[:1]
+    chosen = [columns[c.name] for c in (*keys, *others)]
+    replaced = set(_apply(writing, table, keys, others, chosen))
+    shown = json_rows({c.name: decoded_column(c, columns[c.name]) for c in own})
+    fresh = [row for n, row in enumerate(rows) if n not in replaced]
+    inserted = iter(insert(writing, table, fresh, Options()))
+    return [shown[n] if n in replaced else next(inserted) for n in range(len(rows))]
+
+
+# --- by path -----------------------------------------------------------------------------
+
+
+def delete(writing: Writing, table: Table, chosen: Chosen) -> int:
+    """Delete the rows whose RIDs a query selects; returns how many."""
+    rows = open_rows(writing, table)
+    _choose(writing, rows, chosen)
+    return perform(writing, Removal(table, rows))
+
+
+def _choose(writing: Writing, rows: sa.Table, chosen: Chosen) -> None:
+    rids = chosen.subquery().c[0]
+    writing.run(sa.insert(rows).from_select(["r"], sa.select(rids).distinct()))
+
+
+def clear(writing: Writing, table: Table, chosen: Chosen, names: Sequence[str]) -> int:
+    """Set columns of the rows whose RIDs a query selects to NULL; returns how many rows.
+
+    Raises:
+        Forbidden: a column is a system column.
+        Conflict: a column is part of a key, or must have a value.
+    """
+    columns = _targets(table, [(name, name) for name in dict.fromkeys(names)])
+    for column in columns:
+        keys = [key.name for key in table.keys if column.name in key.columns]
+        if keys:
+            raise Conflict(
+                f"Column {column.name!r} of table {table.qualified!r} belongs to the key "
+                f"{keys[0]!r} and cannot be cleared."
+            )
+    rows = open_rows(writing, table, tuple(column.name for column in columns))
+    _choose(writing, rows, chosen)
+    return perform(writing, Change(table, rows, tuple(column.name for column in columns)))
+
+
+def as_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Columns whose values are in members of the same name."""
+    return [(name, name) for name in names]
+
+
+def targets_of(table: Table, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
+    """The columns that an update without targets means: all that any row has, but the keys.
+
+    Raises:
+        BadRequest: there are none.
+    """
+    given = {name for row in rows for name in row}
+    names = [
+        c.name for c in table.columns if c.name in given and c.name not in keys and not c.is_system
+    ]
+    if rows and not names:
+        raise BadRequest(
+            f"The rows for an update of table {table.qualified!r} have no column to set.",
+            hint=f"Its columns are {[c.name for c in table.columns if not c.is_system][:10]!r}.",
+        )
+    return names

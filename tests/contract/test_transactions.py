@@ -1,0 +1,135 @@
+"""Transactions: all or nothing, one snapshot, own writes visible."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from deriva_catalog.catalog import LocalCatalog
+from deriva_catalog.errors import ForeignKeyViolation, ReadOnly, UniqueViolation
+from deriva_catalog.path.ast import TableName
+from deriva_catalog.path.parser import parse_path
+
+SPECIES = TableName("Species", "zoo")
+ANIMAL = TableName("Animal", "zoo")
+
+
+def test_a_transaction_is_one_snapshot(zoo: LocalCatalog) -> None:
+    before = zoo.latest_snapshot()
+    with zoo.transaction() as transaction:
+        zoo.insert(SPECIES, [{"name": "owl"}])
+        zoo.insert(SPECIES, [{"name": "cat"}])
+        assert zoo.count(SPECIES) == 2
+    assert zoo.latest_snapshot() == transaction.snaptime
+    assert zoo.at(before).count(SPECIES) == 0
+    assert len({row["RCT"] for row in zoo.fetch("entity/zoo:Species")}) == 1
+
+
+def test_an_error_undoes_everything(zoo: LocalCatalog) -> None:
+    before = zoo.latest_snapshot()
+
+    def fail() -> None:
+        with zoo.transaction():
+            zoo.insert(SPECIES, [{"name": "owl"}])
+            zoo.create_schema("later")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert zoo.count(SPECIES) == 0
+    assert "later" not in zoo.model.schemas
+    assert zoo.latest_snapshot() == before
+
+
+def test_a_transaction_without_changes_leaves_no_snapshot(zoo: LocalCatalog) -> None:
+    before = zoo.latest_snapshot()
+    with zoo.transaction():
+        zoo.count(SPECIES)
+    assert zoo.latest_snapshot() == before
+
+
+def test_a_nested_transaction_joins_the_outer_one(zoo: LocalCatalog) -> None:
+    with zoo.transaction() as outer:
+        zoo.insert(SPECIES, [{"name": "owl"}])
+        with zoo.transaction() as inner:
+            zoo.insert(SPECIES, [{"name": "cat"}])
+        assert inner.snaptime == outer.snaptime
+    assert zoo.count(SPECIES) == 2
+
+
+def test_a_caught_error_undoes_only_its_own_operation(zoo: LocalCatalog) -> None:
+    with zoo.transaction():
+        zoo.insert(SPECIES, [{"name": "owl"}])
+        with pytest.raises(UniqueViolation):
+            zoo.insert(SPECIES, [{"name": "cat"}, {"name": "owl"}])
+        zoo.insert(SPECIES, [{"name": "eel"}])
+    assert [r["name"] for r in zoo.fetch("entity/zoo:Species@sort(name)")] == ["eel", "owl"]
+
+
+def test_references_are_settled_at_the_end(zoo: LocalCatalog) -> None:
+    with zoo.transaction():
+        zoo.insert(ANIMAL, [{"nr": 1, "species": "owl"}])
+        zoo.insert(SPECIES, [{"name": "owl"}])
+    with zoo.transaction():
+        zoo.delete(parse_path("zoo:Species"))
+        zoo.delete(parse_path("zoo:Animal"))
+    assert zoo.count(SPECIES) == 0
+
+
+def test_a_reference_that_stays_open_fails_the_whole(zoo: LocalCatalog) -> None:
+    def leave_open() -> None:
+        with zoo.transaction():
+            zoo.insert(SPECIES, [{"name": "cat"}])
+            zoo.insert(ANIMAL, [{"nr": 1, "species": "owl"}])
+
+    with pytest.raises(ForeignKeyViolation):
+        leave_open()
+    assert zoo.count(SPECIES) == 0
+
+
+def test_a_row_changed_twice_is_one_version(zoo: LocalCatalog) -> None:
+    rid = zoo.insert(SPECIES, [{"name": "owl", "legs": 1}])[0]["RID"]
+    before = zoo.latest_snapshot()
+    with zoo.transaction():
+        zoo.update(SPECIES, [{"RID": rid, "legs": 2}])
+        zoo.update(SPECIES, [{"RID": rid, "legs": 3}])
+    assert zoo.at(before).fetch("entity/zoo:Species")[0]["legs"] == 1
+    assert zoo.fetch("entity/zoo:Species")[0]["legs"] == 3
+    assert zoo.check() == []
+
+
+def test_other_threads_see_nothing_until_the_end(zoo: LocalCatalog) -> None:
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.append(zoo.count(SPECIES))
+
+    with zoo.transaction():
+        zoo.insert(SPECIES, [{"name": "owl"}])
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    assert seen == [0]
+    assert zoo.count(SPECIES) == 1
+
+
+def test_threads_write_one_after_another(zoo: LocalCatalog) -> None:
+    def write(part: int) -> None:
+        for n in range(10):
+            zoo.insert(SPECIES, [{"name": f"{part}-{n}"}], returning=False)
+
+    threads = [threading.Thread(target=write, args=(part,)) for part in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert zoo.count(SPECIES) == 40
+
+
+def test_a_snapshot_cannot_be_written(zoo: LocalCatalog) -> None:
+    past = zoo.at(zoo.latest_snapshot())
+    with pytest.raises(ReadOnly, match="previous revision"):
+        past.insert(SPECIES, [{"name": "owl"}])
+    with pytest.raises(ReadOnly):
+        past.create_schema("S")
