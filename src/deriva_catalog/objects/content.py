@@ -1,0 +1,454 @@
+"""Bytes stored once under their SHA-256, in any store that `obstore` can reach.
+
+Content lies at ``sha256/<two digits>/<digest>``. What is on its way lies under ``incoming/``
+and is renamed when complete, so that content is whole or absent; a process that dies leaves at
+most a file in ``incoming/``, which `ContentStore.sweep` removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from ..errors import BadRequest, CatalogError, Corrupted, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as Backend
+
+PIECE = 1 << 20
+_READ_ONLY = 0o444
+_FLUSH_EACH = 32
+
+Source = bytes | Path | BinaryIO | Iterable[bytes]
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is known of stored bytes: length in bytes, digests in lower-case hexadecimal."""
+
+    length: int
+    md5: str
+    sha256: str
+
+
+class Hasher:
+    """MD5, SHA-256 and length of bytes that pass by."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self.length += len(piece)
+        self._md5.update(piece)
+        self._sha256.update(piece)
+
+    @property
+    def content(self) -> Content:
+        """What passed by so far."""
+        return Content(self.length, self._md5.hexdigest(), self._sha256.hexdigest())
+
+
+def hash_file(path: Path, progress: Progress | None = None) -> Content:
+    """Return length and digests of a file; `progress` is told the bytes of each piece."""
+    hasher = Hasher()
+    with path.open("rb") as file:
+        for piece in pieces(file):
+            hasher.update(piece)
+            if progress is not None:
+                progress(len(piece))
+    return hasher.content
+
+
+def pieces(source: Source) -> Iterator[bytes]:
+    """Yield the bytes of a source, about a mebibyte at a time."""
+    if isinstance(source, bytes):
+        yield source
+    elif isinstance(source, Path):
+        with source.open("rb") as file:
+            yield from pieces(file)
+    elif hasattr(source, "read"):
+        while piece := source.read(PIECE):
+            yield piece
+    else:
+        yield from source
+
+
+class ContentStore:
+    """Content-addressed bytes.
+
+    Args:
+        backend: Any store of `obstore`.
+        directory: Where the backend keeps its files when it is a local one: reading and linking
+            then go to the files directly.
+    """
+
+    def __init__(self, backend: Backend, directory: Path | None = None) -> None:
+        self.backend = backend
+        self.directory = directory
+
+    @classmethod
+    def local(cls, directory: Path) -> ContentStore:
+        """Content in files below `directory`, which is made when missing."""
+        from obstore.store import LocalStore
+
+        with _translated(f"opening the object directory {str(directory)!r}"):
+            directory.mkdir(parents=True, exist_ok=True)
+            return cls(LocalStore(directory, mkdir=True), directory)
+
+    @classmethod
+    def from_url(cls, url: str) -> ContentStore:
+        """Content in the store that a URL names: ``file:///dir``, ``memory://``, ``s3://bucket``.
+
+        Credentials and the like come from the environment, as `obstore` describes.
+
+        Raises:
+            BadRequest: There is no kind of store for the URL.
+            Unavailable: The directory cannot be made.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            return cls.local(Path(unquote(parts.path)))
+        import obstore
+        from obstore.store import from_url
+
+        try:
+            return cls(from_url(url))
+        except (ValueError, obstore.exceptions.BaseError) as error:
+            raise BadRequest(
+                f"{url!r} names no store of objects: {error}.",
+                hint="Write 'file:///directory', 's3://bucket/prefix' or another URL of obstore.",
+            ) from error
+
+    # --- writing ---------------------------------------------------------------------
+
+    def add(self, source: Source, progress: Progress | None = None) -> Content:
+        """Store bytes unless they are there already; returns what they are.
+
+        They are read once, and hashed on their way to a temporary key; memory stays at a few
+        pieces. A small file is hashed before anything is written, and written if it is new.
+
+        Raises:
+            Unavailable: The store cannot be written (full, read-only, unreachable), or the
+                source could not be read to its end.
+        """
+        if isinstance(source, bytes):
+            return self._add_small(source, progress)
+        if not isinstance(source, Path):
+            return self._add_pieces(pieces(source), progress)
+        with _translated(f"storing the file {str(source)!r}"):
+            if source.stat().st_size <= PIECE:
+                return self._add_small(source.read_bytes(), progress)
+            return self._add_pieces(pieces(source), progress)
+
+    def _add_small(self, data: bytes, progress: Progress | None) -> Content:
+        hasher = Hasher()
+        hasher.update(data)
+        if not self.has(hasher.content.sha256):
+            return self._add_pieces(iter([data]), progress)
+        if progress is not None:
+            progress(len(data))
+        return hasher.content
+
+    def _add_pieces(self, source: Iterator[bytes], progress: Progress | None) -> Content:
+        hasher = Hasher()
+
+        def passing() -> Iterator[bytes]:
+            for piece in source:
+                hasher.update(piece)
+                if progress is not None:
+                    progress(len(piece))
+                yield bytes(piece)
+
+        incoming = f"incoming/{uuid.uuid4().hex}"
+        with _translated("storing an object"):
+            try:
+                self._write(incoming, passing())
+                self._settle(incoming, hasher.content)
+            except BaseException:
+                self._forget(incoming)
+                raise
+        return hasher.content
+
+    def _write(self, key: str, source: Iterator[bytes]) -> None:
+        import obstore
+
+        if self.directory is None:
+            obstore.put(self.backend, key, source)
+            return
+        # A local store needs no detour: thousands of small files are written several times
+        # faster by plain system calls.
+        target = self.directory / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as out:
+            out.writelines(source)
+
+    def _settle(self, incoming: str, content: Content) -> None:
+        import obstore
+
+        key = content_key(content.sha256)
+        if self.directory is None:
+            obstore.rename(self.backend, incoming, key)
+            return
+        target = self.directory / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self.directory / incoming).chmod(_READ_ONLY)
+        (self.directory / incoming).replace(target)
+
+    def flush(self, digests: Collection[str]) -> None:
+        """Make stored bytes survive a loss of power; call this before they are named.
+
+        A few files are flushed one by one, many by flushing all of the machine's files once,
+        which takes a fraction of the time. Stores that are no directory keep what they accept.
+
+        Raises:
+            NotFound: There are no bytes of a digest.
+            Unavailable: The device failed.
+        """
+        if self.directory is None:
+            return
+        wanted = set(digests)
+        with _translated("flushing objects"):
+            if len(wanted) > _FLUSH_EACH and hasattr(os, "sync"):
+                os.sync()
+                return
+            for sha256 in sorted(wanted):
+                file = self.directory / content_key(sha256)
+                try:
+                    _flush(file)
+                except FileNotFoundError as error:
+                    raise _missing(sha256) from error
+            for folder in {(self.directory / content_key(sha256)).parent for sha256 in wanted}:
+                _flush(folder)
+
+    def _forget(self, key: str) -> None:
+        import obstore
+
+        try:
+            obstore.delete(self.backend, key)
+        except (OSError, obstore.exceptions.BaseError):
+            return  # it was never there, or goes with the next sweep
+
+    # --- reading ---------------------------------------------------------------------
+
+    def has(self, sha256: str) -> bool:
+        """Whether bytes of that digest are stored."""
+        if self.directory is not None:
+            return (self.directory / content_key(sha256)).is_file()
+        import obstore
+
+        with _translated("looking for an object"):
+            try:
+                obstore.head(self.backend, content_key(sha256))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def path(self, sha256: str) -> Path | None:
+        """The file that holds the content, when the store is a local one."""
+        return None if self.directory is None else self.directory / content_key(sha256)
+
+    def read(self, sha256: str) -> Iterator[bytes]:
+        """Yield stored bytes in pieces.
+
+        Raises:
+            NotFound: There are none of that digest.
+        """
+        import obstore
+
+        with _translated(f"reading the object {sha256}"):
+            try:
+                found = obstore.get(self.backend, content_key(sha256))
+            except FileNotFoundError as error:
+                raise _missing(sha256) from error
+            for piece in found.stream(min_chunk_size=PIECE):
+                yield bytes(piece)
+
+    def get(
+        self,
+        content: Content,
+        destination: Path,
+        *,
+        link: bool = False,
+        verify: bool = True,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Put content at `destination`, whole or not at all; an existing file is replaced.
+
+        Args:
+            content: What to get.
+            destination: The file; missing parent directories are made.
+            link: Hard-link the stored file when that is possible. The file is then read-only.
+            verify: Hash what is copied. A link is not hashed: it is the stored file.
+            progress: Told the bytes of each piece.
+
+        Raises:
+            NotFound: The content is not stored.
+            Corrupted: The stored bytes are not what their digest says.
+            Unavailable: `destination` cannot be written.
+        """
+        with _translated(f"writing {str(destination)!r}"):
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            temporary = destination.with_name(f".{uuid.uuid4().hex}")  # a name may be at its limit
+            if link and self.link(content.sha256, temporary):
+                temporary.replace(destination)
+                if progress is not None:
+                    progress(content.length)
+                return destination
+            hasher = Hasher()
+            with _replacing(destination) as out:
+                for piece in self._stored_pieces(content.sha256):
+                    if verify:
+                        hasher.update(piece)
+                    out.write(piece)
+                    if progress is not None:
+                        progress(len(piece))
+                if verify and hasher.content.sha256 != content.sha256:
+                    raise _damaged(content.sha256, hasher.content.sha256)
+        return destination
+
+    def link(self, sha256: str, destination: str | Path) -> bool:
+        """Hard-link a stored file to a new name, if that is possible; returns whether it was.
+
+        The file is read-only, so that nobody changes what is stored. Unlike `get`, this neither
+        makes directories nor replaces a file.
+
+        Raises:
+            NotFound: The content is not stored.
+            FileNotFoundError: The directory of `destination` does not exist.
+        """
+        if self.directory is None:
+            return False
+        try:
+            os.link(f"{self.directory}/{content_key(sha256)}", destination)
+        except FileNotFoundError as error:
+            if self.has(sha256):
+                raise  # it is the destination's directory that is missing
+            raise _missing(sha256) from error
+        except OSError:
+            return False  # another file system, or one without links
+        return True
+
+    def _stored_pieces(self, sha256: str) -> Iterator[bytes]:
+        stored = self.path(sha256)
+        if stored is None:
+            yield from self.read(sha256)
+            return
+        try:
+            yield from pieces(stored)
+        except FileNotFoundError as error:
+            raise _missing(sha256) from error
+
+    def check(self, sha256: str) -> None:
+        """Hash stored bytes and compare with their name.
+
+        Raises:
+            NotFound: They are missing.
+            Corrupted: They differ.
+        """
+        hasher = Hasher()
+        for piece in self._stored_pieces(sha256):
+            hasher.update(piece)
+        if hasher.content.sha256 != sha256:
+            raise _damaged(sha256, hasher.content.sha256)
+
+    def digests(self) -> Iterator[tuple[str, int]]:
+        """Yield (SHA-256, length) of everything stored."""
+        import obstore
+
+        for batch in obstore.list(self.backend, prefix="sha256"):
+            for entry in batch:
+                yield str(entry["path"]).rsplit("/", 1)[-1], int(entry["size"])
+
+    # --- keeping house ---------------------------------------------------------------
+
+    def remove(self, sha256: str) -> None:
+        """Delete stored bytes; nothing happens when there are none."""
+        self._forget(content_key(sha256))
+
+    def sweep(self, older_than: timedelta = timedelta(days=1)) -> int:
+        """Remove what dead processes left in ``incoming/``; returns how many files."""
+        import obstore
+
+        limit = datetime.now(UTC) - older_than
+        stale = [
+            str(entry["path"])
+            for batch in obstore.list(self.backend, prefix="incoming")
+            for entry in batch
+            if entry["last_modified"] <= limit
+        ]
+        for key in stale:
+            self._forget(key)
+        return len(stale)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def content_key(sha256: str) -> str:
+    """Where content of that digest lies in the store."""
+    return f"sha256/{sha256[:2]}/{sha256}"
+
+
+@contextmanager
+def _replacing(destination: Path) -> Iterator[BinaryIO]:
+    handle, name = tempfile.mkstemp(dir=destination.parent, prefix=".")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            yield out
+        temporary.chmod(0o644)
+        shutil.move(temporary, destination)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    """Turn errors of the operating system and of `obstore` into the catalog's own."""
+    import obstore
+
+    try:
+        yield
+    except CatalogError:
+        raise
+    except (OSError, obstore.exceptions.BaseError) as error:
+        raise Unavailable(
+            f"The storage failed while {doing}: {error}.",
+            hint="Check free space, permissions and the connection, then try again.",
+        ) from error
+
+
+def _missing(sha256: str) -> NotFound:
+    return NotFound(
+        f"The content {sha256} is not in the object store.",
+        hint="Run 'deriva-catalog check' to list what else is missing.",
+        sha256=sha256,
+    )
+
+
+def _damaged(sha256: str, found: str) -> Corrupted:
+    return Corrupted(
+        f"The stored content {sha256} is damaged: its bytes have the digest {found}.",
+        hint="Restore it from a backup; 'deriva-catalog check' lists all damage.",
+        sha256=sha256,
+    )
