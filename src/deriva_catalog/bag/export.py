@@ -1,0 +1,290 @@
+"""Writing rows of a catalog, their schema and their files, into a bag.
+
+Layout: ``data/schema.json``, ``data/<schema>/<Table>.csv`` and
+``data/asset/<RID>/<Table>/<file name>``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import BadRequest
+from ..interface import Catalog, Row
+from ..model.elements import Table
+from ..model.lookup import table_at
+from ..objects import ObjectVersion
+from ..objects.content import Progress, content_key
+from ..objects.names import PREFIX
+from ..path import ast
+from .catalog import CATALOG_LABEL, SNAPSHOT_LABEL
+from .index import SCHEMA
+from .names import portable_name
+from .writer import BagWriter
+
+ASSET = "tag:isrd.isi.edu,2017:asset"
+"""The annotation of a column that holds the URLs of files."""
+
+TableKey = tuple[str, str]
+Rows = Collection[str] | Literal["all"]
+Files = Literal["link", "copy", "list", "none"]
+_AT_ONCE = 50_000
+_LIST_HOST = "deriva://localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote: rows by table, files and their bytes."""
+
+    directory: Path
+    snapshot: str
+    rows: Mapping[TableKey, int]
+    files: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class _AssetColumns:
+    """The columns of an asset table that tell of its files."""
+
+    url: str
+    filename: str | None
+    length: str | None
+    md5: str | None
+    sha256: str | None
+
+
+def export_bag(
+    catalog: Catalog,
+    directory: Path,
+    rows: Mapping[TableKey, Rows],
+    *,
+    files: Files = "link",
+    asset_tables: Collection[TableKey] | None = None,
+    info: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Exported:
+    """Write rows and files into a new bag, all as of one snapshot.
+
+    Args:
+        catalog: The catalog, or a snapshot of it; of a live one, its latest snapshot is taken.
+        directory: Where the bag shall be; must not exist.
+        rows: The RIDs wanted of each table, or ``"all"``; RIDs that do not exist are left out.
+        files: ``link`` hard-links files into the bag where that is possible (they are then
+            read-only), ``copy`` copies them, ``list`` lists them in ``fetch.txt`` only, ``none``
+            leaves them out. Files that are not in this catalog are always listed. Listed is the
+            ``file:`` URL of the stored object when objects are files of this machine.
+        asset_tables: Of which of the tables the files are wanted; default: all that have any.
+        info: Labels and values for ``bag-info.txt``, beside the catalog's own.
+        progress: Told the bytes of each piece of file.
+
+    Raises:
+        Conflict: `directory` exists.
+        BadRequest: An option has no such value, or a file has no length or MD5 in its row.
+        NotFound: There is no such table, or a file is missing in the object store.
+        Unavailable: The bag cannot be written.
+    """
+    if files not in ("link", "copy", "list", "none"):
+        raise BadRequest(f"files={files!r} is none of 'link', 'copy', 'list' and 'none'.")
+    fixed = catalog if catalog.snaptime is not None else catalog.at(catalog.latest_snapshot())
+    model = fixed.model
+    tables = {key: table_at(model, *key) for key in sorted(rows)}
+    labels = {CATALOG_LABEL: fixed.id, SNAPSHOT_LABEL: str(fixed.snaptime)} | dict(info or {})
+    counts: dict[TableKey, int] = {}
+    with BagWriter(directory, labels) as bag:
+        document = json.dumps(fixed.document(), ensure_ascii=False, sort_keys=True)
+        bag.add(SCHEMA, document.encode() + b"\n")
+        for key, table in tables.items():
+            source = _CsvRows(fixed, table, rows[key])
+            bag.add(f"data/{_part(table.schema)}/{_part(table.name)}.csv", source.pieces())
+            counts[key] = source.rows
+        written = _Files(fixed, bag, files, progress)
+        if files != "none":
+            for key in tables if asset_tables is None else sorted(asset_tables):
+                columns = _asset_columns(table_at(model, *key))
+                if columns is not None and key in tables:
+                    written.add(tables[key], columns, rows[key])
+    return Exported(directory, str(fixed.snaptime), counts, written.files, written.length)
+
+
+def _part(name: str) -> str:
+    if portable_name(name) != name:
+        raise BadRequest(
+            f"The name {name!r} cannot be that of a file in a bag.",
+            hint="Rename the schema or table, or leave it out.",
+        )
+    return name
+
+
+# --- rows --------------------------------------------------------------------------------
+
+
+def _queries(table: Table, wanted: Rows) -> Iterator[ast.EntityQuery]:
+    """Queries that together give the wanted rows in the order of their RIDs."""
+    root = ast.Root(ast.TableName(table.name, table.schema))
+    window = ast.Window(sort=(ast.SortKey("RID"),))
+    if isinstance(wanted, str):
+        yield ast.EntityQuery(ast.Path(root), window)
+        return
+    rids = sorted(set(wanted))
+    for start in range(0, len(rids), _AT_ONCE):
+        some = ast.AnyOf(tuple(rids[start : start + _AT_ONCE]))
+        among = ast.Comparison(ast.ColumnName("RID"), ast.Operator.EQ, some)
+        yield ast.EntityQuery(ast.Path(root, (ast.Restrict(among),)), window)
+
+
+class _CsvRows:
+    """The CSV of a table, made by the database; `rows` are counted as they pass."""
+
+    def __init__(self, catalog: Catalog, table: Table, wanted: Rows) -> None:
+        self._catalog = catalog
+        self._table = table
+        self._wanted = wanted
+        self.rows = 0
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes, with one header."""
+        headed = False
+        for query in _queries(self._table, self._wanted):
+            whole = self._catalog.stream(query, "text/csv", arrays_json=True)
+            yield from self._counted(_without_header(whole) if headed else whole, headed)
+            headed = True
+        if not headed:
+            yield ",".join(_quoted(c.name) for c in self._table.columns).encode() + b"\n"
+
+    def _counted(self, pieces: Iterable[bytes], headed: bool) -> Iterator[bytes]:
+        ends = _RecordCounter()
+        for piece in pieces:
+            ends.count(piece)
+            yield piece
+        self.rows += ends.records - (0 if headed else 1)
+
+
+class _RecordCounter:
+    """Counts the line ends of CSV that are outside quotes."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self._quotes = 0
+
+    def count(self, piece: bytes) -> None:
+        """Take the next piece."""
+        if b'"' not in piece:
+            if self._quotes % 2 == 0:
+                self.records += piece.count(b"\n")
+            return
+        for number, part in enumerate(piece.split(b'"'), start=self._quotes):
+            if number % 2 == 0:
+                self.records += part.count(b"\n")
+        self._quotes += piece.count(b'"')
+
+
+def _without_header(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Drop the first record: names of columns, perhaps with line ends inside quotes."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        end = -1
+        while (end := head.find(b"\n", end + 1)) >= 0:
+            if head.count(b'"', 0, end) % 2 == 0:
+                yield head[end + 1 :]
+                yield from pieces
+                return
+
+
+def _quoted(name: str) -> str:
+    if not name or any(c in name for c in ',"\r\n'):
+        return '"' + name.replace('"', '""') + '"'
+    return name
+
+
+# --- files -------------------------------------------------------------------------------
+
+
+def _asset_columns(table: Table) -> _AssetColumns | None:
+    """The columns that the annotation names; None when the table holds no files."""
+    for column in table.columns:
+        found = column.annotations.get(ASSET)
+        if isinstance(found, Mapping):
+            return _AssetColumns(
+                column.name,
+                *(
+                    str(found[name]) if found.get(name) in table.by_name else None
+                    for name in ("filename_column", "byte_count_column", "md5", "sha256")
+                ),
+            )
+    return None
+
+
+class _Files:
+    """Puts the files of asset rows into a bag."""
+
+    def __init__(
+        self, catalog: Catalog, bag: BagWriter, files: Files, progress: Progress | None
+    ) -> None:
+        self._catalog = catalog
+        self._bag = bag
+        self._mode = files
+        self._progress = progress
+        directory = catalog.objects.content.directory if files != "none" else None
+        self._folder = None if directory is None else directory.absolute().as_uri()
+        self.files = 0
+        self.length = 0
+
+    def add(self, table: Table, columns: _AssetColumns, wanted: Rows) -> None:
+        """Add the files of a table's rows."""
+        for query in _queries(table, wanted):
+            rows = [row for row in self._catalog.fetch(query) if row[columns.url]]
+            own = [row[columns.url] for row in rows if row[columns.url].startswith(PREFIX + "/")]
+            known = self._catalog.objects.stat_many(own) if own else {}
+            for row in rows:
+                self._one(table, columns, row, known)
+
+    def _one(
+        self, table: Table, columns: _AssetColumns, row: Row, known: Mapping[str, ObjectVersion]
+    ) -> None:
+        url = str(row[columns.url])
+        name = row.get(columns.filename or "") or url.rsplit("/", 1)[-1]
+        path = f"data/asset/{row['RID']}/{_part(table.name)}/{portable_name(str(name))}"
+        self.files += 1
+        if not url.startswith(PREFIX + "/"):
+            self.length += self._list_foreign(path, url, columns, row)
+            return
+        found = known.get(url) or self._catalog.objects.stat(url)
+        self.length += found.length
+        listed = self._address(found)
+        if self._mode == "list":
+            self._bag.add_fetch(
+                path, listed, length=found.length, md5=found.md5, sha256=found.sha256
+            )
+            return
+        self._bag.add_stored(
+            path,
+            self._catalog.objects.content,
+            found.content,
+            link=self._mode == "link",
+            url=listed,
+            progress=self._progress,
+        )
+
+    def _address(self, found: ObjectVersion) -> str:
+        """Where tools that know nothing of catalogs find the bytes; a name if they cannot."""
+        if self._folder is None:
+            return f"{_LIST_HOST}/{self._catalog.id}{found.url}"
+        return f"{self._folder}/{content_key(found.sha256)}"
+
+    def _list_foreign(self, path: str, url: str, columns: _AssetColumns, row: Row) -> int:
+        length, md5 = row.get(columns.length or ""), row.get(columns.md5 or "")
+        if length is None or not md5:
+            raise BadRequest(
+                f"The file {url!r} of row {row['RID']!r} cannot be listed in a bag: its row tells "
+                f"{'no length' if length is None else 'no MD5'}.",
+                hint="Correct the row, or leave the files of its table out.",
+                rid=row["RID"],
+            )
+        sha256 = row.get(columns.sha256 or "")
+        self._bag.add_fetch(path, url, length=int(length), md5=str(md5), sha256=sha256)
+        return int(length)

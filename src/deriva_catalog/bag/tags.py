@@ -1,0 +1,200 @@
+"""The text files around a bag's payload: manifests, ``fetch.txt`` and labelled values.
+
+Source: RFC 8493, section 2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import Corrupted, NotFound
+from .names import PAYLOAD, decoded_path
+
+DECLARATION = "bagit.txt"
+INFO = "bag-info.txt"
+FETCH = "fetch.txt"
+ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
+"""Digests that are understood; `BagWriter` writes MD5 and SHA-256."""
+
+_MANIFEST = re.compile(r"(tag)?manifest-([a-z0-9]+)\.txt")
+Digests = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchEntry:
+    """A payload file that may be missing: where to get it, and what it must be.
+
+    `length` is in bytes, None when it is not known; `digests` are lower-case hexadecimal by
+    algorithm.
+    """
+
+    url: str
+    length: int | None
+    path: str
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bag:
+    """What the tag files of a bag say.
+
+    `manifests` and `tag_manifests` map an algorithm to the digest of each path.
+    """
+
+    directory: Path
+    version: tuple[int, int]
+    info: Mapping[str, str]
+    manifests: Mapping[str, Mapping[str, str]]
+    tag_manifests: Mapping[str, Mapping[str, str]]
+    fetch: tuple[FetchEntry, ...]
+
+    @property
+    def payload(self) -> dict[str, Digests]:
+        """The digests of every payload path, by algorithm."""
+        found: dict[str, Digests] = {}
+        for algorithm, digests in self.manifests.items():
+            for path, digest in digests.items():
+                found.setdefault(path, {})[algorithm] = digest
+        return found
+
+
+# --- writing -----------------------------------------------------------------------------
+
+
+def manifest_bytes(digests: Mapping[str, str]) -> bytes:
+    """Return a manifest, its lines in the order of the paths."""
+    return "".join(f"{digests[path]}  {path}\n" for path in sorted(digests)).encode()
+
+
+def fetch_bytes(entries: Iterable[FetchEntry]) -> bytes:
+    """Return ``fetch.txt``, its lines in the order of the paths."""
+    lines = sorted((e.path, e.url, "-" if e.length is None else str(e.length)) for e in entries)
+    return "".join(f"{url}\t{length}\t{path}\n" for path, url, length in lines).encode()
+
+
+def info_bytes(info: Mapping[str, str]) -> bytes:
+    """Return labelled values in the order of the labels; line ends in values become spaces."""
+    return "".join(f"{label}: {' '.join(info[label].split())}\n" for label in sorted(info)).encode()
+
+
+# --- reading -----------------------------------------------------------------------------
+
+
+def read_bag(directory: Path) -> Bag:
+    """Read the tag files of a bag; the payload is not looked at.
+
+    Raises:
+        NotFound: There is no such directory.
+        Corrupted: It is no bag, a tag file is malformed, or a path leads out of the bag.
+    """
+    if not directory.is_dir():
+        raise NotFound(f"There is no bag in {str(directory)!r}: it is no directory.")
+    declared = _labels(directory / DECLARATION)
+    version = re.fullmatch(r"(\d+)\.(\d+)", declared.get("BagIt-Version", ""))
+    if version is None:
+        raise Corrupted(
+            f"{str(directory)!r} is no bag: its {DECLARATION!r} does not tell a version.",
+        )
+    encoding = declared.get("Tag-File-Character-Encoding", "UTF-8")
+    if encoding.upper().replace("-", "") != "UTF8":
+        raise Corrupted(f"The tag files of {str(directory)!r} are in {encoding!r}, not in UTF-8.")
+    manifests = _manifests(directory, tags=False)
+    if not manifests:
+        raise Corrupted(f"The bag {str(directory)!r} has no manifest of its payload.")
+    bag = Bag(
+        directory=directory,
+        version=(int(version[1]), int(version[2])),
+        info=read_info(directory),
+        manifests=manifests,
+        tag_manifests=_manifests(directory, tags=True),
+        fetch=(),
+    )
+    entries = tuple(_fetch(directory, bag.payload)) if (directory / FETCH).exists() else ()
+    return Bag(
+        bag.directory, bag.version, bag.info, bag.manifests, bag.tag_manifests, fetch=entries
+    )
+
+
+def read_info(directory: Path) -> dict[str, str]:
+    """Return the labelled values of a bag's ``bag-info.txt``; it may be missing.
+
+    Raises:
+        Corrupted: It is malformed.
+    """
+    file = directory / INFO
+    return _labels(file) if file.exists() else {}
+
+
+def _text(file: Path) -> str:
+    if file.is_symlink():
+        raise Corrupted(f"{str(file)!r} is a symbolic link, so it is no tag file of a bag.")
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise Corrupted(f"{str(file.parent)!r} is no bag: it has no {file.name!r}.") from error
+    except UnicodeDecodeError as error:
+        raise Corrupted(f"{str(file)!r} is not in UTF-8.") from error
+    except OSError as error:
+        raise Corrupted(f"{str(file)!r} cannot be read: {error}.") from error
+
+
+def _lines(file: Path) -> list[str]:
+    # Only CR and LF end a line; the text may hold the other separators of Unicode.
+    return [line for line in re.split(r"\r\n|\r|\n", _text(file)) if line.strip()]
+
+
+def _labels(file: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    last = ""
+    for line in _lines(file):
+        if line[0] in " \t" and last:
+            found[last] += " " + line.strip()
+            continue
+        label, colon, value = line.partition(":")
+        if not colon:
+            raise Corrupted(f"The line {line!r} of {str(file)!r} is not 'label: value'.")
+        last = label.strip()
+        found[last] = value.strip()
+    return found
+
+
+def _manifests(directory: Path, *, tags: bool) -> dict[str, Mapping[str, str]]:
+    found: dict[str, Mapping[str, str]] = {}
+    for file in sorted(directory.iterdir()):
+        match = _MANIFEST.fullmatch(file.name)
+        if match is None or bool(match[1]) is not tags:
+            continue
+        if match[2] not in ALGORITHMS:
+            raise Corrupted(
+                f"{str(file)!r} uses the digest {match[2]!r}, which is not understood.",
+                hint=f"Understood are {', '.join(ALGORITHMS)}.",
+            )
+        found[match[2]] = _manifest(file, payload=not tags)
+    return found
+
+
+def _manifest(file: Path, *, payload: bool) -> dict[str, str]:
+    digests: dict[str, str] = {}
+    for line in _lines(file):
+        digest, _, rest = line.partition(" ")
+        path = decoded_path(rest.lstrip(" \t").removeprefix("*"), str(file))
+        if payload and not path.startswith(PAYLOAD):
+            raise Corrupted(f"{str(file)!r} lists {path!r}, which is not below {PAYLOAD!r}.")
+        if digests.setdefault(path, digest.lower()) != digest.lower():
+            raise Corrupted(f"{str(file)!r} lists {path!r} twice, with different digests.")
+    return digests
+
+
+def _fetch(directory: Path, payload: Mapping[str, Digests]) -> Iterable[FetchEntry]:
+    where = str(directory / FETCH)
+    for line in _lines(directory / FETCH):
+        parts = line.split(None, 2)
+        if len(parts) != 3 or not (parts[1] == "-" or parts[1].isdecimal()):
+            raise Corrupted(f"The line {line!r} of {where!r} is not 'url length path'.")
+        url, length, path = parts[0], parts[1], decoded_path(parts[2], where)
+        if path not in payload:
+            raise Corrupted(f"{where!r} lists {path!r}, which is in no manifest.")
+        yield FetchEntry(url, None if length == "-" else int(length), path, payload[path])
