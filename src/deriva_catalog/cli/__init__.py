@@ -1,0 +1,120 @@
+"""``deriva-catalog``: make, list, inspect, copy and check the catalogs of this machine.
+
+Nothing heavy is imported before the command line is understood, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+__all__ = ["main"]
+
+_PROGRAM = "deriva-catalog"
+_DESCRIPTION = """\
+Make, list, inspect, copy and check the catalogs of this machine.
+
+A CATALOG is an identifier or alias ('digits'), or the directory of a catalog ('./data'). Where
+it is read only, '@' and a snapshot or a time may follow ('digits@2026-11-01').
+"""
+_EXAMPLES = """\
+examples:
+  deriva-catalog init digits                  make a catalog and call it 'digits'
+  deriva-catalog init ./data                  make one in a directory of its own
+  deriva-catalog list                         what there is
+  deriva-catalog info digits                  its tables, rows, size and latest snapshot
+  deriva-catalog backup digits digits.tar.gz  copy everything into one file, while it is in use
+  deriva-catalog restore digits.tar.gz again  make a catalog of the copy and call it 'again'
+  deriva-catalog check digits                 read and verify every row, version and file
+
+The catalogs lie below DERIVA_ML_HOME if it is set, else in the user's data directory.
+
+exit status: 0 when all went well; 1 when 'check' found something or the storage failed; 2 when
+the command line was not understood or names something that is not there.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The words of the command line; default: those of this process.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stop:  # argparse has told why
+        return int(stop.code or 0)
+    from ..errors import CatalogError
+    from . import commands
+
+    try:
+        return int(commands.COMMANDS[options.command](options))
+    except CatalogError as error:
+        print(f"{_PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2 if 400 <= error.status < 500 else 1
+    except KeyboardInterrupt:
+        print(f"{_PROGRAM}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str, more: str = "") -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.{more}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.add_argument("--json", action="store_true", help="print JSON, for scripts")
+        return made
+
+    init = command("init", "make an empty catalog")
+    init.add_argument("target", metavar="NAME|DIR", help="its alias, or a directory ('./data')")
+    init.add_argument("--id", help="its identifier; default: the next number")
+    init.add_argument("--title", help="a title for people")
+    init.add_argument("--description", help="what it is for")
+    command("list", "list the catalogs of this machine")
+    info = command("info", "show the tables, rows, size and latest snapshot of a catalog")
+    info.add_argument("catalog", metavar="CATALOG[@SNAPSHOT]")
+    _add_copying(command)
+    check = command(
+        "check",
+        "verify every row, version and file of a catalog",
+        "\n\nReads everything. The exit status is 1 when something is wrong.",
+    )
+    check.add_argument("catalog", metavar="CATALOG")
+    check.add_argument(
+        "--no-files", action="store_true", help="leave out the files: rows and history only"
+    )
+    return parser
+
+
+def _add_copying(command: Callable[..., argparse.ArgumentParser]) -> None:
+    backup = command(
+        "backup",
+        "copy a catalog, which may be in use meanwhile",
+        "\n\nA directory is itself a catalog that can be opened; its files are hard links on the "
+        "same\ndevice. A name that ends in .tar, .tar.gz or .tgz makes one file.",
+    )
+    backup.add_argument("catalog", metavar="CATALOG")
+    backup.add_argument("destination", metavar="FILE|DIR", help="must not exist")
+    restore = command("restore", "make a catalog of a backup")
+    restore.add_argument("source", metavar="FILE|DIR", help="what 'backup' wrote")
+    restore.add_argument("target", metavar="NAME|DIR", help="its alias, or a directory ('./data')")
+    restore.add_argument("--id", help="its identifier; default: the next number")

@@ -1,0 +1,7 @@
+"""`python -m deriva_catalog.cli`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())

@@ -1,0 +1,213 @@
+"""What each command of ``deriva-catalog`` does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..catalog import LocalCatalog, Registry, connect, create_catalog
+from ..catalog.backup import backup, restore
+from ..errors import BadRequest, Corrupted
+from ..path.ast import TableName
+from .archive import is_archive, pack, unpacked
+from .output import print_json, print_table, progress_bar, shown_size
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def _is_directory(target: str) -> bool:
+    """Whether a target is meant as a directory: by the look of a path."""
+    return target.startswith((".", "~")) or os.sep in target or "/" in target
+
+
+def _open(name: str) -> LocalCatalog:
+    place, _, moment = name.partition("@")
+    if _is_directory(place):
+        return connect(Path(place).expanduser(), f"@{moment}" if moment else None)
+    return connect("localhost", name)
+
+
+def _no_id_for_directory(options: argparse.Namespace) -> None:
+    given = [f"--{n}" for n in ("id", "title", "description") if getattr(options, n, None)]
+    if given:
+        raise BadRequest(
+            f"The catalog in the directory {options.target!r} takes no {', '.join(given)}: "
+            "it is not registered.",
+            hint="Give a name instead of a directory.",
+        )
+
+
+def _tell_made(options: argparse.Namespace, catalog: LocalCatalog) -> int:
+    directory = str(catalog.directory)
+    if options.json:
+        print_json({"id": catalog.id, "directory": directory})
+    else:
+        print(f"Catalog {catalog.id!r} is in {directory}")
+    return 0
+
+
+# --- making and listing ------------------------------------------------------------------
+
+
+def _init(options: argparse.Namespace) -> int:
+    if _is_directory(options.target):
+        _no_id_for_directory(options)
+        made = create_catalog(Path(options.target).expanduser())
+    else:
+        made = create_catalog(
+            catalog_id=options.id,
+            alias=options.target,
+            name=options.title,
+            description=options.description,
+        )
+    with closing(made):
+        return _tell_made(options, made)
+
+
+def _list(options: argparse.Namespace) -> int:
+    registry = Registry()
+    known = registry.catalogs()
+    if options.json:
+        print_json(
+            [
+                {
+                    "id": c.id,
+                    "aliases": list(c.aliases),
+                    "title": c.name,
+                    "description": c.description,
+                    "created": _time(c.created),
+                    "directory": str(c.directory),
+                }
+                for c in known
+            ]
+        )
+    elif not known:
+        print(f"There are no catalogs in {registry.home} yet. Make one: deriva-catalog init NAME")
+    else:
+        rows = [
+            (c.id, ", ".join(c.aliases), c.name or "", _time(c.created)[:16], str(c.directory))
+            for c in known
+        ]
+        print_table(("id", "aliases", "title", "created (UTC)", "directory"), rows)
+    return 0
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+# --- looking into one --------------------------------------------------------------------
+
+
+def _info(options: argparse.Namespace) -> int:
+    with closing(_open(options.catalog)) as catalog:
+        facts = _facts(catalog)
+    if options.json:
+        print_json(facts)
+        return 0
+    print(f"Catalog    {facts['id']}{' (' + facts['snapshot'] + ')' if facts['fixed'] else ''}")
+    print(f"Directory  {facts['directory']}")
+    print(f"Snapshot   {facts['snapshot']}, {facts['changed']}")
+    size = facts["size"]
+    print(
+        f"Size       database {shown_size(size['database'])}, "
+        f"{size['objects']:,} stored files {shown_size(size['object_bytes'])}"
+    )
+    rows = [(t["schema"], t["table"], f"{t['rows']:,}") for t in facts["tables"]]
+    print_table(("schema", "table", "rows"), rows, numbers=("rows",))
+    return 0
+
+
+def _facts(catalog: LocalCatalog) -> dict[str, Any]:
+    from .. import snaptime
+
+    tables = [
+        {
+            "schema": table.schema,
+            "table": table.name,
+            "rows": catalog.count(TableName(table.name, table.schema)),
+        }
+        for table in catalog.model.tables()
+    ]
+    snapshot = catalog.latest_snapshot()
+    stored = [length for _, length in catalog.objects.content.digests()]
+    database = sum(file.stat().st_size for file in catalog.directory.glob("catalog.db*"))
+    return {
+        "id": catalog.id,
+        "directory": str(catalog.directory),
+        "snapshot": snapshot,
+        "changed": snaptime.to_iso(snaptime.decode(snapshot)),
+        "fixed": catalog.snaptime is not None,
+        "size": {"database": database, "objects": len(stored), "object_bytes": sum(stored)},
+        "tables": tables,
+    }
+
+
+def _check(options: argparse.Namespace) -> int:
+    try:
+        with closing(_open(options.catalog)) as catalog:
+            findings = [(f.kind, f.subject, f.message) for f in catalog.check()]
+            if not options.no_files:
+                with progress_bar("verifying files") as advance:
+                    found = catalog.objects.verify(advance)
+                findings += [("file", f.name, f.problem) for f in found]
+    except Corrupted as error:  # too damaged to be opened
+        findings = [("database", options.catalog, error.message)]
+    if options.json:
+        names = ("kind", "subject", "message")
+        print_json([dict(zip(names, finding, strict=True)) for finding in findings])
+    elif findings:
+        print_table(("kind", "subject", "problem"), findings)
+        count = len(findings)
+        print(f"{count} problem{'s' if count > 1 else ''} in {options.catalog!r}.", file=sys.stderr)
+    else:
+        left_out = "; files were left out" if options.no_files else ""
+        print(f"Nothing is wrong with {options.catalog!r}{left_out}.")
+    return 1 if findings else 0
+
+
+# --- copies ------------------------------------------------------------------------------
+
+
+def _backup(options: argparse.Namespace) -> int:
+    destination = Path(options.destination).expanduser().absolute()
+    with closing(_open(options.catalog)) as catalog:
+        if is_archive(destination):
+            pack(lambda place: backup(catalog, place), destination)
+        else:
+            backup(catalog, destination)
+        snapshot = catalog.latest_snapshot()
+    if options.json:
+        print_json({"backup": str(destination), "catalog": catalog.id, "snapshot": snapshot})
+    else:
+        print(f"Catalog {catalog.id!r} was copied to {destination}")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    source = Path(options.source).expanduser().absolute()
+    with unpacked(source) as backed_up:
+        if _is_directory(options.target):
+            _no_id_for_directory(options)
+            made = restore(backed_up, Path(options.target).expanduser())
+        else:
+            made = Registry().restore(backed_up, catalog_id=options.id, alias=options.target)
+    with closing(made):
+        return _tell_made(options, made)
+
+
+COMMANDS: dict[str, Command] = {
+    "init": _init,
+    "list": _list,
+    "info": _info,
+    "backup": _backup,
+    "restore": _restore,
+    "check": _check,
+}
+"""The commands by name."""
