@@ -1,0 +1,37 @@
+"""Assets of DerivaML: files that the catalog describes, and files that a run reads and writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .asset import Asset
+    from .file_path import AssetFilePath
+    from .spec import AssetRIDConfig, AssetSpec, AssetSpecConfig, LocalFile, LocalFileConfig
+
+__all__ = [
+    "Asset",
+    "AssetFilePath",
+    "AssetRIDConfig",
+    "AssetSpec",
+    "AssetSpecConfig",
+    "LocalFile",
+    "LocalFileConfig",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        ".asset": ("Asset",),
+        ".file_path": ("AssetFilePath",),
+        ".spec": (
+            "AssetRIDConfig",
+            "AssetSpec",
+            "AssetSpecConfig",
+            "LocalFile",
+            "LocalFileConfig",
+        ),
+    },
+)

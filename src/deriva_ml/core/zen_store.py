@@ -1,0 +1,106 @@
+"""Descriptions of stored configurations: kept for every kind of entry, and read back.
+
+hydra-zen keeps ``zen_meta={"description": ...}`` as a field of the configuration. It refuses
+where the configuration has a field of that name already (a `Workflow` does) and where an instance
+is stored. And a main function that declares ``datasets: list[...]`` gets a configuration that
+refuses a described list, which is not yet a list while it is composed. `keep_descriptions` lets
+a store accept all three; everything that worked before works as before.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any, get_origin
+
+from hydra_zen import ZenStore, store
+from hydra_zen.wrapper import default_to_config
+
+__all__ = ["StoredOption", "description_of", "keep_descriptions", "stored_options"]
+
+_BESIDE = "__deriva_ml_description__"
+
+
+def _to_config(target: Any, **keywords: Any) -> Any:
+    """Return the configuration of `target`, as hydra-zen does, able to hold descriptions."""
+    return _open_lists(_described(target, keywords))
+
+
+def _open_lists(node: Any) -> Any:
+    """Let the required lists of a main configuration be filled by described ones.
+
+    Only classes that hydra-zen made are changed, and they are changed in place: configurations
+    that inherit from a main one (experiments do) must stay its subclasses.
+    """
+    made_by_zen = isinstance(node, type) and node.__module__ == "types"
+    fields = dataclasses.fields(node) if made_by_zen and dataclasses.is_dataclass(node) else ()
+    if not any(f.name == "defaults" for f in fields):
+        return node
+    for field in fields:
+        required = field.default in (dataclasses.MISSING, "???")
+        required = required and field.default_factory is dataclasses.MISSING
+        if required and get_origin(field.type) is list:
+            field.type = Any
+            for owner in inspect.getmro(node):
+                if field.name in inspect.get_annotations(owner):
+                    owner.__annotations__[field.name] = Any
+    return node
+
+
+def _described(target: Any, keywords: dict[str, Any]) -> Any:
+    """Return the configuration of `target` with its description beside it, where need be."""
+    meta = keywords.get("zen_meta")
+    if not isinstance(meta, Mapping) or not dataclasses.is_dataclass(target):
+        return default_to_config(target, **keywords)
+    instance = not isinstance(target, type)
+    kind: Any = type(target) if instance else target
+    taken = {f.name for f in dataclasses.fields(target)}
+    if "description" not in meta or not (instance or "description" in taken):
+        return default_to_config(target, **keywords)
+    rest = {name: value for name, value in meta.items() if name != "description"}
+    keywords.pop("zen_meta")
+    if rest:
+        keywords["zen_meta"] = rest
+    node = default_to_config(target, **keywords)
+    if node is target:
+        node = copy.copy(target) if instance else type(kind.__name__, (kind,), {})
+    setattr(node, _BESIDE, str(meta["description"]))
+    return node
+
+
+def keep_descriptions(of: ZenStore = store) -> None:
+    """Let `of`, and the stores derived from it, accept a description on every configuration."""
+    if of._defaults["to_config"] is default_to_config:
+        of._defaults["to_config"] = _to_config
+
+
+def description_of(node: Any) -> str:
+    """Return the description of a stored configuration; empty when it has none."""
+    beside = getattr(node, _BESIDE, None)
+    if isinstance(beside, str):
+        return beside
+    text = node.get("description") if isinstance(node, Mapping) else None
+    if text is None and not isinstance(node, Mapping):
+        text = getattr(node, "description", None)
+    return text if isinstance(text, str) and text != "???" else ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredOption:
+    """An option that a configuration can choose: its group (empty for main ones) and name."""
+
+    group: str
+    name: str
+    description: str
+
+
+def stored_options(of: ZenStore = store) -> list[StoredOption]:
+    """Return what `of` holds, sorted by group and name, without the settings for Hydra itself."""
+    found = [
+        StoredOption(entry["group"] or "", entry["name"], description_of(entry["node"]))
+        for entry in of
+        if entry["group"] != "hydra"
+    ]
+    return sorted(found, key=lambda option: (option.group, option.name))

@@ -1,0 +1,92 @@
+"""Executions of DerivaML: what to run, on which inputs, by which code, and how to run it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ..asset.spec import (
+        AssetRIDConfig,
+        AssetSpec,
+        AssetSpecConfig,
+        LocalFile,
+        LocalFileConfig,
+    )
+    from .base_config import BaseConfig, DerivaBaseConfig, base_defaults, create_model_config
+    from .configuration import ExecutionConfiguration
+    from .descriptions import DescribedList, with_description
+    from .execution import Execution
+    from .load_configs import load_configs
+    from .model_protocol import DerivaMLModel
+    from .multirun import (
+        MultirunSpec,
+        get_all_multirun_configs,
+        get_multirun_config,
+        list_multirun_configs,
+        multirun_config,
+    )
+    from .runner import run_model
+    from .sweep import reset_multirun_state
+    from .workflow import Workflow
+
+__all__ = [
+    "AssetRIDConfig",
+    "AssetSpec",
+    "AssetSpecConfig",
+    "BaseConfig",
+    "DerivaBaseConfig",
+    "DerivaMLModel",
+    "DescribedList",
+    "Execution",
+    "ExecutionConfiguration",
+    "LocalFile",
+    "LocalFileConfig",
+    "MultirunSpec",
+    "Workflow",
+    "base_defaults",
+    "create_model_config",
+    "get_all_multirun_configs",
+    "get_multirun_config",
+    "list_multirun_configs",
+    "load_configs",
+    "multirun_config",
+    "reset_multirun_state",
+    "run_model",
+    "with_description",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "..asset.spec": (
+            "AssetRIDConfig",
+            "AssetSpec",
+            "AssetSpecConfig",
+            "LocalFile",
+            "LocalFileConfig",
+        ),
+        ".base_config": (
+            "BaseConfig",
+            "DerivaBaseConfig",
+            "base_defaults",
+            "create_model_config",
+        ),
+        ".configuration": ("ExecutionConfiguration",),
+        ".descriptions": ("DescribedList", "with_description"),
+        ".execution": ("Execution",),
+        ".load_configs": ("load_configs",),
+        ".model_protocol": ("DerivaMLModel",),
+        ".multirun": (
+            "MultirunSpec",
+            "get_all_multirun_configs",
+            "get_multirun_config",
+            "list_multirun_configs",
+            "multirun_config",
+        ),
+        ".runner": ("run_model",),
+        ".sweep": ("reset_multirun_state",),
+        ".workflow": ("Workflow",),
+    },
+)

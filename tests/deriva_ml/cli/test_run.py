@@ -1,0 +1,234 @@
+"""The command and the documented scripts, in processes of their own."""
+
+import getpass
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BASE = """
+from hydra_zen import builds, store
+from deriva_ml import DerivaMLConfig
+from deriva_ml.dataset import DatasetSpecConfig
+from deriva_ml.execution import AssetRIDConfig, Workflow, multirun_config, with_description
+from deriva_ml.execution import base_defaults
+from models.mine import run_model, train_classifier
+
+DerivaMLConf = builds(DerivaMLConfig, populate_full_signature=True)
+deriva_store = store(group="deriva_ml")
+deriva_store(DerivaMLConf(hostname="localhost", working_dir="work"), name="default_deriva",
+             zen_meta={"description": "This machine."})
+deriva_store(DerivaMLConf, hostname="prod.org", catalog_id="100", working_dir="work", name="prod")
+
+datasets_store = store(group="datasets")
+datasets_store([DatasetSpecConfig(rid="TRNA", version="1.0.0")], name="default_dataset")
+datasets_store(
+    with_description([DatasetSpecConfig(rid="TRNA", version="2.0.0"),
+                      DatasetSpecConfig(rid="TRNB", version="1.0.0")], "Both, corrected."),
+    name="training_v2")
+
+store(group="assets")([AssetRIDConfig(rid="RSN1", description="ResNet50")], name="default_asset")
+store(builds(Workflow, name="Image Classification", workflow_type="Training",
+             description="Train CNN classifier", populate_full_signature=True),
+      group="workflow", name="default_workflow", zen_meta={"description": "The usual."})
+
+ModelConfig = builds(train_classifier, learning_rate=1e-3, epochs=10, batch_size=32,
+                     populate_full_signature=True, zen_partial=True)
+model_store = store(group="model_config")
+model_store(ModelConfig, name="default_model", zen_meta={"description": "Ten epochs."})
+model_store(ModelConfig, name="fast_training", epochs=5, learning_rate=1e-2)
+
+app = builds(run_model, description="Model training run", populate_full_signature=True,
+             hydra_defaults=base_defaults)
+store(app, name="deriva_model")
+multirun_config("rates", ["model_config.learning_rate=0.1,0.2"], "Two rates")
+"""
+
+EXPERIMENTS = """
+from hydra_zen import make_config, store
+from .base import app
+store(make_config(hydra_defaults=["_self_", {"override /model_config": "fast_training"},
+                                  {"override /datasets": "training_v2"}],
+                  description="Quick look", bases=(app,)),
+      group="experiment", package="_global_", name="quick")
+"""
+
+# A runner that a project writes by hand. It prints what it was given: no catalog is needed.
+MINE = """
+from typing import Any
+from deriva_ml import DerivaMLConfig, RID
+from deriva_ml.dataset import DatasetSpec
+from deriva_ml.execution import ExecutionConfiguration, Workflow
+
+def train_classifier(learning_rate: float, epochs: int, batch_size: int,
+                     ml_instance=None, execution=None) -> None:
+    print("train", learning_rate, epochs, batch_size, execution)
+
+def run_model(deriva_ml: DerivaMLConfig, datasets: list[DatasetSpec], assets: list[RID],
+              description: str, workflow: Workflow, model_config: Any,
+              dry_run: bool = False) -> None:
+    given = ExecutionConfiguration(datasets=datasets, assets=assets, description=description)
+    print("on", deriva_ml.hostname, repr(deriva_ml.catalog_id), *map(str, given.datasets))
+    print("with", *given.assets, getattr(datasets, "description", "-"))
+    print("about", given.description, "|", workflow.name, workflow.workflow_types)
+    model_config(ml_instance=deriva_ml, execution="exe")
+"""
+
+SCRIPT = """
+from hydra_zen import store, zen
+from models.mine import run_model
+import configs.base, configs.experiments
+
+if __name__ == "__main__":
+    store.add_to_hydra_store()
+    zen(run_model).hydra_main(config_name="deriva_model", version_base="1.3", config_path=None)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    source = tmp_path / "src"
+    for name, text in {
+        "configs/__init__.py": "",
+        "configs/base.py": BASE,
+        "configs/experiments.py": EXPERIMENTS,
+        "models/__init__.py": "",
+        "models/mine.py": MINE,
+        "train.py": SCRIPT,
+    }.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+    return tmp_path
+
+
+def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DERIVA_")}
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, "PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(project)},
+    )
+
+
+def command(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return run(project, "-m", "deriva_ml.cli.run", *words)
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_script_of_the_documented_form_runs_where_documented(project: Path) -> None:
+    done = run(project, "src/train.py")
+    assert lines(done)[:4] == [
+        "on localhost 1 TRNA@1.0.0",
+        "with RSN1 -",
+        "about Model training run | Image Classification ['Training']",
+        "train 0.001 10 32 exe",
+    ]
+    (where,) = (project / "work" / getpass.getuser() / "deriva-ml" / "hydra").iterdir()
+    kept = {p.name for p in (where / "hydra-config").iterdir()}
+    assert kept == {"config.yaml", "hydra.yaml", "overrides.yaml"}
+
+
+def test_script_takes_the_documented_overrides(project: Path) -> None:
+    words = ("deriva_ml.hostname=x.org", "datasets=training_v2", "model_config=fast_training")
+    done = run(project, "src/train.py", *words, "model_config.epochs=25")
+    assert lines(done) == [
+        "on x.org 1 TRNA@2.0.0 TRNB@1.0.0",
+        "with RSN1 Both, corrected.",
+        "about Model training run | Image Classification ['Training']",
+        "train 0.01 25 32 exe",
+    ]
+
+
+@pytest.mark.slow
+def test_script_sweeps_into_numbered_directories(project: Path) -> None:
+    done = run(project, "src/train.py", "--multirun", "model_config=default_model,fast_training")
+    assert [line for line in lines(done) if line.startswith("train")] == [
+        "train 0.001 10 32 exe",
+        "train 0.01 5 32 exe",
+    ]
+    (sweep,) = (project / "work" / getpass.getuser() / "deriva-ml" / "hydra-sweep").iterdir()
+    assert {p.name for p in sweep.iterdir() if p.is_dir()} == {"0", "1"}
+
+
+def test_command_runs_the_main_configuration(project: Path) -> None:
+    words = ("+experiment=quick", "--host", "file:///data/a b", "--catalog", "digits")
+    told = lines(command(project, *words))
+    assert told[0].startswith("on file:///data/a b 'digits'")
+    assert told[2].startswith("about Quick look")
+    assert told[3] == "train 0.01 5 32 exe"
+
+
+@pytest.mark.slow
+def test_command_expands_a_named_sweep(project: Path) -> None:
+    told = lines(command(project, "+multirun=rates", "deriva_ml=prod"))
+    assert [line for line in told if line.startswith(("train", "about"))] == [
+        "about Two rates | Image Classification ['Training']",
+        "train 0.1 10 32 exe",
+        "about Two rates | Image Classification ['Training']",
+        "train 0.2 10 32 exe",
+    ]
+
+
+@pytest.mark.parametrize("option", ["--list-configs", "--info"])
+def test_command_lists_what_there_is(project: Path, option: str) -> None:
+    told = "\n".join(lines(command(project, option)))
+    for text in ("model_config=NAME", "fast_training", "Ten epochs.", "This machine.", "rates"):
+        assert text in told
+    for text in ("Both, corrected.", "The usual.", "+experiment=NAME", "Quick look"):
+        assert text in told
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["fast_training"], 2, "Did you mean 'model_config=fast_training'"),
+        (["--alow-dirty"], 2, "Did you mean '--allow-dirty'"),
+        (["+multirun=rate"], 1, "Did you mean 'rates'"),
+        (["--config-name", "deriva_modl"], 1, "Did you mean 'deriva_model'"),
+        (["--config-dir", "nowhere"], 1, "no configuration package in 'nowhere'"),
+        (["+multirun=rates", "--cfg", "job"], 1, "leave out the sweep"),
+        (["model_config=slow"], 1, "Could not find 'model_config/slow'"),
+        (["model_config.epoch=3"], 1, "Could not override 'model_config.epoch'"),
+    ],
+)
+def test_command_answers_a_slip(project: Path, words: list[str], status: int, said: str) -> None:
+    done = command(project, *words)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == status
+
+
+def test_command_says_in_one_line_what_our_own_errors_say(project: Path) -> None:
+    model = project / "src" / "models" / "mine.py"
+    text = model.read_text()
+    failing = "from deriva_ml import DerivaMLException\n" + text.replace(
+        'print("train"', 'raise DerivaMLException("no such catalog"'
+    ).replace("learning_rate, epochs, batch_size, execution)", ")")
+    model.write_text(failing.replace('"no such catalog", )', '"no such catalog")'))
+    done = command(project)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "deriva-ml-run: no such catalog"
+    assert "Traceback" not in done.stderr
+
+
+def test_command_shows_the_configuration_without_running(project: Path) -> None:
+    told = lines(command(project, "--cfg", "job", "-p", "model_config"))
+    assert "epochs: 10" in told
+    assert not any(line.startswith("train") for line in told)
+
+
+def test_failing_model_fails_the_command(project: Path) -> None:
+    model = project / "src" / "models" / "mine.py"
+    model.write_text(model.read_text().replace('print("train"', 'raise ZeroDivisionError("train"'))
+    done = command(project)
+    assert done.returncode != 0
+    assert "ZeroDivisionError" in done.stderr
