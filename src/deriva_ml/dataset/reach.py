@@ -1,0 +1,212 @@
+"""Which rows of which tables belong to a dataset: its members and what goes with them.
+
+The walk starts at the dataset and the datasets inside it and follows foreign keys, a whole set
+of rows at a time:
+
+- From a row to those it refers to, always, so that no reference points at nothing.
+- From a row to those that refer to it, but only away from the dataset: not into a table that is
+  nearer to it. A dataset of images brings their subjects, and the subjects' other observations,
+  but not the other images of the same subjects.
+- A vocabulary is taken whole and is the end of its path.
+- Executions and workflows are entered but not left towards what refers to them, save for the
+  terms (types) that apply to them.
+- Membership is read from the side of the dataset only: that an image is also in another dataset
+  brings nothing of that dataset.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from deriva_catalog.interface import Row
+from deriva_catalog.model.elements import ForeignKey, Table
+from deriva_catalog.path.ast import ColumnName, ExplicitLink
+from deriva_ml.core.query import any_of, attributes
+from deriva_ml.core.session import Session
+from deriva_ml.model.associations import association_of
+
+from .elements import element_types
+from .nesting import descendants
+
+__all__ = ["Reached", "reach"]
+
+TableKey = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The rows that belong to a dataset.
+
+    Attributes:
+        datasets: RIDs of the dataset and of all datasets inside it.
+        rids: RIDs by table, for tables of which some rows are reached.
+        whole: Vocabularies, which are taken with all of their terms.
+    """
+
+    datasets: tuple[str, ...]
+    rids: dict[TableKey, list[str]]
+    whole: frozenset[TableKey]
+
+
+@dataclass
+class _Batch:
+    """Rows that were reached for the first time, with the columns that lead on from them."""
+
+    table: Table
+    rows: list[Row]
+    onward: bool
+
+
+@dataclass
+class _Walk:
+    session: Session
+    excluded: frozenset[str]
+    anchors: tuple[str, ...]
+    depth: dict[TableKey, int] = field(default_factory=dict)
+    rids: dict[TableKey, dict[str, None]] = field(default_factory=dict)
+    whole: set[TableKey] = field(default_factory=set)
+    queue: deque[_Batch] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        model = self.session.model
+        self.schemas = {model.ml_schema, *model.domain_schemas}
+        self.memberships = {
+            _key(e.association): e.dataset_column for e in element_types(model).values()
+        }
+        self.terminal = {(model.ml_schema, "Execution"), (model.ml_schema, "Workflow")}
+        self.dataset = (model.ml_schema, "Dataset")
+
+    def run(self) -> Reached:
+        self.depth[self.dataset] = 0
+        self.pull(self.session.ml("Dataset"), "RID", self.anchors, 0, onward=True)
+        while self.queue:
+            batch = self.queue.popleft()
+            for fkey in batch.table.foreign_keys:
+                self.follow_out(batch, fkey)
+            if batch.onward:
+                for table, fkey in self.session.model.model.inbound.get(_key(batch.table), ()):
+                    self.follow_in(batch, table, fkey)
+        rids = {k: sorted(v) for k, v in self.rids.items()}
+        return Reached(self.anchors, rids, frozenset(self.whole))
+
+    def allowed(self, schema: str, table: str) -> bool:
+        return schema in self.schemas and table not in self.excluded
+
+    def follow_out(self, batch: _Batch, fkey: ForeignKey) -> None:
+        """To the rows that the batch refers to."""
+        key = (fkey.referenced_schema, fkey.referenced_table)
+        if not self.allowed(*key):
+            return
+        target = self.session.model.schemas[key[0]].tables[key[1]]
+        if self.session.model.is_vocabulary(target):
+            self.whole.add(key)
+            return
+        here = self.depth[_key(batch.table)]
+        onward = key != self.dataset and self.depth.get(key, here + 1) >= here
+        self.step(batch, target, fkey.columns, fkey.referenced_columns, here + 1, onward)
+
+    def follow_in(self, batch: _Batch, table: Table, fkey: ForeignKey) -> None:
+        """To the rows that refer to the batch, away from the dataset."""
+        key, origin = _key(table), _key(batch.table)
+        here = self.depth[origin]
+        if not self.allowed(*key) or self.depth.get(key, here) < here:
+            return
+        if origin in self.terminal and not self._only_terms(table):
+            return
+        if key in self.memberships and (self.memberships[key],) != fkey.columns:
+            return
+        self.step(batch, table, fkey.referenced_columns, fkey.columns, here + 1, onward=True)
+
+    def _only_terms(self, table: Table) -> bool:
+        """Whether the table does nothing but say which terms apply to a row."""
+        link = association_of(table)
+        if link is None or len(link.links) != 2 or link.metadata or link.qualifiers:
+            return False
+        ends = (self._referenced(f) for f in link.links)
+        return any(self.session.model.is_vocabulary(t) for t in ends)
+
+    def _referenced(self, fkey: ForeignKey) -> Table:
+        schema = self.session.model.schemas[fkey.referenced_schema]
+        return schema.tables[fkey.referenced_table]
+
+    def step(
+        self,
+        batch: _Batch,
+        table: Table,
+        left: tuple[str, ...],
+        right: tuple[str, ...],
+        depth: int,
+        onward: bool,
+    ) -> None:
+        """To the rows of `table` whose `right` columns equal the `left` columns of the batch."""
+        if len(left) > 1:
+            self.join(batch, table, left, right, depth, onward)
+            return
+        values = {str(row[left[0]]) for row in batch.rows if row[left[0]] is not None}
+        if right == ("RID",):
+            values -= self.rids.get(_key(table), {}).keys()
+        if values:
+            self.pull(table, right[0], sorted(values), depth, onward)
+
+    def pull(
+        self, table: Table, column: str, values: Iterable[str], depth: int, onward: bool
+    ) -> None:
+        query = attributes(table, self._columns(table), any_of(column, values))
+        self.keep(table, self.session.fetch(query), depth, onward)
+
+    def join(
+        self,
+        batch: _Batch,
+        table: Table,
+        left: tuple[str, ...],
+        right: tuple[str, ...],
+        depth: int,
+        onward: bool,
+    ) -> None:
+        """`step` for keys of several columns, which are compared inside the database."""
+        target = (ColumnName(c, qualifier=table.name, schema=table.schema) for c in right)
+        link = ExplicitLink(tuple(ColumnName(c) for c in left), tuple(target))
+        mine = any_of("RID", (row["RID"] for row in batch.rows))
+        rows = self.session.fetch(attributes(batch.table, self._columns(table), mine, link))
+        self.keep(table, rows, depth, onward)
+
+    def keep(self, table: Table, rows: list[Row], depth: int, onward: bool) -> None:
+        """Remember rows that are new, and go on from them later."""
+        known = self.rids.setdefault(_key(table), {})
+        new = {row["RID"]: row for row in rows if row["RID"] not in known}
+        if new:
+            self.depth.setdefault(_key(table), depth)
+            known.update(dict.fromkeys(new))
+            self.queue.append(_Batch(table, list(new.values()), onward))
+
+    def _columns(self, table: Table) -> list[str]:
+        """The columns that lead on from a table: `RID`, its references, what is referred to."""
+        inbound = self.session.model.model.inbound.get(_key(table), ())
+        names = {"RID": None}
+        for fkey in table.foreign_keys:
+            if self.allowed(fkey.referenced_schema, fkey.referenced_table):
+                names.update(dict.fromkeys(fkey.columns))
+        for other, fkey in inbound:
+            if self.allowed(other.schema, other.name):
+                names.update(dict.fromkeys(fkey.referenced_columns))
+        return list(names)
+
+
+def reach(session: Session, dataset: str, exclude_tables: Iterable[str] = ()) -> Reached:
+    """The rows that belong to a dataset in the state that the session shows.
+
+    Args:
+        session: On the live catalog, or on the snapshot of a version.
+        dataset: RID of the dataset.
+        exclude_tables: Names of tables that are not entered.
+
+    Cost: one query for each foreign key that leads on, with the RIDs of one step as its filter.
+    """
+    anchors = (dataset, *descendants(session, dataset))
+    return _Walk(session, frozenset(exclude_tables), anchors).run()
+
+
+def _key(table: Table) -> TableKey:
+    return table.schema, table.name

@@ -1,0 +1,110 @@
+"""What the files of a bag looked like when they were last known to be right.
+
+Reading every file of a bag to see whether it is damaged takes as long as fetching it. The
+operating system knows without reading when a file was last changed; a file that looks as it did
+is taken to be as it was, any other is hashed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from deriva_catalog.bag import read_bag, validate
+from deriva_catalog.bag.validation import damage
+
+__all__ = ["Seen", "first_seen", "looked_over"]
+
+Look = tuple[int, int, int]
+"""Length in bytes, time of the last change in nanoseconds, number of the file on its device."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A bag that was found right: how each file and directory looked, and if all files are there.
+
+    A directory looks different once something was added to it or taken away.
+    """
+
+    complete: bool
+    looks: dict[str, Look]
+
+    @classmethod
+    def of(cls, bag: Path, complete: bool) -> Seen:
+        """How the bag looks now."""
+        return cls(complete, _looks(bag))
+
+    @classmethod
+    def load(cls, file: Path) -> Seen | None:
+        """Read what `save` wrote; None if there is nothing, or nothing of use."""
+        try:
+            document = json.loads(file.read_bytes())
+            looks = {str(p): (int(a), int(b), int(c)) for p, (a, b, c) in document["looks"].items()}
+            return cls(bool(document["complete"]), looks)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None  # the files are hashed again, and it is written again
+
+    def save(self, file: Path) -> None:
+        """Write it to a file, as a whole or not at all."""
+        temporary = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
+        temporary.write_text(json.dumps({"complete": self.complete, "looks": self.looks}))
+        temporary.replace(file)
+
+    def still(self, bag: Path) -> bool:
+        """Whether everything looks as it did."""
+        root = str(bag)
+        try:
+            return all(_look(os.lstat(f"{root}/{p}")) == look for p, look in self.looks.items())
+        except OSError:
+            return False
+
+
+def first_seen(bag: Path, complete: bool, file: Path) -> Seen:
+    """Remember a bag that was just made."""
+    seen = Seen.of(bag, complete)
+    seen.save(file)
+    return seen
+
+
+def looked_over(bag: Path, file: Path) -> Seen | None:
+    """Look a bag over, hash what looks different, and remember it; None when it is damaged.
+
+    Raises:
+        CatalogError: It is no bag any more, or cannot be read.
+    """
+    seen = Seen.load(file)
+    if seen is not None and seen.still(bag):
+        return seen
+    report = validate(bag, fast=True)
+    if not report.valid:
+        return None
+    before = {} if seen is None else seen.looks
+    now = Seen.of(bag, report.complete)
+    listed = read_bag(bag).payload
+    for path, digests in listed.items():
+        look = now.looks.get(path)
+        if look is not None and look != before.get(path) and damage(bag / path, digests):
+            return None
+    now.save(file)
+    return now
+
+
+def _looks(bag: Path) -> dict[str, Look]:
+    found = {"": _look(os.lstat(bag))}
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(f"{bag}/{folder}") as entries:
+            for entry in entries:
+                path = f"{folder}{entry.name}"
+                found[path] = _look(entry.stat(follow_symlinks=False))
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{path}/")
+    return found
+
+
+def _look(status: os.stat_result) -> Look:
+    return status.st_size, status.st_mtime_ns, status.st_ino

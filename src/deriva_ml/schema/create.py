@@ -1,0 +1,177 @@
+"""Making catalogs and the ML schema in them, each in one transaction."""
+
+from __future__ import annotations
+
+from deriva_catalog.interface import Address, Catalog
+from deriva_catalog.path.ast import TableName
+from deriva_ml.core.definitions import (
+    ML_SCHEMA,
+    SENTINEL_EXECUTION_DESCRIPTION,
+    SENTINEL_FILE_MD5,
+    SENTINEL_FILE_URL,
+    SENTINEL_WORKFLOW_CHECKSUM,
+    SENTINEL_WORKFLOW_URL,
+    SYSTEM_SCHEMAS,
+)
+from deriva_ml.core.exceptions import (
+    DerivaMLSchemaError,
+    DerivaMLValidationError,
+    translated,
+)
+from deriva_ml.core.host import is_directory
+from deriva_ml.core.identity import give_identity
+
+from .definition import domain_schema_document, ml_schema_documents
+from .terms import SEEDED_TERMS
+
+__all__ = ["create_ml_catalog", "create_ml_schema", "initialize_ml_schema"]
+
+
+@translated()
+def create_ml_catalog(
+    hostname: str,
+    project_name: str,
+    catalog_alias: str | None = None,
+    domain_schema: str | None = None,
+) -> Catalog:
+    """Create a catalog with the ML schema and an empty schema for the project's own tables.
+
+    It becomes visible only when it is complete: of two processes that create the same alias at
+    the same time one succeeds, and a process that is killed on the way leaves no catalog.
+
+    Args:
+        hostname: ``localhost`` for this machine, or the directory that the catalog shall be.
+        project_name: Prefix of the identifiers of terms.
+        catalog_alias: Name to open the catalog by, beside its number; None means the project
+            name. A catalog in a directory of its own has none.
+        domain_schema: Schema of the project's tables; None means the project name.
+
+    Returns:
+        The catalog; ``DerivaML(hostname, catalog_alias)`` connects to it.
+
+    Raises:
+        DerivaMLValidationError: A name cannot be used.
+        DerivaMLDataError: The alias, or the directory, is taken; nothing was changed.
+    """
+    from deriva_catalog.catalog import create_catalog
+
+    domain = domain_schema or project_name
+    _check_schema_name(domain)
+
+    def prepare(catalog: Catalog) -> None:
+        with catalog.transaction():
+            create_ml_schema(catalog, project_name=project_name)
+            catalog.create_schema(domain_schema_document(domain))
+
+    if is_directory(hostname):
+        if catalog_alias is not None:
+            raise DerivaMLValidationError(
+                f"A catalog in a directory has no alias; leave {catalog_alias!r} out."
+            )
+        return create_catalog(hostname, prepare=prepare)
+    return create_catalog(
+        hostname, alias=catalog_alias or project_name, name=project_name, prepare=prepare
+    )
+
+
+def _check_schema_name(name: str) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise DerivaMLValidationError(f"A project and its schema need names, not {name!r}.")
+    if name == ML_SCHEMA or name in SYSTEM_SCHEMAS:
+        raise DerivaMLValidationError(
+            f"{name!r} is the name of a schema of the system; choose another domain_schema."
+        )
+
+
+@translated()
+def create_ml_schema(
+    catalog: Catalog,
+    schema_name: str = ML_SCHEMA,
+    project_name: str | None = None,
+    *,
+    force: bool = False,
+) -> None:
+    """Create the ML schema in a catalog, with its terms, in one transaction.
+
+    Args:
+        catalog: The catalog.
+        schema_name: Name of the schema.
+        project_name: Prefix of the identifiers of terms; None means `schema_name`.
+        force: Drop a schema of that name first, with everything in it.
+
+    Raises:
+        DerivaMLSchemaError: There is such a schema and `force` is false.
+    """
+    with catalog.transaction():
+        if schema_name in catalog.model.schemas:
+            if not force:
+                raise DerivaMLSchemaError(
+                    f"Catalog {catalog.id!r} has a schema {schema_name!r} already. Pass "
+                    "force=True to drop it with all datasets, executions and features in it."
+                )
+            _drop(catalog, schema_name)
+        catalog.create(ml_schema_documents(schema_name, project_name or schema_name))
+        initialize_ml_schema(catalog, schema_name)
+        give_identity(catalog)
+
+
+@translated()
+def initialize_ml_schema(catalog: Catalog, schema_name: str = ML_SCHEMA) -> None:
+    """Add the terms that every ML schema has, and the rows for things of unknown origin."""
+    with catalog.transaction():
+        for vocabulary, terms in SEEDED_TERMS.items():
+            rows = [
+                {"Name": name, "Description": text, "Synonyms": []} for name, text in terms.items()
+            ]
+            if rows:
+                table = TableName(vocabulary, schema_name)
+                catalog.insert(table, rows, defaults=("ID", "URI"), returning=False)
+        _insert_sentinels(catalog, schema_name)
+
+
+def _insert_sentinels(catalog: Catalog, schema: str) -> None:
+    workflow = catalog.insert(
+        TableName("Workflow", schema),
+        [
+            {
+                "Name": "Unknown Provenance",
+                "Description": "Stands for code that is not known.",
+                "URL": SENTINEL_WORKFLOW_URL,
+                "Checksum": SENTINEL_WORKFLOW_CHECKSUM,
+            }
+        ],
+    )[0]
+    catalog.insert(
+        TableName("File", schema),
+        [
+            {
+                "URL": SENTINEL_FILE_URL,
+                "Filename": "unknown",
+                "Description": "Stands for inputs that are not known.",
+                "Length": 0,
+                "MD5": SENTINEL_FILE_MD5,
+            }
+        ],
+        returning=False,
+    )
+    execution = {
+        "Workflow": workflow["RID"],
+        "Description": SENTINEL_EXECUTION_DESCRIPTION,
+        "Status": "Aborted",
+    }
+    catalog.insert(TableName("Execution", schema), [execution], returning=False)
+
+
+def _drop(catalog: Catalog, schema: str) -> None:
+    """Drop a schema with its tables; those that refer to others go before these."""
+    model = catalog.model
+    for table, fkey in [
+        pair
+        for (referenced, _), pairs in model.inbound.items()
+        if referenced == schema
+        for pair in pairs
+    ]:
+        catalog.drop(Address(schema=table.schema, table=table.name, foreign_key=fkey.columns))
+    for name in list(model.schemas[schema].tables):
+        catalog.drop(Address(schema=schema, table=name))
+    catalog.drop(Address(schema=schema))

@@ -1,0 +1,82 @@
+"""Descriptions of stored configurations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hydra_zen import ZenStore, builds, instantiate, make_config
+
+from deriva_ml.core.config import DerivaMLConfig
+from deriva_ml.core.zen_store import description_of, keep_descriptions, stored_options
+from deriva_ml.execution.descriptions import DescribedList, with_description
+from deriva_ml.execution.workflow import Workflow
+
+DerivaMLConf = builds(DerivaMLConfig, populate_full_signature=True)
+
+
+def train(learning_rate: float = 1e-3, epochs: int = 10, batch_size: int = 32) -> int:
+    return epochs
+
+
+@pytest.fixture
+def store() -> ZenStore:
+    made = ZenStore(deferred_hydra_store=True)
+    keep_descriptions(made)
+    return made
+
+
+def test_described_list_is_a_list_with_a_text(store: ZenStore) -> None:
+    store(group="assets")(with_description(["3WMG", "3XPA"], "Weights."), name="weights")
+    store(group="assets")(with_description([], "No assets."), name="none")
+    weights = instantiate(store["assets", "weights"])
+    assert isinstance(weights, DescribedList)
+    assert (weights, weights.description) == (["3WMG", "3XPA"], "Weights.")
+    assert instantiate(store["assets", "none"]) == []
+
+
+def test_model_variants_keep_their_values_and_descriptions(store: ZenStore) -> None:
+    models = store(group="model_config")
+    config = builds(train, epochs=10, populate_full_signature=True, zen_partial=True)
+    models(config, name="default", zen_meta={"description": "Ten epochs."})
+    models(config, name="quick", epochs=3, zen_meta={"description": "Three epochs."})
+    assert instantiate(store["model_config", "quick"])() == 3
+    described = {o.name: o.description for o in stored_options(store)}
+    assert described == {"default": "Ten epochs.", "quick": "Three epochs."}
+
+
+WORKFLOW = builds(Workflow, name="n", workflow_type="Training", description="what it does")
+REFUSED_BY_HYDRA_ZEN: list[tuple[str, Any]] = [
+    ("a class with a description", WORKFLOW),
+    ("an instance", DerivaMLConf(hostname="dev.example.org")),
+]
+
+
+@pytest.mark.parametrize(("case", "config"), REFUSED_BY_HYDRA_ZEN)
+def test_every_configuration_may_be_described(case: str, config: Any, store: ZenStore) -> None:
+    store(config, group="g", name="n", zen_meta={"description": "when to use it"})
+    node = store["g", "n"]
+    assert description_of(node) == "when to use it"
+    assert instantiate(node) == instantiate(config)
+    assert description_of(config) != "when to use it"
+
+
+def test_both_ways_to_store_a_connection_work(store: ZenStore) -> None:
+    connections = store(group="deriva_ml")
+    connections(DerivaMLConf(hostname="dev.example.org", use_minid=False), name="dev")
+    connections(DerivaMLConf, name="prod", hostname="p.org", zen_meta={"description": "Real."})
+    assert instantiate(store["deriva_ml", "dev"]).hostname == "dev.example.org"
+    assert instantiate(store["deriva_ml", "prod"]).hostname == "p.org"
+    assert [o.description for o in stored_options(store)] == ["", "Real."]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: with_description([], "text"),
+        lambda: make_config(description="text"),
+        lambda: {"description": "text"},
+        lambda: WORKFLOW(description="text"),
+    ],
+)
+def test_a_description_is_found_wherever_it_is(make: Callable[[], Any]) -> None:
+    assert description_of(make()) == "text"

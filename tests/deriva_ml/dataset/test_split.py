@@ -1,0 +1,191 @@
+"""Dividing datasets and drawing smaller ones."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from deriva_ml.core.base import DerivaML
+from deriva_ml.core.exceptions import DerivaMLException, DerivaMLValidationError
+from deriva_ml.dataset.split import split_dataset, subsample
+
+from ..conftest import Zoo
+
+
+class Run:
+    """An execution that keeps its outputs in a directory."""
+
+    def __init__(self, rid: str, directory: Path) -> None:
+        self.execution_rid = rid
+        self.directory = directory
+        self.registered: list[tuple[str, str]] = []
+
+    def asset_file_path(
+        self, asset_name: str, file_name: str, asset_types: Any = None, **kwargs: Any
+    ) -> Path:
+        self.registered.append((asset_name, file_name))
+        return self.directory / file_name
+
+
+@pytest.fixture
+def source(ml: DerivaML, zoo: Zoo) -> str:
+    """A dataset of all pictures, four of cats and four of dogs, half of them nested."""
+    inner = ml.datasets.create(members=zoo.images[:3])
+    return ml.datasets.create(members=[inner.rid, *zoo.images[3:]]).rid
+
+
+def _labels(ml: DerivaML, dataset: str) -> Counter[str]:
+    values = ml.lookup_dataset(dataset).feature_values("Image", "Label")
+    return Counter(v.Image_Class for v in values)  # type: ignore[attr-defined]
+
+
+def test_a_stratified_split_keeps_the_shares_of_the_classes(
+    ml: DerivaML, zoo: Zoo, source: str, tmp_path: Path
+) -> None:
+    run = Run(zoo.execution, tmp_path)
+    result = split_dataset(
+        ml, source, run, test_size=0.25, val_size=2, stratify_by_column="Label.Image_Class"
+    )
+    assert result.validation is not None
+    assert _labels(ml, result.training.rid) == {"cat": 2, "dog": 2}
+    assert _labels(ml, result.testing.rid) == {"cat": 1, "dog": 1}
+    assert _labels(ml, result.validation.rid) == {"cat": 1, "dog": 1}
+    assert result.strategy == "stratified by Label.Image_Class"
+
+
+def test_the_parts_are_released_and_nested_in_one_change(
+    ml: DerivaML, zoo: Zoo, source: str, tmp_path: Path
+) -> None:
+    run = Run(zoo.execution, tmp_path)
+    result = split_dataset(ml, source, run, test_size=0.5)
+    parts = ml.lookup_dataset(result.split.rid).list_dataset_children()
+    assert {d.rid for d in parts} == {result.training.rid, result.testing.rid}
+    assert ml.lookup_dataset(result.training.rid).dataset_types == ["Split_Partition", "Training"]
+    assert ml.lookup_dataset(result.split.rid).dataset_types == ["Split"]
+    histories = [ml.dataset_history(d.rid) for d in parts]
+    assert [str(h[-1].dataset_version) for h in histories] == ["0.1.0", "0.1.0"]
+    assert {h[-1].snapshot for h in histories} == {ml.catalog.latest_snapshot()}
+    assert {h[-1].execution_rid for h in histories} == {zoo.execution}
+
+
+def test_the_source_is_an_input_and_the_settings_are_an_output(
+    ml: DerivaML, zoo: Zoo, source: str, tmp_path: Path
+) -> None:
+    run = Run(zoo.execution, tmp_path)
+    result = split_dataset(ml, source, run)
+    assert ml.lookup_dataset(source).list_executions() == [zoo.execution]
+    name = f"split_config_{result.split.rid}.json"
+    assert run.registered == [("Execution_Metadata", name)]
+    kept = json.loads((tmp_path / name).read_text())
+    assert (kept["source"]["rid"], kept["seed"]) == (source, 42)
+
+
+def test_a_seed_gives_the_same_parts(ml: DerivaML, source: str) -> None:
+    first, again = (split_dataset(ml, source, test_size=3, seed=5) for _ in range(2))
+    members = [ml.lookup_dataset(r.testing.rid).list_members("Image") for r in (first, again)]
+    assert members[0] == members[1]
+    assert len(members[0]) == 3
+
+
+def test_in_order_takes_elements_as_they_come(ml: DerivaML, zoo: Zoo, source: str) -> None:
+    result = split_dataset(ml, source, test_size=2, shuffle=False)
+    test = ml.lookup_dataset(result.testing.rid).list_members("Image")
+    assert test == sorted(zoo.images)[-2:]
+
+
+def test_a_column_of_the_elements_themselves_can_decide(
+    ml: DerivaML, zoo: Zoo, source: str
+) -> None:
+    result = split_dataset(ml, source, test_size=0.5, stratify_by_column="Image.Subject")
+    rows = ml.lookup_dataset(result.testing.rid).list_dataset_members()["Image"]
+    assert Counter(r["Subject"] for r in rows) == dict.fromkeys(zoo.subjects, 2)
+
+
+def test_a_function_can_choose(ml: DerivaML, zoo: Zoo, source: str) -> None:
+    def cats_first(df: pd.DataFrame, sizes: dict[str, int], seed: int) -> dict[str, Any]:
+        order = df["Label.Image_Class"].sort_values(kind="stable").index.to_numpy()
+        return {"Training": order[: sizes["Training"]], "Testing": order[sizes["Training"] :]}
+
+    result = split_dataset(
+        ml, source, test_size=0.5, selection_fn=cats_first, include_tables=["Label"]
+    )
+    assert _labels(ml, result.training.rid) == {"cat": 4}
+    assert result.strategy == "custom"
+
+
+def test_elements_without_a_class_can_be_left_out(ml: DerivaML, zoo: Zoo, source: str) -> None:
+    ml.delete_feature("Image", "Label")
+    ml.create_feature("Image", "Label", terms=["Image_Class"])
+    feature = ml.lookup_feature("Image", "Label")
+    rows = [{"Execution": zoo.execution, "Image": i, "Image_Class": "cat"} for i in zoo.images[:4]]
+    ml.features.insert_values(feature, rows)
+    with pytest.raises(DerivaMLValidationError, match="no value"):
+        split_dataset(ml, source, stratify_by_column="Label.Image_Class")
+    result = split_dataset(
+        ml, source, stratify_by_column="Label.Image_Class", stratify_missing="drop", test_size=0.5
+    )
+    assert (result.training.count, result.testing.count) == (2, 2)
+
+
+def test_a_dry_run_only_counts(ml: DerivaML, source: str) -> None:
+    before = ml.catalog.latest_snapshot()
+    result = split_dataset(ml, source, test_size=0.25, dry_run=True)
+    assert (result.training.count, result.testing.count) == (6, 2)
+    assert result.split.rid == result.split.version == "(dry run)"
+    assert ml.catalog.latest_snapshot() == before
+
+
+def test_types_of_the_caller_are_added(ml: DerivaML, source: str) -> None:
+    result = split_dataset(ml, source, training_types=["Labeled", "Fold_1"])
+    assert ml.lookup_dataset(result.training.rid).dataset_types == [
+        "Fold_1",
+        "Labeled",
+        "Split_Partition",
+        "Training",
+    ]
+
+
+def test_a_subsample_is_one_dataset(ml: DerivaML, zoo: Zoo, source: str) -> None:
+    result = subsample(ml, source, size=4, stratify_by_column="Label.Image_Class")
+    assert _labels(ml, result.subsample.rid) == {"cat": 2, "dog": 2}
+    assert ml.lookup_dataset(result.subsample.rid).dataset_types == ["Subsample"]
+    assert subsample(ml, source, size=0.5, dry_run=True).subsample.count == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"test_size": 9},
+        {"test_size": 1.5},
+        {"test_size": 0.2, "train_size": 8},
+        {"element_table": "Subject"},
+        {"stratify_by_column": "Image_Class"},
+        {"stratify_by_column": "Subject.Name"},
+        {"stratify_by_column": "Label.Nothing"},
+        {"stratify_by_column": "Label.Image_Class", "selection_fn": lambda *a: {}},
+        {"stratify_by_column": "Label.Image_Class", "stratify_missing": "guess"},
+        {"include_tables": ["Subject"]},
+        {"selection_fn": lambda df, sizes, seed: {}},
+        {"source_dataset_rid": "ZZZZ"},
+    ],
+)
+def test_a_split_that_cannot_be_made_changes_nothing(
+    ml: DerivaML, source: str, arguments: dict[str, Any]
+) -> None:
+    before = ml.catalog.latest_snapshot()
+    with pytest.raises(DerivaMLException):
+        split_dataset(ml, **{"source_dataset_rid": source, **arguments})
+    assert ml.catalog.latest_snapshot() == before
+
+
+def test_several_kinds_of_elements_need_a_choice(ml: DerivaML, zoo: Zoo) -> None:
+    mixed = ml.datasets.create(members=[*zoo.images, *zoo.subjects])
+    with pytest.raises(DerivaMLValidationError, match="element_table"):
+        split_dataset(ml, mixed.rid)
+    result = split_dataset(ml, mixed.rid, test_size=1, element_table="Subject")
+    assert (result.element_table, result.training.count) == ("Subject", 1)

@@ -1,0 +1,241 @@
+"""Features: their tables, records, selectors and values."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from deriva_catalog import snaptime
+from deriva_catalog.path.ast import TableName
+from deriva_ml.core.base import DerivaML
+from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition
+from deriva_ml.core.exceptions import (
+    DerivaMLDataError,
+    DerivaMLException,
+    DerivaMLFeatureNotFound,
+    DerivaMLInvalidTerm,
+    DerivaMLMaterializeLimitExceeded,
+    DerivaMLTableTypeError,
+    DerivaMLValidationError,
+)
+from deriva_ml.feature import FeatureRecord, reduce_with_selector
+
+from ..conftest import Zoo, make_execution
+
+
+def test_a_feature_is_a_table_of_three_links_and_values(ml: DerivaML) -> None:
+    record = ml.create_feature(
+        "Image",
+        "Quality",
+        terms=["Image_Class"],
+        metadata=[ColumnDefinition("Score", BuiltinTypes.float8), "Subject"],
+        optional=["Subject"],
+    )
+    feature = ml.lookup_feature("Image", "Quality")
+    assert feature.feature_table.name == "Execution_Image_Quality"
+    assert [c.name for c in feature.term_columns] == ["Image_Class"]
+    assert [c.name for c in feature.value_columns] == ["Score", "Subject"]
+    assert record.__name__ == "ImageFeatureQuality"
+    assert record.feature == feature
+    assert ml.lookup_term("Feature_Name", "Quality").name == "Quality"
+    assert {str(f) for f in ml.find_features("Image")} == {"Image:Label", "Image:Quality"}
+    assert ml.find_features("Subject") == []
+
+
+def test_records_check_their_fields(ml: DerivaML) -> None:
+    label = ml.feature_record_class("Image", "Label")
+    made = label(Image="1AB", Image_Class="cat")
+    assert made.to_row() == {
+        "Execution": None,
+        "Feature_Name": "Label",
+        "Image": "1AB",
+        "Image_Class": "cat",
+    }
+    with pytest.raises(ValidationError):
+        label(Image="1AB", Image_Class="cat", Extra=1)
+    with pytest.raises(ValidationError):
+        label(Image_Class="cat")
+
+
+def test_values_come_back_in_the_types_of_their_columns(ml: DerivaML, zoo: Zoo) -> None:
+    types = {
+        "when": BuiltinTypes.timestamptz,
+        "day": BuiltinTypes.date,
+        "count": BuiltinTypes.int4,
+        "share": BuiltinTypes.float8,
+        "sure": BuiltinTypes.boolean,
+        "more": BuiltinTypes.jsonb,
+        "words": "text[]",
+    }
+    columns = [ColumnDefinition(name, kind) for name, kind in types.items()]
+    record = ml.create_feature("Image", "Many", metadata=columns)
+    value = record(
+        Image=zoo.images[0],
+        Execution=zoo.execution,
+        when=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
+        day=date(2026, 3, 4),
+        count=3,
+        share=0.25,
+        sure=True,
+        more={"a": [1]},
+        words=["x", "y"],
+    )
+    ml.features.insert_values(ml.lookup_feature("Image", "Many"), [value.to_row()])
+    (found,) = ml.feature_values("Image", "Many")
+    assert found.model_dump(exclude={"RCT"}) == value.model_dump(exclude={"RCT"})
+    assert found.RCT is not None
+
+
+def test_selectors_choose_one_value_for_each_row(ml: DerivaML, zoo: Zoo) -> None:
+    later = make_execution(ml, "Prediction")
+    feature = ml.lookup_feature("Image", "Label")
+    row = {"Execution": later, "Image": zoo.images[0], "Image_Class": "dog"}
+    ml.features.insert_values(feature, [row])
+
+    def label(selector: object) -> str:
+        values = ml.feature_values("Image", "Label", selector)  # type: ignore[arg-type]
+        assert len(values) == 8
+        return next(str(v.Image_Class) for v in values if v.Image == zoo.images[0])  # type: ignore[attr-defined]
+
+    assert len(ml.feature_values("Image", "Label")) == 9
+    assert label(FeatureRecord.select_newest) == "dog"
+    assert label(FeatureRecord.select_first) == "cat"
+    by_run = ml.feature_values("Image", "Label", FeatureRecord.select_by_execution(later))
+    assert [v.Execution for v in by_run] == [later]
+    by_type = FeatureRecord.select_by_workflow("Prediction", container=ml)
+    assert len(ml.feature_values("Image", "Label", by_type)) == 1
+
+
+def test_the_value_of_the_majority_wins_and_the_newest_on_a_tie(ml: DerivaML) -> None:
+    label = ml.feature_record_class("Image", "Label")
+    votes = [
+        label(Image="1A", Image_Class=c, RCT=f"2026-01-0{i}T00:00:00Z", Execution=f"{i}")
+        for i, c in enumerate(("cat", "dog", "cat"), 1)
+    ]
+    select = label.select_majority_vote()
+    assert select(votes).Execution == "3"  # type: ignore[union-attr]
+    assert select(votes[:2]).Image_Class == "dog"  # type: ignore[union-attr]
+    assert list(reduce_with_selector(votes, "Image", select)) == [votes[2]]
+
+
+def test_a_vote_needs_to_know_its_column(ml: DerivaML) -> None:
+    score = ColumnDefinition("Score", BuiltinTypes.float8)
+    record = ml.create_feature("Image", "Score", metadata=[score])
+    with pytest.raises(DerivaMLValidationError, match="which one to vote on"):
+        record.select_majority_vote()
+
+
+def test_values_can_be_limited(ml: DerivaML, zoo: Zoo) -> None:
+    assert len(ml.feature_values("Image", "Label", materialize_limit=8)) == 8
+    with pytest.raises(DerivaMLMaterializeLimitExceeded) as caught:
+        ml.feature_values("Image", "Label", materialize_limit=7)
+    assert (caught.value.actual_count, caught.value.limit) == (8, 7)
+    assert ml.feature_values("Image", "Label", execution_rids=[]) == []
+    assert len(ml.feature_values("Image", "Label", execution_rids=[zoo.execution])) == 8
+
+
+def test_a_dataset_has_the_values_of_its_own_rows(ml: DerivaML, zoo: Zoo) -> None:
+    some = ml.datasets.create(members=zoo.images[:3])
+    assert {v.Image for v in some.feature_values("Image", "Label")} == set(zoo.images[:3])  # type: ignore[attr-defined]
+    by_subject = ml.datasets.create(members=zoo.subjects[:1])
+    assert len(by_subject.feature_values("Image", "Label")) == 4
+
+
+def test_many_values_are_one_change(ml: DerivaML, zoo: Zoo) -> None:
+    feature = ml.lookup_feature("Image", "Label")
+    rows = [
+        {"Execution": e, "Image": i, "Image_Class": "cat"}
+        for e in (make_execution(ml), make_execution(ml))
+        for i in zoo.images
+    ]
+    assert ml.features.insert_values(feature, rows) == 16
+    values = [v for v in ml.feature_values("Image", "Label") if v.Execution != zoo.execution]
+    assert len({v.RCT for v in values}) == 1
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_values_are_one_snapshot(ml: DerivaML, zoo: Zoo) -> None:
+    images = ml.catalog.insert(
+        TableName("Image", "zoo"),
+        [
+            {"URL": f"tag:zoo,2026:m{i}", "Filename": f"m{i}", "Length": i, "MD5": f"{i:032x}"}
+            for i in range(100_000)
+        ],
+    )
+    feature = ml.lookup_feature("Image", "Label")
+    rows = [
+        {"Execution": zoo.execution, "Image": row["RID"], "Image_Class": ("cat", "dog")[n % 2]}
+        for n, row in enumerate(images)
+    ]
+    values = TableName(feature.feature_table.name, feature.feature_table.schema)
+    before = ml.catalog.latest_snapshot()
+    assert ml.features.insert_values(feature, rows) == 100_000
+    assert ml.catalog.count(values) == 100_008
+    assert ml.catalog.at(before).count(values) == 8
+    made = ml.catalog.path[values.schema][values.name].entities().fetch()
+    latest = snaptime.parse(ml.catalog.latest_snapshot())
+    assert sum(snaptime.parse(row["RCT"]) == latest for row in made) == 100_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Image_Class": "horse"},
+        {"Image": "ZZZZ"},
+        {"Image_Class": None},
+        {"Execution": None},
+    ],
+)
+def test_values_that_do_not_fit_are_refused_as_a_whole(
+    ml: DerivaML, zoo: Zoo, change: dict[str, str | None]
+) -> None:
+    feature = ml.lookup_feature("Image", "Label")
+    execution = make_execution(ml)
+    good = [{"Execution": execution, "Image": image, "Image_Class": "cat"} for image in zoo.images]
+    before = ml.catalog.latest_snapshot()
+    with pytest.raises(DerivaMLDataError):
+        ml.features.insert_values(feature, [*good[1:], {**good[0], **change}])
+    with pytest.raises(DerivaMLDataError, match="same key"):
+        ml.features.insert_values(feature, [good[0], good[0]])
+    assert ml.catalog.latest_snapshot() == before
+
+
+def test_a_deleted_feature_takes_its_values_and_name_along(ml: DerivaML, zoo: Zoo) -> None:
+    assert ml.delete_feature("Image", "Label")
+    assert not ml.delete_feature("Image", "Label")
+    with pytest.raises(DerivaMLFeatureNotFound, match="has none"):
+        ml.lookup_feature("Image", "Label")
+    with pytest.raises(DerivaMLInvalidTerm):
+        ml.lookup_term("Feature_Name", "Label")
+
+
+def test_a_feature_that_is_not_there_is_named_with_near_ones(ml: DerivaML) -> None:
+    with pytest.raises(DerivaMLFeatureNotFound, match="Did you mean 'Label'"):
+        ml.lookup_feature("Image", "Lable")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"terms": ["Subject"]}, DerivaMLTableTypeError),
+        ({"assets": ["Subject"]}, DerivaMLTableTypeError),
+        ({"terms": ["Nowhere"]}, DerivaMLException),
+        ({"terms": "Image_Class"}, DerivaMLValidationError),
+        ({}, DerivaMLValidationError),
+        ({"terms": ["Image_Class"], "optional": ["Clas"]}, DerivaMLValidationError),
+        ({"terms": ["Image_Class", "Image_Class"]}, DerivaMLValidationError),
+        ({"feature_name": "Label", "terms": ["Image_Class"]}, DerivaMLValidationError),
+        ({"feature_name": " ", "terms": ["Image_Class"]}, DerivaMLValidationError),
+        ({"target_table": "Nowhere", "terms": ["Image_Class"]}, DerivaMLException),
+    ],
+)
+def test_features_that_cannot_be_made_change_nothing(
+    ml: DerivaML, arguments: dict[str, object], error: type[Exception]
+) -> None:
+    before = ml.catalog.latest_snapshot()
+    given = {"target_table": "Image", "feature_name": "New", **arguments}
+    with pytest.raises(error):
+        ml.create_feature(**given)  # type: ignore[arg-type]
+    assert ml.catalog.latest_snapshot() == before
