@@ -1,0 +1,153 @@
+"""Bringing the file of an asset to this machine: from the object store, or from where it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLUnavailableError, translated
+from deriva_ml.core.logging_config import get_logger
+from deriva_ml.core.progress import Advance, byte_progress
+from deriva_ml.core.session import Session
+
+__all__ = ["cached_asset", "fetch_asset", "local_file_url", "safe_name"]
+
+_log = get_logger(__name__)
+_PIECE = 1 << 20
+
+
+def safe_name(row: Mapping[str, Any]) -> str:
+    """The name that an asset's file gets here: its file name without directories, or its RID."""
+    name = PurePosixPath(str(row.get("Filename") or "").replace("\\", "/")).name
+    return name if name not in ("", ".", "..") else str(row["RID"])
+
+
+def cached_asset(session: Session, row: Mapping[str, Any]) -> Path:
+    """Where the cache keeps the file of an asset, whether it is there or not."""
+    return session.cache_dir / "assets" / f"{row['RID']}_{row['MD5']}" / safe_name(row)
+
+
+@translated()
+def fetch_asset(
+    session: Session, row: Mapping[str, Any], directory: Path, *, use_cache: bool = False
+) -> Path:
+    """Put the file of an asset into `directory` under its own name, and return its path.
+
+    Files are hard links where that is possible and then cannot be written. An existing file of
+    that name which differs is replaced, with a warning.
+
+    Args:
+        session: The session on the catalog.
+        row: The asset's row.
+        directory: Made when missing.
+        use_cache: Take the file from the cache, and leave it there for the next time.
+
+    Raises:
+        DerivaMLNotFoundError: The object store does not have the file.
+        DerivaMLDataError: The bytes are not those that the catalog describes.
+        DerivaMLUnavailableError: The file is elsewhere and cannot be reached, or `directory`
+            cannot be written.
+    """
+    target = directory / safe_name(row)
+    if target.is_file():
+        if target.stat().st_size == row["Length"] and _md5(target) == row["MD5"]:
+            return target
+        _log.warning("%s differs from asset %s and is replaced.", target, row["RID"])
+    if not use_cache:
+        return _fetch(session, row, target)
+    kept = cached_asset(session, row)
+    if not (kept.is_file() and kept.stat().st_size == row["Length"]):
+        _fetch(session, row, kept)
+    return _link_or_copy(kept, target)
+
+
+def _fetch(session: Session, row: Mapping[str, Any], target: Path) -> Path:
+    url = str(row["URL"])
+    with byte_progress(f"Download {target.name}", int(row["Length"] or 0)) as advance:
+        if not url.startswith("/hatrac/"):
+            return _fetch_elsewhere(row, target, advance)
+        objects = session.catalog.objects
+        found = objects.stat(url)
+        if found.md5 != row["MD5"]:
+            raise _differs(row, found.md5)
+        return objects.get(url, target, link=True, progress=advance)
+
+
+def _fetch_elsewhere(row: Mapping[str, Any], target: Path, advance: Advance) -> Path:
+    source = _local_source(str(row["URL"]))
+    if source is None:
+        raise DerivaMLUnavailableError(
+            f"The file of asset {row['RID']!r} is at {row['URL']!r}, which is neither in the "
+            "catalog's object store nor a file of this machine; fetch it from there by hand."
+        )
+    digest = hashlib.md5(usedforsecurity=False)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with os.fdopen(handle, "wb") as out, source.open("rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+                out.write(piece)
+                advance(len(piece))
+        if digest.hexdigest() != row["MD5"]:
+            Path(name).unlink()
+            raise _differs(row, digest.hexdigest())
+        Path(name).replace(target)
+    except OSError as error:
+        raise DerivaMLUnavailableError(
+            f"The file {str(source)!r} of asset {row['RID']!r} cannot be copied to "
+            f"{str(target)!r}: {error}."
+        ) from error
+    return target
+
+
+def local_file_url(path: Path, date: str) -> str:
+    """The URL under which the catalog knows a file that stays on this machine."""
+    return f"tag:{socket.getfqdn()},{date}:{path.as_uri()}"
+
+
+def _local_source(url: str) -> Path | None:
+    """The file of this machine that a URL names, if it names one."""
+    _, _, rest = url.rpartition("file://")
+    if "file://" not in url or (url.startswith("tag:") and not url.startswith(_this_host())):
+        return None
+    path = Path(unquote(urlsplit(f"file://{rest}").path))
+    return path if path.is_file() else None
+
+
+def _this_host() -> tuple[str, str]:
+    return (f"tag:{socket.getfqdn()},", f"tag://{socket.getfqdn()},")
+
+
+def _link_or_copy(source: Path, target: Path) -> Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        with suppress(OSError):  # another file system, or one without links
+            os.link(source, target)
+            return target
+        return Path(shutil.copy2(source, target))
+    except OSError as error:
+        raise DerivaMLUnavailableError(
+            f"{str(target)!r} cannot be written: {error}. Check free space and permissions."
+        ) from error
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _differs(row: Mapping[str, Any], found: str) -> DerivaMLDataError:
+    return DerivaMLDataError(
+        f"The file of asset {row['RID']!r} has the MD5 {found}, the catalog says {row['MD5']}: "
+        "one of them was changed after it was recorded."
+    )

@@ -1,0 +1,105 @@
+"""A catalog with the ML schema for each test: made once, then copied."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deriva_catalog.path.ast import TableName
+from deriva_ml.core.base import DerivaML
+from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition, TableDefinition
+from deriva_ml.schema import create_ml_catalog
+
+
+def _populate(ml: DerivaML) -> None:
+    ml.create_table(TableDefinition("Subject", [ColumnDefinition("Name", BuiltinTypes.text)]))
+    ml.create_asset("Image", referenced_tables=["Subject"], comment="Pictures.")
+    ml.create_vocabulary("Image_Class", "What a picture shows.")
+    ml.vocabularies.ensure_terms("Image_Class", [("cat", "A cat."), ("dog", "A dog.")])
+    for table in ("Subject", "Image"):
+        ml.add_dataset_element_type(table)
+    ml.create_feature("Image", "Label", terms=["Image_Class"])
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed catalog with the tables that most tests use."""
+    place = tmp_path_factory.mktemp("template") / "catalog"
+    catalog = create_ml_catalog(str(place), "zoo")
+    catalog.close()
+    ml = DerivaML(str(place), working_dir=place.parent / "work")
+    _populate(ml)
+    ml.catalog.close()
+    return place
+
+
+@pytest.fixture
+def place(_template: Path, tmp_path: Path) -> Path:
+    """The directory of a fresh copy of the template."""
+    copy = tmp_path / "catalog"
+    shutil.copytree(_template, copy)
+    return copy
+
+
+@pytest.fixture
+def ml(place: Path, tmp_path: Path) -> Iterator[DerivaML]:
+    """A connection to a catalog of this test's own."""
+    connection = DerivaML(str(place), working_dir=tmp_path / "work")
+    yield connection
+    connection.catalog.close()
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Rows to work with: an execution, subjects and pictures of them, the first half cats."""
+
+    execution: str
+    subjects: list[str]
+    images: list[str]
+
+
+def make_execution(ml: DerivaML, workflow_type: str = "Training") -> str:
+    """An execution of a workflow of that type."""
+    catalog = ml.catalog
+    workflow = catalog.insert(
+        TableName("Workflow", "deriva-ml"),
+        [{"Name": "w", "URL": "https://example.org/w.py", "Checksum": "c"}],
+    )[0]["RID"]
+    catalog.insert(
+        TableName("Workflow_Workflow_Type", "deriva-ml"),
+        [{"Workflow": workflow, "Workflow_Type": workflow_type}],
+    )
+    row = {"Workflow": workflow, "Description": "run", "Status": "Running"}
+    return str(catalog.insert(TableName("Execution", "deriva-ml"), [row])[0]["RID"])
+
+
+@pytest.fixture
+def zoo(ml: DerivaML) -> Zoo:
+    """Two subjects with four pictures each, labelled."""
+    subjects = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Tom"}, {"Name": "Rex"}])
+    rids = [row["RID"] for row in subjects]
+    images = ml.catalog.insert(
+        TableName("Image", "zoo"),
+        [
+            {
+                "URL": f"tag:zoo,2026:{i}.png",
+                "Filename": f"{i}.png",
+                "Length": i,
+                "MD5": f"{i:032x}",
+                "Subject": rids[i // 4],
+            }
+            for i in range(8)
+        ],
+    )
+    execution = make_execution(ml)
+    feature = ml.lookup_feature("Image", "Label")
+    labels = [
+        {"Execution": execution, "Image": row["RID"], "Image_Class": "cat" if i < 4 else "dog"}
+        for i, row in enumerate(images)
+    ]
+    ml.features.insert_values(feature, labels)
+    return Zoo(execution, rids, [row["RID"] for row in images])

@@ -1,0 +1,278 @@
+"""A run that is killed anywhere, and resumed, leaves what an undisturbed run leaves."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from deriva_catalog.path.ast import TableName
+from deriva_ml.core.base import DerivaML
+from deriva_ml.core.enums import ExecutionStatus
+from deriva_ml.core.exceptions import DerivaMLException
+
+SCRIPT = Path(__file__).with_name("run_and_die.py")
+TABLES = (
+    "Workflow",
+    "Workflow_Workflow_Type",
+    "Execution",
+    "Execution_Asset",
+    "Execution_Asset_Execution",
+    "Execution_Asset_Asset_Type",
+    "Execution_Metadata",
+    "Execution_Metadata_Execution",
+    "Mask",
+    "Mask_Execution",
+    "Mask_Asset_Type",
+    "File_Execution",
+    "Subject",
+    "Execution_Subject_Outline",
+)
+
+
+@pytest.fixture(scope="module")
+def program() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("run_and_die", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def prepared(ml: DerivaML, place: Path) -> Path:
+    ml.create_asset("Mask")
+    ml.create_feature("Subject", "Outline", assets=["Mask"])
+    ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Tom"}])
+    ml.catalog.close()
+    return place
+
+
+def run(place: Path, work: Path, point: int | str = "") -> subprocess.CompletedProcess[str]:
+    source = str(Path(__file__).parents[3] / "src")
+    arguments = [str(place), str(work), str(point)]
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def content(ml: DerivaML) -> dict[str, list[tuple[str, ...]]]:
+    """All rows, with names in the place of RIDs, and without times."""
+    tables = {name: ml.get_table_as_dict(name) for name in TABLES}
+    names: dict[Any, str] = {}
+    for table, rows in tables.items():
+        for row in rows:
+            label = row.get("Filename") or row.get("Name") or row.get("Description") or table
+            names[row["RID"]] = str(label).partition("_2026")[0].partition("_20")[0]
+    skipped = {"RID", "RCT", "RMT", "RCB", "RMB", "URL", "Start", "Stop"}
+    result = {}
+    for table, rows in tables.items():
+        lines = []
+        for row in rows:
+            describes = table == "Execution_Metadata" or table == "Execution"
+            values = [
+                str(names.get(v, v)).partition("_20")[0]
+                for k, v in row.items()
+                if k not in skipped
+                and not k.endswith("_Duration")
+                and not (describes and k in ("MD5", "Length"))
+            ]
+            lines.append(tuple(values))
+        result[table] = sorted(lines)
+    return result
+
+
+def resume(ml: DerivaML, program: ModuleType) -> None:
+    """What somebody does who finds a run that was killed."""
+    waiting = ml.find_incomplete_executions()
+    if not ml.list_executions():
+        program.whole_run(ml)
+        return
+    for found in waiting:
+        exe = ml.resume_execution(found.rid)
+        assert exe.configuration.description == "a run"
+        if exe.status in (ExecutionStatus.Created, ExecutionStatus.Running):
+            exe.restart()
+            with exe.execute():
+                program.train(ml, exe)
+        exe.upload_execution_outputs()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_that_is_killed_anywhere_can_be_resumed(
+    prepared: Path, tmp_path: Path, program: ModuleType, seed: int
+) -> None:
+    shutil.copytree(prepared, tmp_path / "calm")
+    calm = run(tmp_path / "calm", tmp_path / "calm-work")
+    assert calm.returncode == 0, calm.stderr
+    undisturbed = DerivaML(str(tmp_path / "calm"), 1, working_dir=tmp_path / "calm-work")
+    expected = content(undisturbed)
+    undisturbed.catalog.close()
+    chance = random.Random(seed)
+    for attempt in range(3):
+        point = chance.randint(1, int(calm.stdout))
+        place, work = tmp_path / f"c{attempt}", tmp_path / f"w{attempt}"
+        shutil.copytree(prepared, place)
+        died = run(place, work, point)
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        ml = DerivaML(str(place), 1, working_dir=work)
+        try:
+            resume(ml, program)
+            assert content(ml) == expected, f"killed at call {point}"
+            assert ml.find_incomplete_executions() == []
+        finally:
+            ml.catalog.close()
+
+
+@pytest.mark.slow
+def test_a_commit_whose_process_died_is_noted_and_not_repeated(
+    prepared: Path, tmp_path: Path
+) -> None:
+    died = run(prepared, tmp_path / "work", "Journal.committed")
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    ml = DerivaML(str(prepared), 1, working_dir=tmp_path / "work")
+    try:
+        before = ml.catalog.latest_snapshot()
+        again = ml.restore_execution()
+        assert again.status is ExecutionStatus.Uploaded
+        (path,) = again.uploaded_assets["deriva-ml/Execution_Asset"]
+        assert path.asset_rid == ml.list_assets("Execution_Asset")[0].asset_rid
+        again.upload_execution_outputs()
+        assert ml.catalog.latest_snapshot() == before
+        assert len(ml.get_table_as_dict("Subject")) == 3
+    finally:
+        ml.catalog.close()
+
+
+def test_a_resumed_execution_has_its_inputs_and_registered_outputs(
+    ml: DerivaML, program: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "in.txt").write_text("in")
+    dataset = ml.create_dataset(description="d")
+    first = ml.create_execution(
+        datasets=[f"{dataset}@0.1.0"],
+        assets=[{"path": str(tmp_path / "in.txt")}],
+        workflow=program.WORKFLOW,
+        description="first",
+    )
+    first.execution_start()
+    first.asset_file_path("Execution_Asset", "a.txt", description="A").write_text("x")
+    exe = ml.restore_execution()
+    assert exe.execution_rid == first.execution_rid
+    assert exe.status is ExecutionStatus.Running
+    assert exe.configuration == first.configuration
+    assert exe.dataset_rids == [dataset]
+    assert exe.asset_paths["File"][0].read_text() == "in"
+    exe.upload_execution_outputs()
+    assert ml.list_assets("Execution_Asset")[0].description == "A"
+
+
+def test_commit_pending_uploads_what_has_ended_and_only_that(
+    ml: DerivaML, program: ModuleType
+) -> None:
+    ended, running = (ml.create_execution(workflow=program.WORKFLOW) for _ in range(2))
+    for exe in (ended, running):
+        exe.execution_start()
+        exe.asset_file_path("Execution_Asset", f"{exe.rid}.txt").write_text("x")
+    ended.execution_stop()
+    assert ml.pending_summary().has_pending
+    report = ml.commit_pending_executions()
+    assert report.execution_rids == [ended.rid]
+    assert report.errors == []
+    assert ml.lookup_execution(ended.rid).status is ExecutionStatus.Uploaded
+    assert [s.rid for s in ml.find_incomplete_executions()] == [running.rid]
+    assert len(ml.list_executions(status="Uploaded")) == 1
+
+
+def test_a_journal_that_contradicts_the_catalog_is_an_error(
+    ml: DerivaML, program: ModuleType
+) -> None:
+    exe = ml.create_execution(workflow=program.WORKFLOW)
+    table = TableName("Execution", "deriva-ml")
+    ml.catalog.update(table, [{"RID": exe.rid, "Status": "Uploaded"}], targets=("Status",))
+    with pytest.raises(DerivaMLException, match="Uploaded in catalog"):
+        ml.resume_execution(exe.rid)
+    ml.catalog.update(table, [{"RID": exe.rid, "Status": "Aborted"}], targets=("Status",))
+    assert ml.resume_execution(exe.rid).status is ExecutionStatus.Aborted
+    with pytest.raises(DerivaMLException, match="no journal"):
+        ml.resume_execution("1ZZZ")
+
+
+def test_gc_forgets_what_is_over_and_keeps_what_waits(ml: DerivaML, program: ModuleType) -> None:
+    done, waiting = (ml.create_execution(workflow=program.WORKFLOW) for _ in range(2))
+    done.upload_execution_outputs()
+    waiting.execution_start()
+    assert ml.gc_executions(older_than=1) == 0
+    assert ml.gc_executions() == 1
+    assert [s.rid for s in ml.list_executions()] == [waiting.rid]
+    assert ml.clean_execution_dirs()["dirs_removed"] == 0
+    waiting.abort()
+    assert ml.gc_executions(delete_working_dir=True) == 1
+    assert ml.list_execution_dirs() == []
+
+
+def test_a_directory_that_cannot_be_written_is_one_clear_error(
+    ml: DerivaML, program: ModuleType
+) -> None:
+    before = ml.catalog.latest_snapshot()
+    ml.working_dir.mkdir(parents=True)
+    (ml.working_dir / "execution").write_text("a file where a directory should be")
+    with pytest.raises(DerivaMLException, match="working directory"):
+        ml.create_execution(workflow=program.WORKFLOW)
+    assert ml.catalog.latest_snapshot() == before
+
+
+@pytest.mark.slow
+def test_a_full_disk_fails_the_upload_and_a_second_try_succeeds(
+    prepared: Path, tmp_path: Path
+) -> None:
+    program = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(SCRIPT.parent)!r})
+import run_and_die
+from deriva_ml.core.base import DerivaML
+from deriva_ml.core.exceptions import DerivaMLUploadError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+ml = DerivaML({str(prepared)!r}, 1, working_dir={str(tmp_path / "w")!r})
+exe = ml.create_execution(workflow=run_and_die.WORKFLOW)
+with exe.execute():
+    run_and_die.train(ml, exe)
+before = len(ml.get_table_as_dict("Subject"))
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, hard))
+try:
+    exe.upload_execution_outputs()
+except DerivaMLUploadError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+assert len(ml.get_table_as_dict("Subject")) == before
+assert exe.status == "Failed", exe.status
+exe.upload_execution_outputs()
+print(exe.status, len(ml.get_table_as_dict("Subject")) - before)
+"""
+    source = str(Path(__file__).parents[3] / "src")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "File too large" in done.stdout
+    assert done.stdout.splitlines()[-1] == "Uploaded 2"
