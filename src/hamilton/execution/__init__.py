@@ -1,0 +1,1 @@
+"""Task-based execution: parallel blocks, grouping of nodes, executors."""

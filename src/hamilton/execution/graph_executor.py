@@ -1,0 +1,505 @@
+"""The executor that runs a request as tasks: event driven, each completion in constant time."""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from hamilton._executors import GraphExecutor
+from hamilton._plan import as_items
+from hamilton._request import Request
+from hamilton.errors import BlockError
+from hamilton.execution.blocks import (
+    Program,
+    Repeat,
+    Stack,
+    block_stacks,
+    compile_program,
+    compile_repeat,
+    item_count,
+    item_values,
+    passes,
+)
+from hamilton.execution.executors import (
+    DefaultExecutionManager,
+    ExecutionManager,
+    MultiThreadingExecutor,
+    SynchronousLocalTaskExecutor,
+    TaskExecutor,
+    TaskFuture,
+    TaskState,
+)
+from hamilton.execution.grouping import (
+    GroupByRepeatableBlocks,
+    GroupingStrategy,
+    NodeGroup,
+    NodeGroupPurpose,
+    group_of_node,
+)
+from hamilton.execution.tasks import TaskImplementation
+from hamilton.lifecycle.base import LifecycleAdapterSet
+from hamilton.node import Node
+
+__all__ = ["TaskBasedGraphExecutor", "task_based_executor"]
+
+_POLL_S = 0.002
+_TASK_HOOKS = (
+    "pre_task_submission",
+    "pre_task_execute",
+    "post_task_execute",
+    "post_task_return",
+    "post_task_group",
+)
+
+
+@dataclass(eq=False)
+class _Unit:
+    """What becomes one task, or one task per item.
+
+    Attributes:
+        base_id: Its id; repeated tasks add the spawning task and the item.
+        purpose: What it is for.
+        nodes: What it computes.
+        work: A program, or a repetition over items.
+        takes: Names it needs.
+        gives: Names others need of it.
+        waits_for: Positions of the units that must end before.
+        wakes: Positions of the units that wait for it.
+    """
+
+    base_id: str
+    purpose: NodeGroupPurpose
+    nodes: list[Node]
+    work: Program | Repeat
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+    spawned_by: str | None = None
+    waits_for: set[int] = field(default_factory=set)
+    wakes: list[int] = field(default_factory=list)
+
+
+class TaskBasedGraphExecutor(GraphExecutor):
+    """Runs a request as tasks on executors; values are dropped after the last task needing them.
+
+    Args:
+        execution_manager: Says which executor runs which task.
+        grouping_strategy: Says which nodes make a task.
+        adapter: The adapters of the driver.
+    """
+
+    def __init__(
+        self,
+        execution_manager: ExecutionManager,
+        grouping_strategy: GroupingStrategy,
+        adapter: LifecycleAdapterSet,
+    ) -> None:
+        self.execution_manager = execution_manager
+        self.grouping_strategy = grouping_strategy
+        self.adapter = adapter
+
+    def validate(self, nodes_to_execute: Sequence[Node]) -> None:
+        """Accepts all nodes: blocks are checked when the request is compiled."""
+
+    def execute(self, request: Request, values: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+        """Returns the requested values; inside a block these are lists over the items."""
+        if request.compiled is None:
+            request.compiled = self._compile(request)
+        units: list[_Unit] = request.compiled
+        if self.adapter.does_hook("post_task_group"):
+            self.adapter.call_all_lifecycle_hooks_sync(
+                "post_task_group", run_id=run_id, task_ids=[unit.base_id for unit in units]
+            )
+        env = {name: values[name] for name in request.available}
+        overrides = {name: env[name] for name in request.overrides if name in env}
+        self.execution_manager.init()
+        try:
+            run = _Run(self, units, env, overrides, request.outputs, run_id)
+            run.to_the_end()
+        finally:
+            self.execution_manager.finalize()
+        return {name: env[name] for name in request.outputs}
+
+    def _compile(self, request: Request) -> list[_Unit]:
+        graph = request.graph
+        full = [graph.nodes[n] for n in graph.upstream_order(request.outputs) if n in graph.nodes]
+        stacks = block_stacks(full)
+        units = self._block_units(request, stacks)
+        position = {node.name: i for i, unit in enumerate(units) for node in unit.nodes}
+        for i, unit in enumerate(units):
+            unit.waits_for = {position[n] for n in unit.takes if n in position} - {i}
+            for other in unit.waits_for:
+                units[other].wakes.append(i)
+        return units
+
+    def _block_units(self, request: Request, stacks: Mapping[str, Stack]) -> list[_Unit]:
+        """Returns the units of a request: blocks by themselves, the rest by the strategy."""
+        key_of = passes(request.order, stacks, 0)
+        own = [node for node in request.order if key_of[node.name][0] is None]
+        blocks: dict[tuple[str, int], list[Node]] = {}
+        for node in request.order:
+            expander, number = key_of[node.name]
+            if expander is not None:
+                blocks.setdefault((expander, number), []).append(node)
+        groups = self._own_groups(own, bool(blocks))
+        members = [(group, group.nodes, None) for group in groups]
+        whole: list[tuple[NodeGroup | None, list[Node], tuple[str, int] | None]] = [
+            *members,
+            *((None, nodes, key) for key, nodes in blocks.items()),
+        ]
+        users = _users(whole, request.outputs)
+        made = {node.name for node in request.order}
+        known = request.available | made
+        units = []
+        for group, nodes, key in whole:
+            gives = tuple(n.name for n in nodes if n.name in users)
+            names = {n.name for n in nodes}
+            takes = {d for n in nodes for d in n.input_types if d in known and d not in names}
+            if key is None and group is not None:
+                program = compile_program(nodes, stacks, 0, takes, gives)
+                units.append(
+                    _Unit(group.base_id, group.purpose, nodes, program, tuple(takes), gives)
+                )
+            elif key is not None:
+                units.append(_repeated_unit(key, nodes, stacks, takes, known, gives))
+        return [*self._input_units(request), *units]
+
+    def _own_groups(self, own: list[Node], has_blocks: bool) -> list[NodeGroup]:
+        if has_blocks or isinstance(self.grouping_strategy, GroupByRepeatableBlocks):
+            if type(self.grouping_strategy) is GroupByRepeatableBlocks:
+                return [group_of_node(node) for node in own]
+            groups = self.grouping_strategy.group_nodes(own)
+        else:
+            groups = self.grouping_strategy.group_nodes(own)
+        grouped = [node.name for group in groups for node in group.nodes]
+        if sorted(grouped) != sorted(node.name for node in own):
+            raise BlockError(
+                f"{type(self.grouping_strategy).__name__}.group_nodes must put every node into "
+                f"exactly one group; it was given {len(own)} nodes and returned {len(grouped)}."
+            )
+        return groups
+
+    def _input_units(self, request: Request) -> list[_Unit]:
+        """Returns a task per supplied input, so that task hooks see them; none without hooks."""
+        if not any(self.adapter.does_hook(hook) for hook in _TASK_HOOKS):
+            return []
+        nodes = request.graph.nodes
+        return [
+            _Unit(
+                name,
+                NodeGroupPurpose.EXECUTE_SINGLE,
+                [nodes[name]] if name in nodes else [],
+                compile_program([], {}, 0, {name}, [name]),
+                (name,),
+                (name,),
+            )
+            for name in sorted(request.available)
+        ]
+
+
+def _users(whole: Sequence[tuple[Any, list[Node], Any]], outputs: Sequence[str]) -> set[str]:
+    """Returns the names that leave the group they are computed in."""
+    found = set(outputs)
+    for _, nodes, _ in whole:
+        inside = {node.name for node in nodes}
+        for node in nodes:
+            found.update(name for name in node.input_types if name not in inside)
+    return found
+
+
+def _repeated_unit(
+    key: tuple[str, int],
+    nodes: list[Node],
+    stacks: Mapping[str, Stack],
+    takes: set[str],
+    known: set[str],
+    gives: tuple[str, ...],
+) -> _Unit:
+    expander, number = key
+    repeat = compile_repeat(expander, nodes, stacks, 0, known, gives)
+    if expander in known:
+        takes = takes | {expander}
+    base_id = f"block-{expander}" if number == 0 else f"block-{expander}-{number}"
+    return _Unit(
+        base_id,
+        NodeGroupPurpose.EXECUTE_BLOCK,
+        nodes,
+        repeat,
+        tuple(takes),
+        gives,
+        spawned_by=f"expand-{expander}",
+    )
+
+
+@dataclass(eq=False)
+class _Spread:
+    """The items of one repeated unit that are still to be started or to come back."""
+
+    position: int
+    items: Iterator[int]
+    count: int
+    returned: int
+    gathered: dict[str, list[Any]]
+    payload: dict[str, bytes]
+
+
+@dataclass(eq=False)
+class _Flight:
+    """A task on its way."""
+
+    task: TaskImplementation
+    future: TaskFuture
+    position: int
+    spread: _Spread | None
+    index: int
+
+
+class _Run:
+    """The state of one execution."""
+
+    def __init__(
+        self,
+        executor: TaskBasedGraphExecutor,
+        units: list[_Unit],
+        env: dict[str, Any],
+        overrides: dict[str, Any],
+        outputs: Sequence[str],
+        run_id: str,
+    ) -> None:
+        self.manager = executor.execution_manager
+        self.adapter = executor.adapter
+        self.units = units
+        self.env = env
+        self.overrides = overrides
+        self.run_id = run_id
+        self.waiting = [len(unit.waits_for) for unit in units]
+        self.users: dict[str, int] = dict.fromkeys(outputs, 1)
+        for unit in units:
+            for name in unit.takes:
+                self.users[name] = self.users.get(name, 0) + 1
+        self.ready = deque(i for i, n in enumerate(self.waiting) if n == 0)
+        self.spreads: deque[_Spread] = deque()
+        self.parked: deque[int] = deque()
+        self.done: queue.SimpleQueue[_Flight] = queue.SimpleQueue()
+        self.polled: list[_Flight] = []
+        self.flying = 0
+        self.watched = any(
+            self.adapter.does_hook(h) for h in ("pre_task_submission", "post_task_return")
+        )
+
+    def to_the_end(self) -> None:
+        """Starts what is ready and takes in what has ended, until nothing is left."""
+        while True:
+            self._start_ready()
+            if not self.flying:
+                if self.ready or self.spreads or self.parked:
+                    continue
+                return
+            self._take_in(self._next_flight())
+
+    def _start_ready(self) -> None:
+        while self.ready:
+            position = self.ready.popleft()
+            unit = self.units[position]
+            if isinstance(unit.work, Repeat):
+                self._open(position, unit.work)
+            else:
+                self.parked.append(position)
+        for _ in range(len(self.parked)):
+            position = self.parked.popleft()
+            if not self._start(position, None, 0):
+                self.parked.append(position)
+        for _ in range(len(self.spreads)):
+            spread = self.spreads.popleft()
+            if self._start_items(spread):
+                self.spreads.append(spread)
+
+    def _open(self, position: int, repeat: Repeat) -> None:
+        env = self.env
+        if repeat.expander in env:
+            env[repeat.expander] = as_items(env[repeat.expander])
+        count = item_count(repeat, env)
+        gathered: dict[str, list[Any]] = {name: [None] * count for name in repeat.exports}
+        if not count:
+            self._finish(position, gathered)
+            return
+        self.spreads.append(_Spread(position, iter(range(count)), count, 0, gathered, {}))
+
+    def _start_items(self, spread: _Spread) -> bool:
+        """Starts items of a block; returns whether some are left for later."""
+        for index in spread.items:
+            if not self._start(spread.position, spread, index):
+                spread.items = _with_first(index, spread.items)
+                return True
+        return False
+
+    def _start(self, position: int, spread: _Spread | None, index: int) -> bool:
+        """Starts a task unless its executor is busy; returns whether it did."""
+        unit = self.units[position]
+        task = self._task(unit, spread, index)
+        executor = self.manager.get_executor_for_task(task)
+        if not executor.can_submit_task():
+            return False
+        if self.watched:
+            self.adapter.call_all_lifecycle_hooks_sync(
+                "pre_task_submission",
+                run_id=self.run_id,
+                task_id=task.task_id,
+                nodes=task.nodes,
+                inputs=task.dynamic_inputs,
+                overrides=task.overrides,
+                spawning_task_id=task.spawning_task_id,
+                purpose=task.purpose,
+            )
+        future = executor.submit_task(task)
+        flight = _Flight(task, future, position, spread, index)
+        state = future.get_state()
+        if TaskState.is_terminal(state):
+            del task, future
+            self._take_in(flight)
+            return True
+        self.flying += 1
+        if not future.when_done(partial(self.done.put, flight)):
+            self.polled.append(flight)
+        return True
+
+    def _task(self, unit: _Unit, spread: _Spread | None, index: int) -> TaskImplementation:
+        if spread is not None and isinstance(unit.work, Repeat):
+            inputs = item_values(unit.work, self.env, index)
+            task_id = f"{unit.spawned_by}.{index}.{unit.base_id}"
+            program, payload = unit.work.body, spread.payload
+        elif isinstance(unit.work, Program):
+            inputs = {name: self.env[name] for name in unit.takes}
+            task_id, program, payload = unit.base_id, unit.work, {}
+        else:
+            raise AssertionError("a repetition is started item by item")
+        return TaskImplementation(
+            task_id,
+            unit.base_id,
+            self.run_id,
+            unit.nodes,
+            unit.purpose,
+            program,
+            inputs,
+            {n: inputs[n] for n in self.overrides if n in inputs} if self.overrides else {},
+            unit.gives,
+            unit.spawned_by,
+            self.adapter,
+            payload,
+        )
+
+    def _next_flight(self) -> _Flight:
+        while True:
+            if not self.polled:
+                flight = self.done.get()
+            else:
+                polled = self._polled_flight()
+                if polled is None:
+                    try:
+                        flight = self.done.get(timeout=_POLL_S)
+                    except queue.Empty:
+                        continue
+                else:
+                    flight = polled
+            self.flying -= 1
+            return flight
+
+    def _polled_flight(self) -> _Flight | None:
+        for flight in self.polled:
+            if TaskState.is_terminal(flight.future.get_state()):
+                self.polled.remove(flight)
+                return flight
+        return None
+
+    def _take_in(self, flight: _Flight) -> None:
+        result: dict[str, Any] | None = None
+        failure: BaseException | None = None
+        try:
+            result = flight.future.get_result()
+            if flight.future.get_state() is TaskState.FAILED:
+                raise (
+                    result
+                    if isinstance(result, BaseException)
+                    else RuntimeError(
+                        f"Task {flight.task.task_id!r} failed; its executor says: {result!r}."
+                    )
+                )
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            if self.watched:
+                self._tell_returned(flight.task, result, failure)
+        unit = self.units[flight.position]
+        spread = flight.spread
+        if spread is None:
+            if unit.purpose is NodeGroupPurpose.EXPAND_UNORDERED:
+                self._tell_expanded(unit, result)
+            self._finish(flight.position, result)
+            return
+        for name, values in spread.gathered.items():
+            values[flight.index] = result[name]
+        spread.returned += 1
+        if spread.returned == spread.count:
+            self._finish(flight.position, spread.gathered)
+
+    def _tell_returned(
+        self, task: TaskImplementation, result: Any, failure: BaseException | None
+    ) -> None:
+        self.adapter.call_all_lifecycle_hooks_sync(
+            "post_task_return",
+            run_id=self.run_id,
+            task_id=task.task_id,
+            nodes=task.nodes,
+            result=result,
+            success=failure is None,
+            error=failure,
+            spawning_task_id=task.spawning_task_id,
+            purpose=task.purpose,
+        )
+
+    def _tell_expanded(self, unit: _Unit, result: Mapping[str, Any]) -> None:
+        name = unit.nodes[0].name
+        if not self.adapter.does_hook("post_task_expand") or name not in result:
+            return
+        parameters = {
+            f"{unit.base_id}.{i}.block-{name}": item for i, item in enumerate(result[name])
+        }
+        self.adapter.call_all_lifecycle_hooks_sync(
+            "post_task_expand", run_id=self.run_id, task_id=unit.base_id, parameters=parameters
+        )
+
+    def _finish(self, position: int, result: Mapping[str, Any]) -> None:
+        unit, env = self.units[position], self.env
+        env.update(result)
+        for name in unit.takes:
+            self.users[name] -= 1
+            if not self.users[name]:
+                env.pop(name, None)
+        for other in unit.wakes:
+            self.waiting[other] -= 1
+            if not self.waiting[other]:
+                self.ready.append(other)
+
+
+def _with_first(first: int, rest: Iterator[int]) -> Iterator[int]:
+    yield first
+    yield from rest
+
+
+def task_based_executor(
+    adapters: LifecycleAdapterSet,
+    execution_manager: ExecutionManager | None,
+    local_executor: TaskExecutor | None,
+    remote_executor: TaskExecutor | None,
+    grouping_strategy: GroupingStrategy | None,
+) -> TaskBasedGraphExecutor:
+    """Returns the executor a builder asks for: threads for blocks unless told otherwise."""
+    manager = execution_manager or DefaultExecutionManager(
+        local_executor or SynchronousLocalTaskExecutor(),
+        remote_executor or MultiThreadingExecutor(max_tasks=10),
+    )
+    return TaskBasedGraphExecutor(manager, grouping_strategy or GroupByRepeatableBlocks(), adapters)

@@ -1,0 +1,83 @@
+import polars as pl
+import pytest
+
+from hamilton import driver
+from hamilton.function_modifiers import InvalidDecoratorException, extract_columns
+from hamilton.io.materialization import from_, to
+
+FRAME = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+SAME = """
+import polars as pl
+
+def same(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
+
+def lazily(lazy_frame: pl.LazyFrame) -> pl.LazyFrame:
+    return lazy_frame
+"""
+
+
+@pytest.mark.parametrize("key", ["csv", "parquet", "feather", "json", "ndjson", "avro"])
+def test_polars_round_trips(source_module, tmp_path, key):
+    dr = driver.Builder().with_modules(source_module(SAME)).build()
+    path = str(tmp_path / f"f.{key}")
+    metadata, _ = dr.materialize(
+        getattr(to, key)(id="s", dependencies=["same"], path=path), inputs={"frame": FRAME}
+    )
+    assert metadata["s"]["dataframe_metadata"]["column_names"] == ["a", "b"]
+    _, values = dr.materialize(
+        getattr(from_, key)(target="frame", path=path), additional_vars=["same"]
+    )
+    assert values["same"].equals(FRAME)
+
+
+@pytest.mark.parametrize("key", ["csv", "parquet", "feather"])
+def test_lazy_frames_are_saved_and_scanned(source_module, tmp_path, key):
+    dr = driver.Builder().with_modules(source_module(SAME)).build()
+    path = str(tmp_path / f"f.{key}")
+    dr.materialize(
+        getattr(to, key)(id="s", dependencies=["lazily"], file=path),
+        inputs={"lazy_frame": FRAME.lazy()},
+    )
+    _, values = dr.materialize(
+        getattr(from_, key)(target="lazy_frame", path=path), additional_vars=["lazily"]
+    )
+    assert isinstance(values["lazily"], pl.LazyFrame)
+    assert values["lazily"].collect().equals(FRAME)
+
+
+def test_polars_columns_are_extracted_and_filled(build):
+    @extract_columns("a", "c", fill_with=0)
+    def frame() -> pl.DataFrame:
+        return pl.DataFrame({"a": [1, 2]})
+
+    result = build(frame).execute(["a", "c"])
+    assert result["a"].to_list() == [1, 2]
+    assert result["c"].to_list() == [0, 0]
+
+
+def test_unknown_argument_of_a_library_function_is_refused(source_module):
+    dr = driver.Builder().with_modules(source_module(SAME)).build()
+    with pytest.raises(InvalidDecoratorException, match=r"unknown: \['seperator'\]") as error:
+        dr.materialize(
+            to.csv(id="s", dependencies=["same"], path="p", seperator=";"), inputs={"frame": FRAME}
+        )
+    assert "separator" in error.value.candidates
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["plt", "png"])
+def test_figures_are_saved(source_module, tmp_path, key):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    module = source_module(
+        "from matplotlib.figure import Figure\n\n"
+        "def plot() -> Figure:\n    figure = Figure()\n    figure.subplots().plot([1, 2])\n"
+        "    return figure\n"
+    )
+    dr = driver.Builder().with_modules(module).build()
+    path = tmp_path / "plots" / "p.png"
+    metadata, _ = dr.materialize(getattr(to, key)(id="s", dependencies=["plot"], path=str(path)))
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert metadata["s"]["file_metadata"]["size"] == path.stat().st_size
