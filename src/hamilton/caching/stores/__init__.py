@@ -1,0 +1,1 @@
+"""Stores of the cache: files, SQLite and memory."""

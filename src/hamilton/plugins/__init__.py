@@ -1,0 +1,1 @@
+"""What needs an optional library; each module is imported when it is first needed."""
