@@ -1,0 +1,1 @@
+"""Configurations of the digits project, one module for each group."""

@@ -1,0 +1,14 @@
+"""Where the catalog is: this machine's own by default, a team's server by name."""
+
+from hydra_zen import builds, store
+
+from deriva_ml import DerivaMLConfig
+
+DerivaMLConf = builds(DerivaMLConfig, populate_full_signature=True)
+
+deriva_store = store(group="deriva_ml")
+deriva_store(
+    DerivaMLConf(hostname="localhost", catalog_id="digits", domain_schema="digits"),
+    name="default_deriva",
+    zen_meta={"description": "The catalog `digits` embedded on this machine."},
+)

@@ -1,0 +1,1 @@
+"""Model functions of the digits project: plain functions that are given an execution."""

@@ -1,0 +1,243 @@
+"""A demonstration killed at any moment and run again leaves what an undisturbed one leaves.
+
+`DIGITS_KILLS` says how many kills to try (default 4), `DIGITS_SEED` which random moments.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deriva_catalog.catalog.local import LocalCatalog, open_local
+
+pytest.importorskip("matplotlib", reason="the examples extra is not installed")
+pytest.importorskip("sklearn", reason="the examples extra is not installed")
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "examples" / "digits" / "demo.py"
+IMAGES = 60
+KILLS = int(os.environ.get("DIGITS_KILLS", "4"))
+SEED = int(os.environ.get("DIGITS_SEED", "20"))
+KILLS_IN_ONE_HOME = 4
+
+# What differs between any two runs: identifiers, moments, durations, where objects lie.
+_VARYING = {"RID", "RCT", "RMT", "RCB", "RMB", "ID", "URI", "URL", "Snapshot", "Start", "Stop"}
+_VARYING |= {"Execution_Duration", "Download_Duration", "Upload_Duration"}
+# Metadata files tell moments and places.
+_VARYING_CONTENT = {"MD5", "Length"}
+# Metadata files of one name and content are one row, which runs share. Their names tell seconds,
+# so how many are shared depends on the speed: what each run has of them does not.
+_SHARED = {"Execution_Metadata", "Execution_Metadata_Asset_Type"}
+# Clients and leases say who asked, not what there is.
+_SYSTEM = {"public"}
+
+Row = dict[str, Any]
+Content = dict[str, Counter[str]]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return os.environ | {
+        "PYTHONPATH": str(ROOT / "src"),
+        "DERIVA_ML_HOME": str(home),
+        "PYTHONWARNINGS": "default",
+    }
+
+
+def _start(home: Path) -> subprocess.Popen[str]:
+    """Start the demonstration in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(DEMO), "--home", str(home), "--images", str(IMAGES)],
+        env=_environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _complete(home: Path) -> float:
+    """Run the demonstration to its end and return how many seconds it took."""
+    began = time.monotonic()
+    with _start(home) as process:
+        output, _ = process.communicate()
+    assert process.returncode == 0, output[-6000:]
+    return time.monotonic() - began
+
+
+def _killed(home: Path, after: float) -> bool:
+    """Kill all processes of the demonstration `after` seconds, unless it ended before."""
+    with _start(home) as process:
+        try:
+            output, _ = process.communicate(timeout=after)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return True
+    assert process.returncode == 0, output[-6000:]
+    return False
+
+
+def _directory(home: Path) -> Path | None:
+    found = sorted(path.parent for path in (home / "catalogs").glob("*/catalog.db"))
+    assert len(found) <= 1, f"more than one catalog: {found}"
+    return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """A foreign key of one column."""
+
+    column: str
+    table: str
+    key: str
+
+
+class _Normal:
+    """The content of a catalog with identifiers replaced by what they stand for."""
+
+    def __init__(self, catalog: LocalCatalog) -> None:
+        self.rows: dict[str, list[Row]] = {}
+        self.references: dict[str, list[_Reference]] = {}
+        for schema, described in catalog.document()["schemas"].items():
+            if schema in _SYSTEM:
+                continue
+            for name, table in described["tables"].items():
+                self.rows[name] = catalog.fetch(f"entity/{schema}:{name}")
+                self.references[name] = [
+                    _Reference(
+                        key["foreign_key_columns"][0]["column_name"],
+                        key["referenced_columns"][0]["table_name"],
+                        key["referenced_columns"][0]["column_name"],
+                    )
+                    for key in table["foreign_keys"]
+                    if key["foreign_key_columns"][0]["column_name"] not in _VARYING
+                ]
+        self._by_key: dict[tuple[str, str], dict[Any, Row]] = {}
+
+    def content(self) -> Content:
+        lines = {name: [self._line(name, row) for row in rows] for name, rows in self.rows.items()}
+        return {
+            name: Counter(set(found) if name in _SHARED else found) for name, found in lines.items()
+        }
+
+    def unattached(self) -> list[str]:
+        """Assets that no execution is recorded for: half of an upload."""
+        return [
+            f"{table} {row['RID']}: {row['Filename']}"
+            for table, rows in self.rows.items()
+            if f"{table}_Execution" in self.rows and rows and "Filename" in rows[0]
+            for row in rows
+            if row["RID"] not in {link[table] for link in self.rows[f"{table}_Execution"]}
+        ]
+
+    def _line(self, table: str, row: Row) -> str:
+        leads = {ref.column: ref for ref in self.references[table]}
+        shown = {}
+        for column, value in row.items():
+            if column in _VARYING or (table == "Execution_Metadata" and column in _VARYING_CONTENT):
+                continue
+            if column in leads and value is not None:
+                shown[column] = self._named(leads[column], value)
+            elif column == "Filename":
+                shown[column] = _plain(value)
+            else:
+                shown[column] = value
+        return repr(sorted(shown.items()))
+
+    def _named(self, ref: _Reference, value: Any) -> str:
+        """Name a row by what people know it by; a dangling reference names itself."""
+        place = (ref.table, ref.key)
+        if place not in self._by_key:
+            self._by_key[place] = {row[ref.key]: row for row in self.rows[ref.table]}
+        row = self._by_key[place].get(value)
+        if row is None:
+            return f"nothing: {value}"
+        if ref.table == "Dataset_Version":
+            dataset = self._named(_Reference("Dataset", "Dataset", "RID"), row["Dataset"])
+            return f"{dataset}@{row['Version']}"
+        for column in ("Name", "Filename"):
+            if column in row:
+                return _plain(row[column])
+        return str(row["Description"])
+
+
+def _plain(name: str) -> str:
+    """A file name without the moment or identifier in it."""
+    return re.sub(r"\d{4}-\d\d-\d\d[T_-]?[\d:._-]*|\d{8,}", "*", name)
+
+
+def _content(home: Path) -> Content | None:
+    """The normalised content, or None before there is a catalog that can be opened."""
+    directory = _directory(home)
+    if directory is None:
+        return None
+    catalog = open_local(directory)
+    try:
+        return _Normal(catalog).content()
+    finally:
+        catalog.close()
+
+
+def _problems(home: Path) -> list[Any]:
+    directory = _directory(home)
+    assert directory is not None
+    catalog = open_local(directory)
+    try:
+        return list(catalog.check()) + _Normal(catalog).unattached()
+    finally:
+        catalog.close()
+
+
+def _difference(found: Content, expected: Content) -> list[str]:
+    lines = []
+    for table in sorted(found.keys() | expected.keys()):
+        have, want = found.get(table, Counter()), expected.get(table, Counter())
+        lines += [f"{table}: {n} too many: {row}" for row, n in (have - want).items()]
+        lines += [f"{table}: {n} missing: {row}" for row, n in (want - have).items()]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Content, float]:
+    """What a run that nobody kills leaves, and how many seconds it takes."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    seconds = _complete(home)
+    content = _content(home)
+    assert content is not None
+    return content, seconds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", range(-(-KILLS // KILLS_IN_ONE_HOME)))
+def test_a_killed_demo_ends_in_the_content_of_an_undisturbed_one(
+    undisturbed: tuple[Content, float], case: int, tmp_path: Path
+) -> None:
+    expected, seconds = undisturbed
+    moments = random.Random(SEED + case)
+    killed_after = []
+    for _ in range(min(KILLS_IN_ONE_HOME, KILLS - case * KILLS_IN_ONE_HOME)):
+        # A part of the whole, so that several kills in a row meet different steps.
+        after = moments.uniform(0.3, seconds * 0.6)
+        if not _killed(tmp_path, after):
+            break
+        killed_after.append(round(after, 2))
+        found = _content(tmp_path)
+        if found is not None and not _difference(found, expected):
+            break  # it was killed after its last step: another run would be the second one
+    else:
+        _complete(tmp_path)
+    found = _content(tmp_path)
+    assert found is not None
+    assert _difference(found, expected) == [], f"killed after {killed_after} seconds"
+    assert _problems(tmp_path) == []
