@@ -1,0 +1,181 @@
+"""Adding members to a dataset, and downloading a version of it as a bag."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import sqlite3
+from itertools import count
+from pathlib import Path
+
+from measure import Comparison, Timed, absolute, compare, seconds
+
+from deriva_catalog.path.ast import TableName
+from deriva_ml import DerivaML
+from deriva_ml.schema import create_ml_catalog
+
+MEMBERS = 10_000
+PICTURES = 1_797
+ML = "deriva-ml"
+IMAGE = TableName("Image", "lab")
+_BLOCK = 1 << 20
+
+
+def main(directory: Path) -> list[Comparison]:
+    """Measure in catalogs below `directory`."""
+    return [*_adding(directory / "adding"), *_downloading(directory / "downloading")]
+
+
+def _connect(place: Path) -> tuple[DerivaML, str]:
+    """A catalog with an asset table whose rows can be members, and an execution."""
+    create_ml_catalog(str(place / "catalog"), "lab").close()
+    ml = DerivaML(str(place / "catalog"), working_dir=place / "work", cache_dir=place / "cache")
+    ml.create_asset("Image")
+    ml.add_dataset_element_type("Image")
+    workflow = {"Name": "bench", "URL": "https://example.org/bench.py", "Checksum": "0"}
+    made = ml.catalog.insert(TableName("Workflow", ML), [workflow])[0]["RID"]
+    execution = {"Workflow": made, "Description": "bench", "Status": "Running"}
+    return ml, ml.catalog.insert(TableName("Execution", ML), [execution])[0]["RID"]
+
+
+# --- members -----------------------------------------------------------------------------
+
+
+def _adding(place: Path) -> list[Comparison]:
+    ml, execution = _connect(place)
+    rows = [
+        {"URL": f"tag:lab:{n}.png", "Filename": f"{n}.png", "Length": n, "MD5": f"{n:032x}"}
+        for n in range(MEMBERS)
+    ]
+    images = [row["RID"] for row in ml.catalog.insert(IMAGE, rows)]
+
+    def ours() -> float:
+        dataset = ml.datasets.create([], "bench", execution)
+        return seconds(lambda: dataset.add_dataset_members({"Image": images}))
+
+    try:
+        return [
+            compare(
+                f"add {MEMBERS:,} members to a dataset",
+                ours,
+                _bare_members(place, images),
+                limit_name="bare insert of the association rows and one version row",
+                goal=2.0,
+            )
+        ]
+    finally:
+        ml.catalog.close()
+
+
+def _bare_members(place: Path, images: list[str]) -> Timed:
+    """The same rows as they are stored (with system columns), into tables without indexes."""
+    numbers = count()
+    when = "2026-11-24T10:00:00.123456+00:00"
+    system = "RID TEXT, RCT TEXT, RMT TEXT, RCB TEXT, RMB TEXT"
+    rows = [
+        (f"1-{n:04X}", when, when, "bench", "bench", "1-DS", image)
+        for n, image in enumerate(images)
+    ]
+    version = ("1-VE", when, when, "bench", "bench", "1-DS", "0.2.0")
+
+    def run() -> float:
+        connection = sqlite3.connect(place / f"bare-{next(numbers)}.db", isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"CREATE TABLE member ({system}, Dataset TEXT, Image TEXT)")
+        connection.execute(f"CREATE TABLE version ({system}, Dataset TEXT, Version TEXT)")
+
+        def insert() -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.execute("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)", version)
+            connection.execute("COMMIT")
+
+        try:
+            return seconds(insert)
+        finally:
+            connection.close()
+
+    return run
+
+
+# --- bags --------------------------------------------------------------------------------
+
+
+def _downloading(place: Path) -> list[Comparison]:
+    ml, execution = _connect(place)
+    pictures = _write_pictures(place / "pictures")
+    images = _upload(ml, pictures)
+    dataset = ml.datasets.create([], "digits", execution, members={"Image": images})
+    version = f"{dataset.rid}@{dataset.current_version}"
+
+    def cold() -> float:
+        shutil.rmtree(ml.cache_dir, ignore_errors=True)
+        return seconds(lambda: ml.download_dataset_bag(version))
+
+    def warm() -> float:
+        return seconds(lambda: ml.download_dataset_bag(version))
+
+    def copied() -> float:
+        shutil.rmtree(place / "copy", ignore_errors=True)
+        return seconds(lambda: _copy_and_hash(pictures, place / "copy"))
+
+    try:
+        return [
+            compare(
+                f"download a dataset of {PICTURES:,} images as a bag, cold",
+                cold,
+                copied,
+                limit_name="copy and hash (MD5, SHA-256) the same files",
+                goal=2.0,
+                rounds=5,
+            ),
+            absolute("the same again, from the cache", warm, goal_s=0.3),
+        ]
+    finally:
+        ml.catalog.close()
+
+
+def _write_pictures(place: Path) -> list[Path]:
+    """The handwritten digits that scikit-learn ships, as PNG files."""
+    import numpy as np
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    place.mkdir(parents=True)
+    pixels = np.rint(load_digits().images[:PICTURES] * 255 / 16).astype(np.uint8)
+    paths = []
+    for number, picture in enumerate(pixels):
+        content = io.BytesIO()
+        Image.fromarray(picture).save(content, format="PNG")
+        paths.append(place / f"digit_{number:04}.png")
+        paths[-1].write_bytes(content.getvalue())
+    return paths
+
+
+def _upload(ml: DerivaML, pictures: list[Path]) -> list[str]:
+    with ml.catalog.transaction():
+        rows = []
+        for path in pictures:
+            stored = ml.catalog.objects.put(f"/hatrac/Image/{path.name}", path.read_bytes())
+            rows.append(
+                {
+                    "URL": stored.url,
+                    "Filename": path.name,
+                    "Length": stored.length,
+                    "MD5": stored.md5,
+                }
+            )
+        return [row["RID"] for row in ml.catalog.insert(IMAGE, rows)]
+
+
+def _copy_and_hash(paths: list[Path], place: Path) -> None:
+    place.mkdir()
+    for path in paths:
+        md5, sha256 = hashlib.md5(), hashlib.sha256()
+        with path.open("rb") as source, (place / path.name).open("wb") as target:
+            while block := source.read(_BLOCK):
+                md5.update(block)
+                sha256.update(block)
+                target.write(block)
