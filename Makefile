@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint typecheck imports bench docs clean
+.PHONY: help demo test test-koalas lint typecheck imports bench docs clean
 
 help:
 	@echo "make demo   the main job on real images, embedded, end to end"
@@ -25,7 +25,7 @@ $(VENV)/.demo-ready: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test-ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[examples,dataflow,ray,tracking,notebook,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[examples,dataflow,ray,spark,tracking,notebook,test]'
 	@touch $@ $(VENV)/.demo-ready
 
 demo: $(VENV)/.demo-ready
@@ -41,8 +41,15 @@ typecheck: $(VENV)/.test-ready
 imports: $(VENV)/.test-ready
 	$(BIN)/lint-imports
 
+# Spark's pandas API goes with an older pandas, which lies beside the environment's own.
+$(VENV)/pandas-for-spark: | $(VENV)/.test-ready
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ 'pandas<3'
+
+test-koalas: $(VENV)/pandas-for-spark
+	PYTHONPATH=$< $(BIN)/python -m pytest tests/hamilton/plugins/test_spark_koalas.py
+
 # pytest comes last, so that its closing line is the last thing printed.
-test: lint typecheck imports
+test: lint typecheck imports test-koalas
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(VENV)/.test-ready

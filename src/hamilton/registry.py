@@ -77,6 +77,9 @@ EXTENSIONS: dict[str, Extension] = {
     "numpy": _extension("numpy", "npy", "npy"),
     "yaml": _extension("yaml", "yaml", "yaml"),
     "matplotlib": _extension("matplotlib", "", "plt png"),
+    # No keys: its loaders take a session, so whoever uses them has imported Spark.
+    "spark": _extension("pyspark"),
+    "pyspark_pandas": _extension("pyspark.pandas"),
 }
 
 

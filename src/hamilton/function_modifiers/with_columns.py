@@ -17,7 +17,7 @@ from hamilton.function_modifiers.base import (
 from hamilton.function_modifiers.recursive import collect_functions, collect_nodes, prefixed
 from hamilton.node import NON_FINAL_TAG, Node
 
-__all__ = ["WithColumnsBase"]
+__all__ = ["WithColumnsBase", "moved_inside", "refuse_passed_names"]
 
 
 class WithColumnsBase(NodeInjector, abc.ABC):
@@ -55,11 +55,7 @@ class WithColumnsBase(NodeInjector, abc.ABC):
                 "first parameter, on_input='...' passes that dataframe as a whole."
             )
         self.load_from = load_from
-        for function in collect_functions(load_from):
-            if columns_to_pass is not None and function.__name__ in columns_to_pass:
-                raise ValueError(
-                    f"{where(function)} has the name of a passed column; rename the function."
-                )
+        refuse_passed_names(load_from, columns_to_pass)
         self.columns_to_pass = columns_to_pass
         self.on_input = on_input
         self.select = select
@@ -105,15 +101,7 @@ class WithColumnsBase(NodeInjector, abc.ABC):
         known = {*(n.name for n in inner), *(self.columns_to_pass or [])}
         for node in inner:
             rename = {d: prefixed(d, namespace) for d in node.input_types if d in known}
-            moved = renamed_inputs(node, rename) if rename else node
-            nodes.append(
-                moved.copy_with(
-                    name=prefixed(node.name, namespace),
-                    tags={**node.tags, NON_FINAL_TAG: True},
-                    namespace=(namespace, *node.namespace),
-                    positional=moved.positional,
-                )
-            )
+            nodes.append(moved_inside(node, namespace, rename))
         chosen = self._selected(inner, column_type, fn)
         append = self._append_node(chosen, namespace, frame_name, frame_type, fn)
         return [*nodes, append], {frame_name: append.name}
@@ -157,6 +145,28 @@ class WithColumnsBase(NodeInjector, abc.ABC):
             namespace=(namespace,),
             originating_functions=(fn,),
         )
+
+
+def refuse_passed_names(
+    load_from: Collection[ModuleType | Callable[..., Any]], columns_to_pass: list[str] | None
+) -> None:
+    """Raises ValueError when a function has the name of a passed column, or there is none."""
+    for function in collect_functions(load_from):
+        if columns_to_pass is not None and function.__name__ in columns_to_pass:
+            raise ValueError(
+                f"{where(function)} has the name of a passed column; rename the function."
+            )
+
+
+def moved_inside(node: Node, namespace: str, rename: Mapping[str, str]) -> Node:
+    """Returns a copy of a node inside a namespace, its dependencies renamed."""
+    moved = renamed_inputs(node, rename) if rename else node
+    return moved.copy_with(
+        name=prefixed(node.name, namespace),
+        tags={**node.tags, NON_FINAL_TAG: True},
+        namespace=(namespace, *node.namespace),
+        positional=moved.positional,
+    )
 
 
 def _column_node(

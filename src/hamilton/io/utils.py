@@ -68,6 +68,10 @@ def get_dataframe_metadata(df: Any) -> dict[str, Any]:
         names, types = schema.names(), schema.dtypes()
     else:
         names, types = getattr(df, "columns", None), getattr(df, "dtypes", None)
+    if facts["columns"] is None and names is not None:
+        facts["columns"] = len(names)
+    if isinstance(types, list) and types and isinstance(types[0], tuple):
+        types = [type_ for _, type_ in types]  # Spark's are pairs of name and type
     facts["column_names"] = None if names is None else [str(name) for name in names]
     facts["datatypes"] = None if types is None else [str(type_) for type_ in types]
     return {DATAFRAME_METADATA: facts}

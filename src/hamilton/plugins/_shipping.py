@@ -12,7 +12,7 @@ from typing import Any
 from hamilton._loop import annotate_failure
 from hamilton.node import Node
 
-__all__ = ["missing_library", "run_shipped", "shipped"]
+__all__ = ["ShippedCall", "missing_library", "run_shipped", "shipped"]
 
 
 def shipped(work: Callable[..., Any], node: Node) -> bytes:
@@ -51,14 +51,36 @@ def _unreachable(module: ModuleType) -> bool:
     return known is not None and spec.origin is not None and spec.origin != known
 
 
+class ShippedCall:
+    """Runs what `shipped` packed; it is unpickled once in each process, at the first call.
+
+    A failure carries the note that says in which node.
+    """
+
+    __slots__ = ("_data", "_unpacked")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._unpacked: tuple[Callable[..., Any], Node] | None = None
+
+    def __call__(self, **kwargs: Any) -> Any:
+        """Returns what the packed function returns."""
+        if self._unpacked is None:
+            self._unpacked = pickle.loads(self._data)
+        work, node = self._unpacked
+        try:
+            return work(**kwargs)
+        except Exception as error:
+            annotate_failure(error, node, kwargs)
+            raise
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ShippedCall, (self._data,)
+
+
 def run_shipped(data: bytes, /, **kwargs: Any) -> Any:
-    """Runs what `shipped` packed; a failure carries the note that says in which node."""
-    work, node = pickle.loads(data)
-    try:
-        return work(**kwargs)
-    except Exception as error:
-        annotate_failure(error, node, kwargs)
-        raise
+    """Runs what `shipped` packed, once; a failure carries the note that says in which node."""
+    return ShippedCall(data)(**kwargs)
 
 
 def missing_library(library: str, extra: str) -> ImportError:

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import warnings
+
 import pytest
 
 from hamilton import ad_hoc_utils
@@ -45,6 +50,51 @@ def total(square: Collect[int]) -> int:
 """
 
 
+QUIET = """
+rootLogger.level = error
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %p %c: %m%n
+"""
+
+
 @pytest.fixture
 def module():
     return ad_hoc_utils.module_from_source(SOURCE)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """A Spark session in local mode: two threads, no web page, on the loopback address alone."""
+    sql = pytest.importorskip("pyspark.sql")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java, and there is no java here")
+    place = tmp_path_factory.mktemp("spark")
+    (place / "log4j2.properties").write_text(QUIET)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("SPARK_LOCAL_DIRS", str(place))
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        session = (
+            sql.SparkSession.builder.master("local[2]")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.driver.host", "127.0.0.1")
+            .config(
+                "spark.driver.extraJavaOptions",
+                # The rest makes a short life of the virtual machine cheaper.
+                f"-Dlog4j2.configurationFile=file:{place / 'log4j2.properties'} "
+                "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto",
+            )
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .config("spark.sql.shuffle.partitions", "1")
+            .config("spark.sql.warehouse.dir", str(place / "warehouse"))
+            .getOrCreate()
+        )
+        yield session
+        session.stop()

@@ -15,6 +15,10 @@ from hamilton.function_modifiers.base import InvalidDecoratorException
     [
         ("h_dask", ["DaskGraphAdapter", "DaskDataFrameResult", "DaskExecutor"]),
         ("h_ray", ["RayGraphAdapter", "RayTaskExecutor"]),
+        (
+            "h_spark",
+            ["KoalasDataFrameResult", "PySparkUDFGraphAdapter", "SparkKoalasGraphAdapter"],
+        ),
         ("h_async", ["AsyncDriver"]),
     ],
 )
