@@ -22,6 +22,7 @@ __all__ = [
     "PackedTask",
     "TaskImplementation",
     "base_execute_task",
+    "dumps",
     "pack_task",
     "run_packed",
 ]
@@ -137,7 +138,7 @@ def pack_task(task: TaskImplementation) -> PackedTask:
         task.spawning_task_id,
     )
     try:
-        data = _dumps(own)
+        data = dumps(own)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise TypeError(_blame(task.dynamic_inputs, "input", task.task_id, error)) from error
     return PackedTask(payload["digest"].decode(), payload["shared"], data)
@@ -146,7 +147,7 @@ def pack_task(task: TaskImplementation) -> PackedTask:
 def _pickled_shared(parts: tuple[Any, ...], task: TaskImplementation) -> bytes:
     try:
         with _memory_modules_by_value(task.nodes):
-            return _dumps(parts)
+            return dumps(parts)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         things: dict[str, Any] = {f"node {n.name!r}": n for n in task.nodes}
         things.update({f"adapter {type(a).__name__}": a for a in task.adapter.adapters})
@@ -158,7 +159,7 @@ def _blame(things: Mapping[str, Any], kind: str, task_id: str, error: Exception)
     guilty = []
     for name, thing in things.items():
         try:
-            _dumps(thing)
+            dumps(thing)
         except (pickle.PicklingError, TypeError, AttributeError):
             guilty.append(f"{name} (a {type(thing).__name__})")
     return (
@@ -168,7 +169,8 @@ def _blame(things: Mapping[str, Any], kind: str, task_id: str, error: Exception)
     )
 
 
-def _dumps(thing: Any) -> bytes:
+def dumps(thing: Any) -> bytes:
+    """Returns a value as bytes, with cloudpickle when it is installed."""
     try:
         import cloudpickle
     except ImportError:

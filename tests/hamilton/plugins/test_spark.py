@@ -19,10 +19,7 @@ from hamilton.htypes import column
 from hamilton.io.materialization import from_
 from hamilton.plugins import h_spark
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
-]
+pytestmark = pytest.mark.slow
 sql = pytest.importorskip("pyspark.sql")
 F, T = sql.functions, sql.types
 

@@ -14,7 +14,6 @@ from hamilton.plugins import h_spark
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
     pytest.mark.filterwarnings("ignore:`to_pandas` loads all data"),
 ]
 pyspark = pytest.importorskip("pyspark")
