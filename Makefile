@@ -43,7 +43,9 @@ imports: $(VENV)/.test-ready
 
 # Spark's pandas API goes with an older pandas, which lies beside the environment's own.
 $(VENV)/pandas-for-spark: | $(VENV)/.test-ready
-	$(BIN)/python -m pip install --quiet --no-deps --target $@ 'pandas<3'
+	rm -rf $@.part
+	$(BIN)/python -m pip install --quiet --no-deps --target $@.part 'pandas<3'
+	mv $@.part $@
 
 test-koalas: $(VENV)/pandas-for-spark
 	PYTHONPATH=$< $(BIN)/python -m pytest tests/hamilton/plugins/test_spark_koalas.py

@@ -11,6 +11,7 @@
         UnknownNodesError
         InputError                             missing or wrongly typed values, all gathered
       BlockError               ValueError      a parallel block that cannot be run as written
+      SlurmError               RuntimeError    a task lost on a cluster; in hamilton.plugins.h_slurm
       InvalidExecutorException Exception       the executor cannot run these nodes
 
 Classes keep the built-in exception that callers catch.

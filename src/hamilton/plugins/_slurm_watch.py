@@ -163,9 +163,10 @@ class Watcher:
         try:
             self._until_stopped(gathered)
         except Exception as error:  # noqa: BLE001 - the thread's outermost loop: nobody may wait on
-            self._fail_all(gathered, error)
+            told = error if isinstance(error, SlurmError) else _unwatched(error)
+            self._fail_all(gathered, told)
             while (sent := self._inbox.get()) is not None:
-                self._fail(sent[0], error)
+                self._fail(sent[0], told)
 
     def _until_stopped(self, gathered: list[_Sent]) -> None:
         most = _MOST_ELEMENTS * self.settings.tasks_per_element
@@ -228,16 +229,26 @@ class Watcher:
         self._batches.append(_Batch(folder, job, per_element, futures))
 
     def _look(self) -> None:
-        """Takes in results, and asks Slurm when it is time to."""
+        """Takes in results, and asks Slurm when it is time to; trouble may pass by itself."""
         now = time.monotonic()
-        if now >= self._next_poll:
-            news = self._take_in()
-            self._poll_s = _FIRST_POLL_S if news else 2 * self._poll_s
-            self._poll_s = min(self._poll_s, self.settings.poll_s)
-            self._next_poll = time.monotonic() + self._poll_s
-        if self._batches and now >= self._next_question:
-            self._ask()
-            self._next_question = time.monotonic() + self.settings.queue_poll_s
+        try:
+            if now >= self._next_poll:
+                self._pace(self._take_in())
+            if self._batches and now >= self._next_question:
+                self._next_question = now + self.settings.queue_poll_s
+                self._ask()
+        except (OSError, SlurmError) as error:
+            silent_s = time.monotonic() - self._answered
+            if isinstance(error, FileNotFoundError) or silent_s > _SILENCE_S:
+                raise
+            logger.warning("%s Trying again; silent for %.0f seconds.", error, silent_s)
+            self._pace(False)
+
+    def _pace(self, news: bool) -> None:
+        """Says when to look next: soon after news, ever later without."""
+        self._poll_s = _FIRST_POLL_S if news else 2 * self._poll_s
+        self._poll_s = min(self._poll_s, self.settings.poll_s)
+        self._next_poll = time.monotonic() + self._poll_s
 
     def _take_in(self) -> bool:
         """Completes the futures whose results are there; returns whether there were any."""
@@ -258,16 +269,9 @@ class Watcher:
         A result is believed missing only when it is at two questions in a row: file systems of
         clusters show files late.
         """
-        try:
-            found = elements_of(batch.job for batch in self._batches)
-        except SlurmError as error:
-            silent_s = time.monotonic() - self._answered
-            if silent_s > _SILENCE_S:
-                raise
-            logger.warning("%s Asking again; silent for %.0f seconds.", error, silent_s)
-            return
-        self._answered = time.monotonic()
+        found = elements_of(batch.job for batch in self._batches)
         self._take_in()
+        self._answered = time.monotonic()
         for batch in self._batches:
             elements = found[batch.job]
             _tell_waiting(batch, elements)
@@ -315,6 +319,12 @@ class Watcher:
             waiting.update({future.task_id: future for future in batch.open.values()})
         for future in waiting.values():
             self._fail(future, error)
+
+
+def _unwatched(error: Exception) -> SlurmError:
+    told = SlurmError(f"Tasks on Slurm cannot be watched any more: {error}")
+    told.__cause__ = error
+    return told
 
 
 def _tell_waiting(batch: _Batch, elements: Mapping[int, Element]) -> None:

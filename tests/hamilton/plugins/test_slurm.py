@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,6 +245,59 @@ class TestOnSlurm:
         assert "waiting for the end" in str(caught.value)
         assert caught.value.job.endswith("_0")
         assert caught.value.nodes
+
+    def test_files_that_vanish_end_the_run_and_its_jobs(self, module, executor, tmp_path):
+        def remove_when_begun():
+            until(lambda: (tmp_path / "begun").exists())
+            found.update(jobs(folder=tmp_path))
+            shutil.rmtree(tmp_path / "files")
+
+        found = set()
+        helper = threading.Thread(target=remove_when_begun)
+        helper.start()
+        inputs = {"count": 1, "signs": str(tmp_path)}
+        with pytest.raises(SlurmError, match="cannot be watched any more") as caught:
+            built(module, executor()).execute(["waits"], inputs=inputs)
+        helper.join()
+        assert isinstance(caught.value.__cause__, FileNotFoundError)
+        (job,) = found
+        until(lambda: states(job) == {"CANCELLED"})
+
+    def test_the_driver_may_be_a_job_itself(self, module, executor, tmp_path):
+        script = tmp_path / "driver.py"
+        script.write_text(
+            "import on_slurm\n"
+            "from hamilton import driver\n"
+            "from hamilton.plugins.h_slurm import SlurmTaskExecutor\n"
+            f"executor = SlurmTaskExecutor(folder={str(tmp_path / 'files')!r})\n"
+            "builder = driver.Builder().with_modules(on_slurm).enable_dynamic_execution()\n"
+            "dr = builder.with_remote_executor(executor).build()\n"
+            "print(dr.execute(['total'], inputs={'count': 4}))\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = f"{shlex.quote(sys.executable)} {shlex.quote(str(script))}"
+        subprocess.run(
+            ["sbatch", "--mem=100M", f"--output={tmp_path / 'log'}", f"--wrap={command}"],
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+        until(
+            lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text().endswith("}\n")
+        )
+        assert (tmp_path / "log").read_text() == "{'total': 14}\n"
+
+    def test_the_cache_keeps_what_elements_computed(self, module, executor, tmp_path):
+        def run(count):
+            builder = driver.Builder().with_modules(module).with_cache(tmp_path / "cache")
+            builder = builder.enable_dynamic_execution().with_remote_executor(executor())
+            dr = builder.build()
+            assert dr.execute(["total"], inputs={"count": count})["total"] in (1, 5)
+            entries = dr.cache.metadata_store.get_run(dr.cache.last_run_id)
+            return [entry["node_name"] for entry in entries].count("square")
+
+        assert run(2) == 2
+        assert run(3) == 1
 
     def test_an_interrupt_cancels_the_jobs(self, module, onebox_slurm, tmp_path):
         script = tmp_path / "interrupted.py"

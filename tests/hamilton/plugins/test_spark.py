@@ -88,14 +88,14 @@ class TestWithColumns:
             return frame
 
         @h_spark.select(doubled, columns_to_pass=["a"], output_cols=["a", "doubled"])
-        def both(frame: sql.DataFrame) -> sql.DataFrame:
-            return frame
+        def both(least: int, frame: sql.DataFrame) -> sql.DataFrame:
+            return frame.filter(frame.doubled > least)
 
         module = ad_hoc_utils.create_temporary_module(final, both)
         dr = driver.Builder().with_modules(module).build()
-        found = dr.execute(["final", "both"], inputs={"frame": frame})
+        found = dr.execute(["final", "both"], inputs={"frame": frame, "least": 3})
         assert rows(found["final"]) == [{"doubled": 2}, {"doubled": 4}, {"doubled": 6}]
-        assert found["both"].columns == ["a", "doubled"]
+        assert rows(found["both"]) == [{"a": 2, "doubled": 4}, {"a": 3, "doubled": 6}]
 
     def test_functions_may_take_the_whole_frame(self, frame):
         def c(whole: sql.DataFrame) -> sql.Column:
@@ -345,6 +345,13 @@ class TestUDFs:
         dr = udf_driver(root, pair, total)
         found = rows(dr.execute(["pair", "total"], inputs={"a": frame, "b": frame}))
         assert found[0] == {"a": 1, "b": 10.0, "pair": [1.0, 10.0], "total": 2.0}
+
+    def test_without_a_builder_each_value_is_a_frame_with_its_column(self, frame):
+        dr = udf_driver(doubled, plus)
+        inputs = {"a": frame, "b": frame, "step": 1}
+        _, values = dr.materialize(additional_vars=["doubled", "plus"], inputs=inputs)
+        assert values["doubled"].columns == ["a", "b", "doubled"]
+        assert rows(values["plus"])[0] == {"a": 1, "b": 10.0, "plus": 13.0}
 
     def test_a_failed_run_leaves_nothing_for_the_next(self, frame):
         def broken(start: int) -> int:
