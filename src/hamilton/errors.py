@@ -12,6 +12,7 @@
         InputError                             missing or wrongly typed values, all gathered
       BlockError               ValueError      a parallel block that cannot be run as written
       SlurmError               RuntimeError    a task lost on a cluster; in hamilton.plugins.h_slurm
+      MaterializationError     RuntimeError    a loader or saver cannot do its work here
       InvalidExecutorException Exception       the executor cannot run these nodes
 
 Classes keep the built-in exception that callers catch.
@@ -32,6 +33,7 @@ __all__ = [
     "EdgeTypeError",
     "InputError",
     "InvalidExecutorException",
+    "MaterializationError",
     "RequestError",
     "UnknownNodesError",
     "close_names",
@@ -105,6 +107,10 @@ class InputError(RequestError):
 
 class BlockError(DataflowError, ValueError):
     """A ``Parallelizable`` ... ``Collect`` block cannot be run as it is written."""
+
+
+class MaterializationError(DataflowError, RuntimeError):
+    """A loader or saver cannot do its work, for want of a program or of a usable target."""
 
 
 class InvalidExecutorException(Exception):

@@ -51,15 +51,34 @@ _COLUMN_TYPES: dict[str, type] = {}
 
 @dataclass(frozen=True)
 class Extension:
-    """What is known of an extension before it is loaded."""
+    """What is known of an extension before it is loaded.
+
+    Attributes:
+        library: The module by whose import the library is known to be in use.
+        loaders: Keys of its loaders.
+        savers: Keys of its savers.
+        extra: The extra of this project that installs the library.
+        own_types: It loads and saves types of its library only. Whoever asks for one has
+            imported the library, so that asking for a key need not.
+    """
 
     library: str
     loaders: frozenset[str] = frozenset()
     savers: frozenset[str] = frozenset()
+    extra: str = "dataflow"
+    own_types: bool = False
 
 
-def _extension(library: str, loaders: str = "", savers: str = "") -> Extension:
-    return Extension(library, frozenset(loaders.split()), frozenset(savers.split()))
+def _extension(
+    library: str,
+    loaders: str = "",
+    savers: str = "",
+    extra: str = "dataflow",
+    own_types: bool = False,
+) -> Extension:
+    return Extension(
+        library, frozenset(loaders.split()), frozenset(savers.split()), extra, own_types
+    )
 
 
 EXTENSIONS: dict[str, Extension] = {
@@ -76,10 +95,23 @@ EXTENSIONS: dict[str, Extension] = {
     "polars_lazyframe": _extension("polars", "csv parquet feather", ""),
     "numpy": _extension("numpy", "npy", "npy"),
     "yaml": _extension("yaml", "yaml", "yaml"),
-    "matplotlib": _extension("matplotlib", "", "plt png"),
-    # No keys: its loaders take a session, so whoever uses them has imported Spark.
-    "spark": _extension("pyspark"),
-    "pyspark_pandas": _extension("pyspark.pandas"),
+    "matplotlib": _extension("matplotlib", "", "plt", "examples"),
+    "sklearn_plot": _extension("matplotlib", "", "png", "examples"),
+    "plotly": _extension("plotly", "", "plotly html", "plots", own_types=True),
+    "xgboost": _extension("xgboost", "json", "json", "models", own_types=True),
+    "lightgbm": _extension("lightgbm", "file", "file", "models", own_types=True),
+    "mlflow": _extension("mlflow", "mlflow", "mlflow", "tracking"),
+    "huggingface": _extension(
+        "datasets.arrow_dataset", "hf_dataset", "parquet", "bridges", own_types=True
+    ),
+    "lancedb": _extension("lancedb", "", "lancedb", "bridges"),
+    "dlt": _extension("dlt", "dlt", "dlt", "bridges"),
+    "kedro": _extension("kedro", "kedro", "kedro", "bridges"),
+    "dask": _extension("dask.dataframe"),
+    "geopandas": _extension("geopandas", extra="bridges"),
+    "ibis": _extension("ibis", extra="bridges"),
+    "spark": _extension("pyspark", "csv parquet", extra="spark", own_types=True),
+    "pyspark_pandas": _extension("pyspark.pandas", extra="spark"),
 }
 
 
@@ -301,7 +333,7 @@ def adapter_keys(kind: str) -> list[str]:
     if _autoload():
         for extension in EXTENSIONS.values():
             if _installed(extension.library):
-                found |= extension.loaders if kind == "loaders" else extension.savers
+                found |= _keys(extension, kind)
     return sorted(found)
 
 
@@ -325,15 +357,30 @@ def load_all_for(kind: str, key: str) -> list[Any]:
 
 def _extensions_with(kind: str, key: str) -> Iterable[str]:
     for name, extension in EXTENSIONS.items():
-        keys = extension.loaders if kind == "loaders" else extension.savers
-        if key in keys and name not in _state.loaded and _installed(extension.library):
+        if key not in _keys(extension, kind) or name in _state.loaded or extension.own_types:
+            continue
+        if _installed(extension.library):
             yield name
+
+
+def _keys(extension: Extension, kind: str) -> frozenset[str]:
+    return extension.loaders if kind == "loaders" else extension.savers
+
+
+def missing_for(kind: str, key: str) -> list[Extension]:
+    """Returns the extensions that have a key but whose libraries are not installed."""
+    return [
+        extension
+        for extension in EXTENSIONS.values()
+        if key in _keys(extension, kind) and not _installed(extension.library)
+    ]
 
 
 def _installed(library: str) -> bool:
     if library in sys.modules:
         return True
     try:
-        return importlib.util.find_spec(library) is not None
+        # Of the top package only: looking further down would import it.
+        return importlib.util.find_spec(library.partition(".")[0]) is not None
     except (ImportError, ValueError):
         return False

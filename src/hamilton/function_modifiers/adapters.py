@@ -38,7 +38,17 @@ __all__ = [
 ]
 
 Arguments = dict[str, ParametrizedDependency]
-_PATH_NAMES = ("path", "file", "source", "filepath_or_buffer", "path_or_buffer", "io", "buf")
+_PATH_NAMES = (
+    "path",
+    "file",
+    "source",
+    "filepath_or_buffer",
+    "path_or_buffer",
+    "path_or_buf",
+    "io",
+    "buf",
+    "workbook",
+)
 
 
 def choose_adapter(kind: str, key: str, type_: Any) -> Any:
@@ -228,6 +238,12 @@ def adapter_names(kind: str, key: str) -> None:
     if key not in known:
         close = close_names(key, known)
         hint = f" Did you mean {close[0]!r}?" if close else ""
+        for extension in registry.missing_for(kind, key):
+            library = extension.library.partition(".")[0]
+            hint = (
+                f" It comes with {library}, which is not installed; run "
+                f"`pip install 'derivaml[{extension.extra}]'`."
+            )
         raise AttributeError(f"No {kind[:-1]} named {key!r}.{hint} Available: {known}.")
 
 

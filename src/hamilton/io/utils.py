@@ -66,6 +66,8 @@ def get_dataframe_metadata(df: Any) -> dict[str, Any]:
         schema = df.collect_schema()
         facts["columns"] = len(schema)
         names, types = schema.names(), schema.dtypes()
+    elif hasattr(df, "column_names"):  # Arrow tables and what is made of them
+        names, types = df.column_names, getattr(getattr(df, "schema", None), "types", None)
     else:
         names, types = getattr(df, "columns", None), getattr(df, "dtypes", None)
     if facts["columns"] is None and names is not None:

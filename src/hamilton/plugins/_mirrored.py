@@ -1,7 +1,8 @@
 """Loaders and savers made from the signatures of a library's readers and writers.
 
 Their arguments are exactly those of the function they stand for in the installed version, the
-first ones renamed to what users of the dataflow type.
+first ones renamed to what users of the dataflow type. Where the function takes any further
+keywords, the adapter takes them as one dictionary, under the name that the function gives them.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class _Mirrored:
     _kind: Kind
     _function: Callable[..., Any]
     _back: dict[str, str]
+    _keywords: str | None
 
     @classmethod
     def name(cls) -> str:
@@ -71,11 +73,14 @@ class _Mirrored:
 
     def _given(self) -> dict[str, Any]:
         """Returns the arguments that differ from their defaults, under the library's names."""
-        return {
+        found = {
             self._back.get(field.name, field.name): getattr(self, field.name)
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
             if getattr(self, field.name) is not field.default
         }
+        if self._keywords is not None:
+            found.update(found.pop(self._keywords, None) or {})
+        return found
 
     def _target(self) -> Any:
         """Returns the first argument: the file, or the query or table."""
@@ -144,8 +149,13 @@ def mirrored(kind: Kind, base: type, function: Callable[..., Any], module: str) 
     required: list[tuple[str, Any, Any]] = []
     optional: list[tuple[str, Any, Any]] = []
     back = {public: name for name, public in kind.renamed.items()}
+    keywords: str | None = None
     for name, parameter in inspect.signature(function).parameters.items():
-        if name == "self" or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+        if name == "self" or parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            keywords = name
+            optional.append((name, Any, dataclasses.field(default=None)))
             continue
         if name in kind.renamed:
             required.append((kind.renamed[name], Any, dataclasses.field()))
@@ -169,6 +179,7 @@ def mirrored(kind: Kind, base: type, function: Callable[..., Any], module: str) 
         namespace={
             "_kind": kind,
             "_back": back,
+            "_keywords": keywords,
             "_function": staticmethod(function),
             "__module__": module,
             "__doc__": f"Stands for ``{kind.function}``, with its arguments.",

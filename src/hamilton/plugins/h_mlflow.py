@@ -13,8 +13,10 @@ from hamilton.lifecycle.base import (
     BasePostGraphExecute,
     BasePostNodeExecute,
     BasePreGraphExecute,
+    BasePreNodeExecute,
 )
 from hamilton.node import Node
+from hamilton.plugins._mlflow_run import TrackedRun, tracked_run
 from hamilton.plugins._shipping import missing_library
 
 if TYPE_CHECKING:
@@ -36,13 +38,18 @@ def get_path_from_metadata(metadata: Mapping[str, Any]) -> str | None:
 
 
 class MLFlowTracker(
-    BasePostGraphConstruct, BasePreGraphExecute, BasePostNodeExecute, BasePostGraphExecute
+    BasePostGraphConstruct,
+    BasePreGraphExecute,
+    BasePreNodeExecute,
+    BasePostNodeExecute,
+    BasePostGraphExecute,
 ):
     """Makes an MLflow run of every run of the driver.
 
     Configuration and inputs become parameters, numbers among the requested values metrics,
-    figures figures, and the files that savers wrote artifacts; ``config.json`` and
-    ``hamilton_graph.json`` lie beside them. The run ends as FINISHED or FAILED.
+    figures figures, and the files that savers wrote artifacts; models saved with ``to.mlflow``
+    belong to the run; ``config.json`` and ``hamilton_graph.json`` lie beside them. The run ends as
+    FINISHED or FAILED.
 
     Args:
         tracking_uri: Where runs are kept; default that of MLflow.
@@ -79,6 +86,7 @@ class MLFlowTracker(
             from mlflow.tracking import MlflowClient
         except ImportError:
             raise missing_library("mlflow", "mlflow") from None
+        self._stores = (tracking_uri, registry_uri)
         self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
         self.run_id = run_id
         self._continued = run_id
@@ -140,6 +148,13 @@ class MLFlowTracker(
             )
         )
 
+    def pre_node_execute(
+        self, *, run_id: str, node_: Node, kwargs: dict[str, Any], task_id: str | None = None
+    ) -> None:
+        """Tells loaders and savers of models which run they belong to."""
+        if self.run_id is not None and _moves_models(node_):
+            tracked_run.set(TrackedRun(self.run_id, *self._stores))
+
     def post_node_execute(
         self,
         *,
@@ -152,6 +167,8 @@ class MLFlowTracker(
         task_id: str | None = None,
     ) -> None:
         """Records what a saver wrote, and requested numbers and figures."""
+        if _moves_models(node_):
+            tracked_run.set(None)
         if not success or self.run_id is None:
             return
         if "hamilton.data_saver" in node_.tags and isinstance(result, Mapping):
@@ -193,6 +210,14 @@ class MLFlowTracker(
             self._monitor = None
         if self.run_id is not None:
             self.client.set_terminated(self.run_id, "FINISHED" if success else "FAILED")
+
+
+def _moves_models(node: Node) -> bool:
+    tags = node.tags
+    return "mlflow" in (
+        tags.get("hamilton.data_saver.sink"),
+        tags.get("hamilton.data_loader.source"),
+    )
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Collection
 from os import PathLike
@@ -15,12 +16,14 @@ from hamilton.io.files import atomic_path
 from hamilton.io.utils import get_file_metadata
 from hamilton.registry import register_adapter
 
-__all__ = ["MatplotlibPngWriter", "MatplotlibWriter"]
+__all__ = ["MatplotlibWriter"]
 
 
 @dataclasses.dataclass
 class MatplotlibWriter(DataSaver):
     """Saves a figure, or the figure of axes or of a scikit-learn display, to an image file.
+
+    A display that has not been plotted yet is plotted for it.
 
     Attributes:
         path: The file; its suffix is the format unless `format` is given.
@@ -70,20 +73,13 @@ class MatplotlibWriter(DataSaver):
 def _figure_of(data: Any) -> Figure:
     holder = data if hasattr(data, "figure_") else getattr(data, "figure", None)
     figure = getattr(holder, "figure_", holder)
+    if figure is None and hasattr(data, "plot"):
+        # A display that has not been plotted yet. The copy keeps the caller's as it is.
+        figure = Figure()
+        copy.copy(data).plot(ax=figure.subplots())
     if not isinstance(figure, Figure):
         raise ValueError(f"{type(data).__name__} holds no figure; plot it before saving it.")
     return figure
 
 
-@dataclasses.dataclass
-class MatplotlibPngWriter(MatplotlibWriter):
-    """Like `MatplotlibWriter` under the key that is used for scikit-learn plots."""
-
-    @classmethod
-    def name(cls) -> str:
-        """Returns ``png``."""
-        return "png"
-
-
 register_adapter(MatplotlibWriter)
-register_adapter(MatplotlibPngWriter)

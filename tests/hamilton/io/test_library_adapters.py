@@ -1,3 +1,6 @@
+import sqlite3
+from contextlib import closing
+
 import polars as pl
 import pytest
 
@@ -44,6 +47,48 @@ def test_lazy_frames_are_saved_and_scanned(source_module, tmp_path, key):
     )
     assert isinstance(values["lazily"], pl.LazyFrame)
     assert values["lazily"].collect().equals(FRAME)
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["frame", "lazy"])
+@pytest.mark.parametrize(("written", "read"), [("path", "path"), ("workbook", "source")])
+def test_polars_spreadsheets(source_module, tmp_path, lazy, written, read):
+    pytest.importorskip("xlsxwriter")
+    pytest.importorskip("fastexcel")
+    dr = driver.Builder().with_modules(source_module(SAME)).build()
+    path = tmp_path / "new" / "f.xlsx"
+    node, name = ("lazily", "lazy_frame") if lazy else ("same", "frame")
+    metadata, _ = dr.materialize(
+        to.spreadsheet(id="s", dependencies=[node], worksheet="first", **{written: str(path)}),
+        inputs={name: FRAME.lazy() if lazy else FRAME},
+    )
+    assert metadata["s"]["file_metadata"]["size"] == path.stat().st_size
+    assert [p.name for p in path.parent.iterdir()] == ["f.xlsx"]
+    _, values = dr.materialize(
+        from_.spreadsheet(target="frame", sheet_name="first", **{read: str(path)}),
+        additional_vars=["same"],
+    )
+    assert values["same"].equals(FRAME)
+
+
+@pytest.mark.parametrize("engine", ["sqlalchemy", "adbc"])
+def test_polars_databases(source_module, tmp_path, engine):
+    pytest.importorskip({"adbc": "adbc_driver_sqlite"}.get(engine, engine))
+    dr = driver.Builder().with_modules(source_module(SAME)).build()
+    place = f"sqlite:///{tmp_path / 'd.db'}"
+    metadata, _ = dr.materialize(
+        to.database(id="s", dependencies=["same"], table_name="t", connection=place, engine=engine),
+        inputs={"frame": FRAME},
+    )
+    assert metadata["s"]["sql_metadata"]["table_name"] == "t"
+    assert metadata["s"]["dataframe_metadata"]["rows"] == 2
+    with closing(sqlite3.connect(tmp_path / "d.db")) as connection:
+        loader = from_.database(
+            target="frame", query="select * from t order by a", connection=connection
+        )
+        metadata, values = dr.materialize(loader, additional_vars=["same", "load_data.frame"])
+    assert values["same"].equals(FRAME)
+    facts = values["load_data.frame"][1]["sql_metadata"]
+    assert (facts["rows"], facts["query"]) == (2, "select * from t order by a")
 
 
 def test_polars_columns_are_extracted_and_filled(build):
