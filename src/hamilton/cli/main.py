@@ -84,6 +84,18 @@ def _parser() -> argparse.ArgumentParser:
     cache.add_argument("--max-size", type=int, help="bytes to keep at most")
     cache.add_argument("--max-age-s", type=float, help="seconds since its last use to keep a value")
     cache.set_defaults(run=_prune)
+    browser = commands.add_parser("ui", help="look at recorded runs in the browser")
+    browser.add_argument(
+        "path",
+        type=Path,
+        nargs="?",
+        default=Path("experiments"),
+        help="the folder of the experiments; default ./experiments",
+    )
+    browser.add_argument("--host", default="127.0.0.1", help="address; default this machine only")
+    browser.add_argument("--port", type=int, default=8241, help="port; 0 for any; default 8241")
+    browser.add_argument("--no-open", action="store_true", help="do not open the browser")
+    browser.set_defaults(run=_browse)
     return parser
 
 
@@ -189,6 +201,24 @@ def _draw_diff(options: argparse.Namespace, graph: Any, diff: Any) -> None:
 
     path = options.output or _default_picture(options, "diff")
     draw_all(graph, path, custom_style_function=style)
+
+
+def _browse(options: argparse.Namespace) -> Any:
+    import webbrowser
+
+    from hamilton.runs.server import RunServer
+
+    if not options.path.is_dir():
+        raise ValueError(f"There is no folder {str(options.path)!r} with recorded runs.")
+    with RunServer(options.path, options.host, options.port) as server:
+        print(f"Runs of {options.path} at {server.url} (stop with Ctrl-C)", file=sys.stderr)
+        if not options.no_open:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+        return {"url": server.url}
 
 
 def _prune(options: argparse.Namespace) -> Any:

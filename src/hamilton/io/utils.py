@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from hamilton.io.files import placed
+
 __all__ = [
     "DATAFRAME_METADATA",
     "FILE_METADATA",
@@ -30,12 +32,13 @@ def get_file_metadata(path: str | PathLike[str]) -> dict[str, Any]:
     text = str(path)
     scheme = urlparse(text).scheme
     local = len(scheme) <= 1 or scheme == "file"  # one letter is a drive
-    place = Path(urlparse(text).path) if scheme == "file" else Path(text)
+    place = Path(urlparse(text).path) if scheme == "file" else placed(text)
     size: int | None = None
     modified: float | None = None
     notes = "File metadata is unsupported for this scheme."
     if local:
         notes = ""
+        text = text if scheme == "file" else str(place)
         if place.exists():
             facts = place.stat()
             size, modified = facts.st_size, facts.st_mtime
