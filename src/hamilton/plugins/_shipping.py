@@ -84,7 +84,12 @@ def run_shipped(data: bytes, /, **kwargs: Any) -> Any:
 
 
 def missing_library(library: str, extra: str) -> ImportError:
-    """Returns the error for a library that is not installed, with the line that installs it."""
+    """Returns the error for a library that is not installed, with the line that installs it.
+
+    Args:
+        library: The library.
+        extra: What to install, as it is typed: usually ``'derivaml[<extra>]'``, quoted.
+    """
     return ImportError(
         f"{library} is not installed, which this plugin needs; run `pip install {extra}`.",
         name=library,

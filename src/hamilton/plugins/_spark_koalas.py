@@ -27,7 +27,7 @@ def pandas_on_spark() -> Any:
     try:
         import pyspark
     except ImportError:
-        raise missing_library("pyspark", "pyspark") from None
+        raise missing_library("pyspark", "'derivaml[spark]'") from None
     try:
         import pyspark.pandas as ps
     except ImportError as error:

@@ -58,7 +58,7 @@ def pyspark_sql() -> Any:
         import pyspark.sql.functions
         import pyspark.sql.types
     except ImportError:
-        raise missing_library("pyspark", "pyspark") from None
+        raise missing_library("pyspark", "'derivaml[spark]'") from None
     return pyspark.sql
 
 

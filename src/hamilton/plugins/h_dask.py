@@ -26,7 +26,7 @@ def _dask() -> Any:
     try:
         import dask
     except ImportError:
-        raise missing_library("dask", "'dask[distributed]'") from None
+        raise missing_library("dask", "'derivaml[dataflow]'") from None
     return dask
 
 

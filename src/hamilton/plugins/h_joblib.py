@@ -32,7 +32,7 @@ class LokyExecutor(PoolExecutor):
         try:
             from joblib.externals import loky
         except ImportError:
-            raise missing_library("joblib", "joblib") from None
+            raise missing_library("joblib", "'derivaml[dataflow]'") from None
         pool: Executor = loky.get_reusable_executor(max_workers=self.max_tasks, timeout=self.idle_s)
         return pool
 

@@ -85,7 +85,7 @@ class MLFlowTracker(
         try:
             from mlflow.tracking import MlflowClient
         except ImportError:
-            raise missing_library("mlflow", "mlflow") from None
+            raise missing_library("mlflow", "'derivaml[tracking]'") from None
         self._stores = (tracking_uri, registry_uri)
         self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
         self.run_id = run_id

@@ -45,7 +45,7 @@ class OpenLineageAdapter(BasePreGraphExecute, BasePostNodeExecute, BasePostGraph
         try:
             import openlineage.client  # noqa: F401
         except ImportError:
-            raise missing_library("openlineage", "openlineage-python") from None
+            raise missing_library("openlineage", "'derivaml[tracking]'") from None
         self.client = client
         self.namespace = namespace
         self.job_name = job_name

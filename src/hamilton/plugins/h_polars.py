@@ -16,7 +16,7 @@ def _polars() -> Any:
     try:
         import polars
     except ImportError:
-        raise missing_library("polars", "polars") from None
+        raise missing_library("polars", "'derivaml[dataflow]'") from None
     return polars
 
 

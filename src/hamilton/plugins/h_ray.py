@@ -24,7 +24,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise missing_library("ray", "ray") from None
+        raise missing_library("ray", "'derivaml[ray]'") from None
     return ray
 
 

@@ -33,7 +33,7 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError:
-        raise missing_library("pyarrow", "pyarrow") from None
+        raise missing_library("pyarrow", "'derivaml[dataflow]'") from None
     return pyarrow
 
 

@@ -4,7 +4,7 @@ from contextlib import closing
 import polars as pl
 import pytest
 
-from hamilton import driver
+from hamilton import driver, registry
 from hamilton.function_modifiers import InvalidDecoratorException, extract_columns
 from hamilton.io.materialization import from_, to
 
@@ -108,6 +108,25 @@ def test_unknown_argument_of_a_library_function_is_refused(source_module):
             to.csv(id="s", dependencies=["same"], path="p", seperator=";"), inputs={"frame": FRAME}
         )
     assert "separator" in error.value.candidates
+
+
+def test_every_adapter_of_a_file_takes_path():
+    from hamilton.function_modifiers.adapters import bound_arguments
+
+    registry.load_extension("pandas")
+    registry.load_extension("polars")
+    classes = {c for found in registry.LOADER_REGISTRY.values() for c in found}
+    classes |= {c for found in registry.SAVER_REGISTRY.values() for c in found}
+    own_names = set()
+    for cls in classes:
+        required = list(cls.get_required_arguments())
+        if cls.__module__.startswith("hamilton.") and len(required) == 1:
+            first = required[0]
+            if first in ("names", "value", "resource"):
+                continue  # the environment, a literal, a resource of dlt
+            own_names.add(first)
+            assert list(bound_arguments(cls, {"path": "p"})) == [first], cls
+    assert own_names >= {"path", "file", "source", "workbook", "io", "buf", "path_or_buffer"}
 
 
 @pytest.mark.slow
