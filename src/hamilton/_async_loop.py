@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hamilton._layout import as_items
 from hamilton._loop import annotate_failure, call_node_async
-from hamilton._plan import Plan, Step, as_items
+from hamilton._plan import Plan, Step
 from hamilton.lifecycle.base import LifecycleAdapterSet
 from hamilton.node import NodeType
 

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamilton._loop import needs_hooks, run_plan
+from hamilton._loop import run_plan
 from hamilton._request import Request
 from hamilton.errors import InvalidExecutorException, where
 from hamilton.lifecycle.base import LifecycleAdapterSet
@@ -22,6 +22,10 @@ class GraphExecutor(abc.ABC):
     def validate(self, nodes_to_execute: Sequence[Node]) -> None:
         """Raises `InvalidExecutorException` when this executor cannot run one of the nodes."""
 
+    def accept(self, request: Request) -> None:
+        """Raises `InvalidExecutorException` when this executor cannot run a request."""
+        self.validate(request.order)
+
     @abc.abstractmethod
     def execute(self, request: Request, values: Mapping[str, Any], run_id: str) -> dict[str, Any]:
         """Returns the requested values by name, in the order of the request."""
@@ -32,7 +36,7 @@ class DefaultGraphExecutor(GraphExecutor):
 
     def __init__(self, adapter: LifecycleAdapterSet | None = None) -> None:
         self.adapter = adapter or LifecycleAdapterSet()
-        self._hooked = self.adapter if needs_hooks(self.adapter) else None
+        self._hooked = self.adapter if self.adapter.joins_nodes else None
 
     def validate(self, nodes_to_execute: Sequence[Node]) -> None:
         """Refuses nodes that open or close parallel blocks."""
@@ -44,6 +48,11 @@ class DefaultGraphExecutor(GraphExecutor):
                     f"Node {node.name} defined by functions: {functions}. Build the driver with "
                     "driver.Builder().enable_dynamic_execution()."
                 )
+
+    def accept(self, request: Request) -> None:
+        """Refuses a request with nodes that open or close parallel blocks."""
+        if request.has_blocks:
+            self.validate(request.order)
 
     def execute(self, request: Request, values: Mapping[str, Any], run_id: str) -> dict[str, Any]:
         """Returns the requested values."""

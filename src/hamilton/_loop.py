@@ -1,6 +1,6 @@
 """Running a plan: the bare loop, and the loop with adapters at the nodes.
 
-Which one runs is decided once per driver (`node_runner`): a run pays for extension points only
+Which one runs is decided once per driver: a run pays for extension points only
 when an adapter implements them. Neither recurses, so graphs may be of any depth.
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hamilton._plan import BY_KEYWORD, MANY, ONE, TWO, Plan, Step, as_items
+from hamilton._layout import BY_KEYWORD, DROP, MANY, ONE, TWO, as_items
+from hamilton._plan import Plan, Step
 from hamilton.errors import short_repr, where
 from hamilton.lifecycle.base import LifecycleAdapterSet
 from hamilton.node import Node, NodeType
@@ -20,20 +21,14 @@ from hamilton.node import Node, NodeType
 if TYPE_CHECKING:
     from hamilton._straight import StraightLine
 
-__all__ = ["annotate_failure", "call_node", "call_node_async", "needs_hooks", "run_plan"]
+__all__ = ["annotate_failure", "call_node", "call_node_async", "run_plan"]
 
 logger = logging.getLogger("hamilton.execution")
 
-_NODE_POINTS = ("pre_node_execute", "post_node_execute", "do_node_execute", "do_remote_execute")
 _TOTAL_INPUT_TEXT = 1000
 # Writing a plan out costs about as much as 30 runs of the loop save.
 _RUNS_BEFORE_STRAIGHT = 12
 _LONGEST_STRAIGHT = 20_000
-
-
-def needs_hooks(adapters: LifecycleAdapterSet) -> bool:
-    """Returns whether any adapter takes part in the execution of nodes."""
-    return any(adapters.sync(point) for point in _NODE_POINTS)
 
 
 def run_plan(
@@ -67,7 +62,7 @@ def run_plan(
 def _count_run(plan: Plan) -> None:
     """Counts a run of the bare loop; a plan that runs often is written out as one function."""
     plan.runs += 1
-    if plan.runs >= _RUNS_BEFORE_STRAIGHT and len(plan.steps) <= _LONGEST_STRAIGHT:
+    if plan.runs >= _RUNS_BEFORE_STRAIGHT and len(plan) <= _LONGEST_STRAIGHT:
         from hamilton._straight import StraightLine
 
         plan.straight = StraightLine(plan)
@@ -87,19 +82,20 @@ def _run_straight(plan: Plan, straight: StraightLine, values: Mapping[str, Any])
 def _run_bare(plan: Plan, slots: list[Any]) -> None:
     out = -1
     try:
-        for kind, function, a, b, out, drops in plan.bare:
+        for kind, function, a, b, out in plan.operations:
             if kind == ONE:
                 slots[out] = function(slots[a])
             elif kind == TWO:
                 slots[out] = function(slots[a], slots[b])
             elif kind == MANY:
                 slots[out] = function(*a(slots))
+            elif kind == DROP:
+                for slot in b:
+                    slots[slot] = None
             elif kind == BY_KEYWORD:
                 slots[out] = function(**{n: slots[s] for n, s in zip(a, b)})  # noqa: B905
             else:
                 slots[out] = function()
-            for slot in drops:
-                slots[slot] = None
     except Exception as error:
         step = next(s for s in plan.steps if s.out == out)
         annotate_failure(error, step.node, _arguments(step, slots))

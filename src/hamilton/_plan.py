@@ -1,32 +1,27 @@
-"""Plans: a request compiled to flat steps over integer slots.
+"""Plans: a request compiled to operations over slots, in the order in which they run.
 
-A plan knows which values to put into which slots at the start, which callable takes which slots,
-and after which step a slot is no longer needed. It knows nothing about adapters.
+A plan knows which values to put into which slots at the start, which operations follow one
+another, and after which of them a slot is no longer needed. It knows nothing about adapters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from hamilton.node import Node, NodeType
+from hamilton._layout import DROP, Layout, Operation
+from hamilton.node import Node
 
 if TYPE_CHECKING:
     from hamilton._straight import StraightLine
 
-__all__ = ["Plan", "Step", "as_items", "compile_plan"]
-
-Call = tuple["Step", Callable[..., Any], tuple[int, ...], bool]
-
-# How the bare loop calls a step; see `_loop.run_bare`.
-NO_ARGUMENT, ONE, TWO, MANY, BY_KEYWORD = range(5)
+__all__ = ["Plan", "Step", "compile_plan"]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One node of a plan: its parameter names, the slots they come from, and the slot it fills.
+    """One node of a plan as adapters and the event loop need it.
 
     Attributes:
         node: What is computed.
@@ -46,43 +41,51 @@ class Step:
 class Plan:
     """A compiled request.
 
-    Attributes:
-        steps: Steps in the order in which they run.
+    Args:
+        layout: The slots that the numbers below stand for.
+        order: The slots to fill, dependencies first; each is needed by a later one or an output.
         feeds: ``(slot, name)`` of every value that is there at the start.
-        outputs: ``(name, slot)`` of every requested value.
-        calls: Each step with its callable, the slots it takes, and whether it takes names.
-        bare: Steps as tuples ``(kind, callable, a, b, out, drops)`` for the loop without adapters.
-        constants: ``(slot, value)`` of parameters that stay at their default.
+        outputs: Names to return, in order.
+
+    Attributes:
+        operations: What the loop without adapters does.
+        outputs: The requested names, in order.
+        output_slots: Their slots.
         runs: How often the plan has run without adapters.
         straight: The plan as one function, made when it has run often.
     """
 
     __slots__ = (
         "_empty",
-        "bare",
-        "calls",
-        "constants",
+        "_order",
+        "_steps",
         "feeds",
+        "layout",
+        "operations",
+        "output_slots",
         "outputs",
         "runs",
-        "steps",
         "straight",
     )
 
     def __init__(
         self,
-        steps: Sequence[Step],
-        size: int,
+        layout: Layout,
+        order: Sequence[int],
         feeds: Sequence[tuple[int, str]],
-        outputs: Sequence[tuple[str, int]],
+        outputs: Sequence[str],
     ) -> None:
-        self.steps = tuple(steps)
-        self.feeds = tuple(feeds)
-        self.outputs = tuple(outputs)
-        self._empty: list[Any] = [None] * size
-        self.constants: list[tuple[int, Any]] = []
-        self.calls = [self._call(step) for step in self.steps]
-        self.bare = [_bare_step(*call) for call in self.calls]
+        self.layout = layout
+        self.feeds = feeds
+        self._order = order
+        self.outputs = outputs
+        self.output_slots = list(map(layout.slot_of.__getitem__, outputs))
+        kept = {*self.output_slots, *(slot for slot, _ in feeds)}
+        self.operations = _with_drops(layout, order, kept)
+        self._empty: list[Any] = [None] * layout.size
+        for slot, value in layout.constants:
+            self._empty[slot] = value
+        self._steps: list[Step] | None = None
         self.runs = 0
         self.straight: StraightLine | None = None
 
@@ -90,6 +93,27 @@ class Plan:
     def nodes(self) -> list[Node]:
         """The nodes that are computed, in order."""
         return [step.node for step in self.steps]
+
+    @property
+    def steps(self) -> list[Step]:
+        """The plan as steps; made when first asked for, since the bare loop needs none."""
+        if self._steps is None:
+            self._steps = list(self._made_steps())
+        return self._steps
+
+    def _made_steps(self) -> Iterator[Step]:
+        layout, operations = self.layout, self.operations
+        for position, (kind, _, _, _, out) in enumerate(operations):
+            if kind == DROP:
+                continue
+            following = operations[position + 1 : position + 2]
+            drops = following[0][3] if following and following[0][0] == DROP else ()
+            node = layout.nodes[out]
+            assert node is not None
+            yield Step(node, layout.names_of(node), layout.parameters[out], out, drops)
+
+    def __len__(self) -> int:
+        return len(self._order)
 
     def start(self, values: Mapping[str, Any]) -> list[Any]:
         """Returns fresh slots holding the values that are there at the start."""
@@ -100,73 +124,45 @@ class Plan:
 
     def results(self, slots: Sequence[Any]) -> dict[str, Any]:
         """Returns the requested values by name, in the order of the request."""
-        return {name: slots[slot] for name, slot in self.outputs}
+        return dict(zip(self.outputs, map(slots.__getitem__, self.output_slots), strict=True))
 
-    def _call(self, step: Step) -> Call:
-        function = step.node.callable
-        if step.node._role is NodeType.EXPAND:
-            function = _listing(function)
-        if step.node.positional:
-            return step, function, self._positional_slots(step), False
-        return step, function, step.slots, bool(step.slots)
-
-    def _positional_slots(self, step: Step) -> tuple[int, ...]:
-        """Returns one slot per parameter; parameters left at their default get a constant."""
-        if len(step.slots) == len(step.node.input_types):
-            return step.slots
-        given = dict(zip(step.names, step.slots, strict=True))
-        slots = []
-        for name in step.node.input_types:
-            slot = given.get(name)
-            if slot is None:
-                slot = len(self._empty)
-                value = step.node.default_parameter_values[name]
-                self._empty.append(value)
-                self.constants.append((slot, value))
-            slots.append(slot)
-        return tuple(slots)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Written-out code and wrapped callables are made again where the plan arrives.
-        return {
-            "steps": self.steps,
-            "feeds": self.feeds,
-            "outputs": self.outputs,
-            "size": len(self._empty) - len(self.constants),
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        Plan.__init__(self, state["steps"], state["size"], state["feeds"], state["outputs"])
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Prepared calls and written-out code are made again where the plan arrives.
+        names = [name for _, name in self.feeds]
+        return compile_plan, (self.nodes, names, self.outputs)
 
 
-def _bare_step(
-    step: Step, function: Callable[..., Any], slots: tuple[int, ...], by_name: bool
-) -> tuple[Any, ...]:
-    if by_name:
-        return BY_KEYWORD, function, step.names, slots, step.out, step.drops
-    if not slots:
-        return NO_ARGUMENT, function, None, None, step.out, step.drops
-    if len(slots) == 1:
-        return ONE, function, slots[0], None, step.out, step.drops
-    if len(slots) == 2:
-        return TWO, function, slots[0], slots[1], step.out, step.drops
-    return MANY, function, itemgetter(*slots), None, step.out, step.drops
+def _with_drops(layout: Layout, order: Sequence[int], kept: set[int]) -> list[Operation]:
+    """Returns the operations of `order`, each followed by a drop of what nothing needs after it.
 
-
-def as_items(value: Any) -> list[Any]:
-    """Returns what an expanding function yields or returns as a list."""
-    return value if type(value) is list else list(value)
-
-
-def _listing(function: Callable[..., Any]) -> Callable[..., Any]:
-    def listed(*args: Any, **kwargs: Any) -> list[Any]:
-        return as_items(function(*args, **kwargs))
-
-    return listed
+    Args:
+        layout: Where the operations are.
+        order: The slots to fill.
+        kept: Slots never to drop. Values that are there at the start are kept as well: whoever
+            supplied them holds them anyway.
+    """
+    operations = layout.operations
+    if kept.issuperset(order):
+        return [operations[slot] for slot in order]  # type: ignore[misc]
+    parameters = layout.parameters
+    found: list[Any] = []
+    add, all_kept = found.append, kept.issuperset
+    for out in reversed(order):
+        slots = parameters[out]
+        if not all_kept(slots):
+            if len(slots) > 1:
+                slots = tuple([slot for slot in slots if slot not in kept])
+            kept.update(slots)
+            add((DROP, None, None, slots, -1))
+        add(operations[out])
+    found.reverse()
+    return found
 
 
 def compile_plan(nodes: Sequence[Node], available: Collection[str], outputs: Sequence[str]) -> Plan:
     """Returns the plan that computes `nodes` in order from the `available` values.
+
+    The plan has a layout of its own, with as few slots as it needs.
 
     Args:
         nodes: What to compute, dependencies first.
@@ -174,45 +170,16 @@ def compile_plan(nodes: Sequence[Node], available: Collection[str], outputs: Seq
             computed nor available stay at their default.
         outputs: Names to keep to the end.
     """
-    slot_of: dict[str, int] = {}
-    raw: list[tuple[Node, tuple[str, ...], tuple[int, ...], int]] = []
-    feeds: list[tuple[int, str]] = []
-    computed = {node.name for node in nodes}
+    computed = {node.name: node for node in nodes}
+    names = dict.fromkeys(computed)
+    feeds: dict[str, None] = {}
     for node in nodes:
-        names = []
-        slots = []
         for name in node.input_types:
-            slot = slot_of.get(name)
-            if slot is None:
-                if name in computed or name not in available:
-                    continue
-                slot = slot_of[name] = len(slot_of)
-                feeds.append((slot, name))
-            names.append(name)
-            slots.append(slot)
-        out = slot_of[node.name] = len(slot_of)
-        raw.append((node, tuple(names), tuple(slots), out))
-    for name in outputs:
-        if name not in slot_of:
-            slot_of[name] = len(slot_of)
-            feeds.append((slot_of[name], name))
-    kept = {slot_of[name] for name in outputs}
-    steps = _with_drops(raw, kept)
-    return Plan(steps, len(slot_of), feeds, [(name, slot_of[name]) for name in outputs])
-
-
-def _with_drops(
-    raw: Sequence[tuple[Node, tuple[str, ...], tuple[int, ...], int]], kept: set[int]
-) -> list[Step]:
-    """Returns the steps with each slot dropped after its last use, from the last step back."""
-    seen = set(kept)
-    steps: list[Step] = []
-    for node, names, slots, out in reversed(raw):
-        drops = []
-        for slot in slots if out in seen else (*slots, out):
-            if slot not in seen:
-                seen.add(slot)
-                drops.append(slot)
-        steps.append(Step(node, names, slots, out, tuple(drops)))
-    steps.reverse()
-    return steps
+            if name not in names and name in available:
+                feeds[name] = None
+    feeds.update(dict.fromkeys(name for name in outputs if name not in computed))
+    names.update(feeds)
+    layout = Layout(names, computed)
+    order = range(len(computed))
+    slot_of = layout.slot_of
+    return Plan(layout, order, [(slot_of[name], name) for name in feeds], outputs)

@@ -6,6 +6,7 @@ same shape share one compiled plan; only the supplied values are checked again e
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
@@ -15,13 +16,15 @@ from hamilton._matching import value_accepted
 from hamilton._plan import Plan, compile_plan
 from hamilton.errors import CycleError, InputError, RequestError, close_names, short_repr
 from hamilton.graph import FunctionGraph, find_cycle, unknown_nodes_error
-from hamilton.node import DependencyType, Node, NodeType
+from hamilton.node import DependencyType, Node
 
 __all__ = ["Request", "RequestCache", "requested_names"]
 
 logger = logging.getLogger(__name__)
 
 _MOST_CACHED = 256
+# A graph of more slots than this many times those of a request is not worth starting from.
+_SPARSE = 8
 
 
 class Request:
@@ -30,11 +33,13 @@ class Request:
     Attributes:
         graph: The graph it is for.
         outputs: Requested names in order, without repeats.
-        order: Nodes to compute, dependencies first.
         overrides: Names of the values that replace nodes.
         needed: External inputs on the path, with their types, that get a supplied value.
         missing: For every required value that is not supplied, the nodes that need it.
         available: Names of all supplied values on the path.
+        has_blocks: Whether a node that is computed opens or closes a parallel block.
+        accepted: Whether an executor has looked at the nodes and can run them.
+        compiled: What a task-based executor made of this request.
     """
 
     def __init__(
@@ -47,36 +52,60 @@ class Request:
         self.graph = graph
         self.outputs = tuple(outputs)
         self.overrides = overrides
-        nodes = graph.nodes
-        unknown = [n for n in outputs if n not in nodes and n not in supplied]
+        layout = graph.layout
+        slot_of = layout.slot_of
+        extra: list[str] = []
+        try:
+            finals = list(map(slot_of.__getitem__, outputs))
+        except KeyError:
+            finals = [slot_of[name] for name in outputs if name in slot_of]
+            extra = [name for name in outputs if name not in slot_of]
+        unknown = [name for name in extra if name not in supplied]
         if unknown:
             raise unknown_nodes_error(graph, unknown)
         if graph.cycle:
             _refuse_cycle(graph, outputs, overrides)
-        path = [nodes[n] for n in graph.upstream_order(outputs, overrides) if n in nodes]
-        self.path = path
-        self.order = [
-            n for n in path if n._role is not NodeType.EXTERNAL and n.name not in overrides
-        ]
+        stops = {slot_of[name] for name in overrides if name in slot_of}
+        self._path = layout.upstream(finals, stops)
+        leaves = (layout.leaves | stops).intersection(self._path)
+        self._slots = [slot for slot in self._path if slot not in leaves]
+        self.has_blocks = bool(layout.blocks) and not layout.blocks.isdisjoint(self._slots)
         self.needed: list[tuple[str, Any]] = []
         self.missing: dict[str, list[str]] = {}
-        extra = [n for n in outputs if n not in nodes]
-        self.available = set(overrides & {n.name for n in path}) | set(extra)
-        self._sort_externals(path, supplied)
+        self.available = set(extra)
+        self._absent: set[str] = set()
+        self._sort_leaves([self._node(slot) for slot in leaves], supplied)
         self._plan: Plan | None = None
-        self.accepted = False  # whether an executor has looked at the nodes and can run them
-        self.compiled: Any = None  # what a task-based executor made of this request
+        self.accepted = False
+        self.compiled: Any = None
 
-    def _sort_externals(self, path: Sequence[Node], supplied: frozenset[str]) -> None:
-        absent: set[str] = set()
-        for node in path:
+    def _node(self, slot: int) -> Node:
+        node = self.graph.layout.nodes[slot]
+        assert node is not None
+        return node
+
+    @functools.cached_property
+    def path(self) -> list[Node]:
+        """The nodes that the request touches, dependencies first."""
+        return [self._node(slot) for slot in self._path]
+
+    @functools.cached_property
+    def order(self) -> list[Node]:
+        """The nodes to compute, dependencies first."""
+        return [self._node(slot) for slot in self._slots]
+
+    def _sort_leaves(self, leaves: Iterable[Node], supplied: frozenset[str]) -> None:
+        """Tells supplied values from absent ones, and those from missing ones."""
+        absent = self._absent
+        for node in leaves:
             name = node.name
-            if node._role is NodeType.EXTERNAL and name not in self.overrides:
-                if name in supplied:
-                    self.needed.append((name, node.type))
-                    self.available.add(name)
-                else:
-                    absent.add(name)
+            if name in self.overrides:
+                self.available.add(name)
+            elif name in supplied:
+                self.needed.append((name, node.type))
+                self.available.add(name)
+            else:
+                absent.add(name)
         if not absent:
             return
         for node in self.order:
@@ -92,8 +121,18 @@ class Request:
     def plan(self) -> Plan:
         """The request as one flat plan, compiled when first asked for."""
         if self._plan is None:
-            self._plan = compile_plan(self.order, self.available, self.outputs)
+            self._plan = self._compiled_plan()
         return self._plan
+
+    def _compiled_plan(self) -> Plan:
+        layout = self.graph.layout
+        slot_of = layout.slot_of
+        whole = len(self._slots) * _SPARSE > layout.size
+        if whole and not self._absent and self.available <= slot_of.keys():
+            feeds = [(slot_of[name], name) for name in self.available]
+            return Plan(layout, self._slots, feeds, self.outputs)
+        # Slots of its own: some parameters stay at their default, or most slots would be unused.
+        return compile_plan(self.order, self.available, self.outputs)
 
     def check_values(self, supplied: Mapping[str, Any]) -> None:
         """Checks the supplied values of a run against the types of the external inputs.

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hamilton._layout import BY_KEYWORD, DROP, MANY, ONE, TWO, Operation
+
 if TYPE_CHECKING:
     from hamilton._plan import Plan, Step
 
@@ -33,23 +35,21 @@ class StraightLine:
         scope: dict[str, Any] = {}
         for slot, name in plan.feeds:
             lines.append(f" v{slot} = V[{name!r}]")
-        for slot, value in plan.constants:
+        for slot, value in plan.layout.constants:
             lines.append(f" v{slot} = c{slot}")
             scope[f"c{slot}"] = value
         self._step_of_line: dict[int, Step] = {}
-        for step, function, slots, by_name in plan.calls:
-            scope[f"f{step.out}"] = function
-            values = [f"v{slot}" for slot in slots]
-            if by_name:
-                pairs = ", ".join(f"{n!r}: {v}" for n, v in zip(step.names, values, strict=True))
-                arguments = f"**{{{pairs}}}"
-            else:
-                arguments = ", ".join(values)
-            lines.append(f" v{step.out} = f{step.out}({arguments})")
-            self._step_of_line[len(lines)] = step
-            if step.drops:
-                lines.append(" " + " = ".join(f"v{slot}" for slot in step.drops) + " = None")
-        outputs = ", ".join(f"{name!r}: v{slot}" for name, slot in plan.outputs)
+        steps = iter(plan.steps)
+        for operation in plan.operations:
+            kind, function, _, slots, out = operation
+            if kind == DROP:
+                lines.append(" " + " = ".join(f"v{slot}" for slot in slots) + " = None")
+                continue
+            scope[f"f{out}"] = function
+            lines.append(f" v{out} = f{out}({_arguments(operation)})")
+            self._step_of_line[len(lines)] = next(steps)
+        pairs = zip(plan.outputs, plan.output_slots, strict=True)
+        outputs = ", ".join(f"{name!r}: v{slot}" for name, slot in pairs)
         lines.append(f" return {{{outputs}}}")
         exec(compile("\n".join(lines), _FILE, "exec", dont_inherit=True), scope)
         self.run: Callable[[Mapping[str, Any]], dict[str, Any]] = scope["run"]
@@ -67,3 +67,18 @@ class StraightLine:
                 return step, {name: found.get(f"v{slot}") for name, slot in pairs}
             traceback = traceback.tb_next
         return None
+
+
+def _arguments(operation: Operation) -> str:
+    """Returns the text between the brackets of a call."""
+    kind, _, a, b, _ = operation
+    if kind == ONE:
+        return f"v{a}"
+    if kind == TWO:
+        return f"v{a}, v{b}"
+    if kind == MANY:
+        return ", ".join(f"v{slot}" for slot in b)
+    if kind == BY_KEYWORD:
+        pairs = ", ".join(f"{name!r}: v{slot}" for name, slot in zip(a, b, strict=True))
+        return f"**{{{pairs}}}"
+    return ""

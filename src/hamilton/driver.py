@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from hamilton import node as node_module
 from hamilton._executors import DefaultGraphExecutor, GraphExecutor
-from hamilton._loop import needs_hooks
 from hamilton._request import Request, RequestCache, requested_names
 from hamilton.errors import (
     CycleError,
@@ -263,11 +262,8 @@ class Driver(DisplayMethods):
         build: bool = True,
     ) -> Any:
         adapters = self.adapter
-        watched = adapters.does_hook("pre_graph_execute") or adapters.does_hook(
-            "post_graph_execute"
-        )
-        if not watched:
-            run_id = str(uuid.uuid4()) if needs_hooks(adapters) else ""
+        if not adapters.joins_runs:
+            run_id = str(uuid.uuid4()) if adapters.joins_nodes else ""
             return self._compute(requests, names, inputs, overrides, run_id, build)
         run_id = str(uuid.uuid4())
         results, failure = None, None
@@ -308,7 +304,7 @@ class Driver(DisplayMethods):
         values = {**self.config, **inputs, **overrides}
         request.check_values(values)
         if not request.accepted:
-            self.graph_executor.validate(request.order)
+            self.graph_executor.accept(request)
             request.accepted = True
         outputs = self.graph_executor.execute(request, values, run_id)
         if not build:
@@ -410,7 +406,7 @@ class Driver(DisplayMethods):
     ) -> Request:
         request = requests.get(names, inputs or {}, overrides or {})
         request.check_values({**self.config, **(inputs or {}), **(overrides or {})})
-        self.graph_executor.validate(request.order)
+        self.graph_executor.accept(request)
         return request
 
     @staticmethod

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from hamilton._crawl import dataflow_functions
+from hamilton._layout import Layout
 from hamilton._matching import edge_accepts
 from hamilton.errors import (
     DefinitionError,
@@ -61,6 +62,7 @@ class FunctionGraph:
         self.modules = modules
         self.cycle: list[str] = []
         self._dependents: dict[str, list[str]] | None = None
+        self._layout: Layout | None = None
 
     @staticmethod
     def from_modules(
@@ -82,6 +84,7 @@ class FunctionGraph:
         graph = FunctionGraph(nodes, config, adapters, excluded, modules)
         graph._link(list(nodes.values()))
         graph._add_config_nodes()
+        graph._note_cycle()
         graph._validate()
         return graph
 
@@ -91,7 +94,15 @@ class FunctionGraph:
         nodes = {**self.nodes, **{node.name: node for node in new}}
         graph = FunctionGraph(nodes, self.config, self.adapter, self.excluded, self.modules)
         graph._link(new)
+        graph._note_cycle()
         return graph
+
+    @property
+    def layout(self) -> Layout:
+        """The nodes as numbered slots with prepared calls."""
+        if self._layout is None:
+            self._layout = Layout(self.nodes, self.nodes)
+        return self._layout
 
     def _link(self, new: Iterable[Node]) -> None:
         """Checks every edge into the new nodes and adds the external inputs they name."""
@@ -117,8 +128,10 @@ class FunctionGraph:
         for name, uses in inputs.items():
             self._add_input(name, uses, allowed)
         self._dependents = None
-        self.cycle = find_cycle(nodes)
-        if self.cycle:
+
+    def _note_cycle(self) -> None:
+        if self.layout.has_loop():
+            self.cycle = find_cycle(self.nodes)
             logger.warning("The dataflow has a loop: %s.", self.describe_cycle(self.cycle))
 
     def _add_input(
@@ -215,31 +228,15 @@ class FunctionGraph:
         """Returns names upstream of (and including) `final_vars`, dependencies first.
 
         Depth first from each name in order, dependencies in parameter order, without recursion.
-        Names in `stop_at` are included but not looked behind. A loop is followed once.
+        Names in `stop_at` are included but not looked behind. A loop is followed once. Names that
+        are no nodes are left out.
         """
-        nodes = self.nodes
-        done: dict[str, None] = {}
-        entered: set[str] = set()
-        for final in final_vars:
-            stack: list[tuple[str, Iterator[str]]] = []
-            if final not in entered:
-                entered.add(final)
-                stack.append((final, iter(self._behind(final, stop_at))))
-            while stack:
-                name, dependencies = stack[-1]
-                for dependency in dependencies:
-                    if dependency not in entered and dependency in nodes:
-                        entered.add(dependency)
-                        stack.append((dependency, iter(self._behind(dependency, stop_at))))
-                        break
-                else:
-                    stack.pop()
-                    done[name] = None
-        return list(done)
-
-    def _behind(self, name: str, stop_at: Collection[str]) -> Iterable[str]:
-        node = self.nodes.get(name)
-        return () if node is None or name in stop_at else node.input_types
+        layout = self.layout
+        slot_of, nodes = layout.slot_of, layout.nodes
+        finals = [slot_of[name] for name in final_vars if name in slot_of]
+        stops = [slot_of[name] for name in stop_at if name in slot_of]
+        found = [nodes[slot] for slot in layout.upstream(finals, stops)]
+        return [node.name for node in found if node is not None]
 
     def downstream_order(self, names: Iterable[str]) -> list[str]:
         """Returns names downstream of (and including) `names`, dependencies first."""

@@ -1,7 +1,6 @@
 """Requests: outputs, inputs, overrides; order, memory, depth, failures; queries; pickling."""
 
 import pickle
-import tracemalloc
 
 import cloudpickle
 import pytest
@@ -155,25 +154,6 @@ def test_each_node_runs_once_and_values_are_shared(build):
     result = build(a, b, c).execute(["b", "c"])
     assert ran == ["a"]
     assert result["b"] is result["c"]
-
-
-@pytest.mark.parametrize("dynamic", [False, True])
-def test_intermediate_results_are_dropped_after_their_last_use(source_module, dynamic):
-    lines = ["def f0() -> bytearray:\n    return bytearray(1 << 20)\n"]
-    lines += [
-        f"def f{i}(f{i - 1}: bytearray) -> bytearray:\n    return bytearray(f{i - 1})\n"
-        for i in range(1, 40)
-    ]
-    builder = driver.Builder().with_modules(source_module("\n".join(lines)))
-    dr = builder.enable_dynamic_execution().build() if dynamic else builder.build()
-    dr.execute(["f0"])
-    tracemalloc.start()
-    try:
-        dr.execute(["f39"])
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 3.2 * (1 << 20)
 
 
 def test_depth_is_not_limited(source_module):

@@ -15,8 +15,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hamilton._layout import as_items
 from hamilton._loop import run_plan
-from hamilton._plan import Plan, as_items, compile_plan
+from hamilton._plan import Plan, compile_plan
 from hamilton.errors import BlockError, short_repr, where
 from hamilton.htypes import is_collect_type
 from hamilton.lifecycle.base import LifecycleAdapterSet

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from hamilton._executors import GraphExecutor
-from hamilton._plan import as_items
+from hamilton._layout import as_items
 from hamilton._request import Request
 from hamilton.errors import BlockError
 from hamilton.execution.blocks import (
@@ -239,7 +240,7 @@ class _Spread:
     """The items of one repeated unit that are still to be started or to come back."""
 
     position: int
-    items: Iterator[int]
+    started: int
     count: int
     returned: int
     gathered: dict[str, list[Any]]
@@ -283,7 +284,11 @@ class _Run:
         self.ready = deque(i for i, n in enumerate(self.waiting) if n == 0)
         self.spreads: deque[_Spread] = deque()
         self.parked: deque[int] = deque()
-        self.done: queue.SimpleQueue[_Flight] = queue.SimpleQueue()
+        # Told by number: a future that held its own flight would live until the next sweep for
+        # cycles, and with it the values of the task.
+        self.flights: dict[int, _Flight] = {}
+        self.numbers = itertools.count()
+        self.done: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.polled: list[_Flight] = []
         self.flying = 0
         self.watched = any(
@@ -326,14 +331,14 @@ class _Run:
         if not count:
             self._finish(position, gathered)
             return
-        self.spreads.append(_Spread(position, iter(range(count)), count, 0, gathered, {}))
+        self.spreads.append(_Spread(position, 0, count, 0, gathered, {}))
 
     def _start_items(self, spread: _Spread) -> bool:
         """Starts items of a block; returns whether some are left for later."""
-        for index in spread.items:
-            if not self._start(spread.position, spread, index):
-                spread.items = _with_first(index, spread.items)
+        while spread.started < spread.count:
+            if not self._start(spread.position, spread, spread.started):
                 return True
+            spread.started += 1
         return False
 
     def _start(self, position: int, spread: _Spread | None, index: int) -> bool:
@@ -362,8 +367,10 @@ class _Run:
             self._take_in(flight)
             return True
         self.flying += 1
-        if not future.when_done(partial(self.done.put, flight)):
-            self.polled.append(flight)
+        number = next(self.numbers)
+        self.flights[number] = flight
+        if not future.when_done(partial(self.done.put, number)):
+            self.polled.append(self.flights.pop(number))
         return True
 
     def _task(self, unit: _Unit, spread: _Spread | None, index: int) -> TaskImplementation:
@@ -393,17 +400,13 @@ class _Run:
 
     def _next_flight(self) -> _Flight:
         while True:
-            if not self.polled:
-                flight = self.done.get()
-            else:
-                polled = self._polled_flight()
-                if polled is None:
-                    try:
-                        flight = self.done.get(timeout=_POLL_S)
-                    except queue.Empty:
-                        continue
-                else:
-                    flight = polled
+            flight = self._polled_flight() if self.polled else None
+            if flight is None:
+                try:
+                    number = self.done.get(timeout=_POLL_S if self.polled else None)
+                except queue.Empty:
+                    continue
+                flight = self.flights.pop(number)
             self.flying -= 1
             return flight
 
@@ -483,11 +486,6 @@ class _Run:
             self.waiting[other] -= 1
             if not self.waiting[other]:
                 self.ready.append(other)
-
-
-def _with_first(first: int, rest: Iterator[int]) -> Iterator[int]:
-    yield first
-    yield from rest
 
 
 def task_based_executor(

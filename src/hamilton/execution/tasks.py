@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hamilton._loop import needs_hooks
 from hamilton.execution.blocks import Program
 from hamilton.lifecycle.base import LifecycleAdapterSet
 from hamilton.node import Node
@@ -98,7 +97,7 @@ def base_execute_task(task: TaskImplementation) -> dict[str, Any]:
 
 
 def _run(task: TaskImplementation) -> dict[str, Any]:
-    hooked = task.adapter if needs_hooks(task.adapter) else None
+    hooked = task.adapter if task.adapter.joins_nodes else None
     return task.program.run(task.dynamic_inputs, hooked, task.run_id, task.task_id)
 
 

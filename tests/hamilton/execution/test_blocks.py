@@ -202,6 +202,26 @@ def c(w: Collect[int]) -> list:
     assert len(module.ran) < 100
 
 
+def test_thousands_of_items_wait_for_a_busy_executor(source_module):
+    module = source_module(
+        """
+from hamilton.htypes import Collect, Parallelizable
+
+def it() -> Parallelizable[int]:
+    return list(range(3000))
+
+def w(it: int) -> int:
+    return it
+
+def c(w: Collect[int]) -> int:
+    return sum(w)
+"""
+    )
+    builder = driver.Builder().with_modules(module).enable_dynamic_execution()
+    dr = builder.with_remote_executor(MultiThreadingExecutor(1)).build()
+    assert dr.execute(["c"]) == {"c": sum(range(3000))}
+
+
 @pytest.mark.parametrize(
     "text",
     [
