@@ -174,10 +174,11 @@ def _wrapped(
     kwargs: dict[str, Any],
 ) -> Any:
     """Calls the first method; each receives the next one as its node's callable."""
-    call = _call_method_async if node.is_async else _call_method
     inner = node
-    for method in methods[:0:-1]:
-        inner = node.copy_with(callabl=partial(call, method, inner, run_id, task_id))
+    if len(methods) > 1:
+        call = _call_method_async if node.is_async else _call_method
+        for method in methods[:0:-1]:
+            inner = node.copy_with(callabl=partial(call, method, inner, run_id, task_id))
     return methods[0](run_id=run_id, node_=inner, kwargs=kwargs, task_id=task_id)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import inspect
 import logging
-import textwrap
-import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hamilton._source import hash_source_code
 from hamilton.htypes import get_type_as_string
 from hamilton.node import DependencyType, Node
 
@@ -22,11 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["HamiltonGraph", "HamiltonNode", "hash_source_code"]
 
 logger = logging.getLogger(__name__)
-
-# Fields whose presence depends on the Python version or on the position in the file.
-_IGNORED_FIELDS = frozenset(
-    {"lineno", "col_offset", "end_lineno", "end_col_offset", "type_comment", "type_params", "kind"}
-)
 
 
 @dataclass(frozen=True, eq=True)
@@ -146,60 +139,8 @@ class HamiltonGraph:
         return name in self._by_name
 
 
-# CPython 3.11 counts the depth of a syntax tree under construction for the whole interpreter, not
-# for each thread: two threads that parse at the same time fail with a SystemError.
-_PARSING = threading.Lock()
-
-
 def _source_of(function: Callable[..., Any]) -> str | None:
     try:
         return inspect.getsource(function)
     except (OSError, TypeError):
         return None
-
-
-def hash_source_code(source: str | Callable[..., Any], strip: bool = False) -> str:
-    """Returns the SHA-256 of source code, the same on every supported Python.
-
-    Args:
-        source: Source text, or an object whose source can be found.
-        strip: Leave comments, docstrings and layout out of the hash.
-
-    Raises:
-        OSError: The source of a callable is not available.
-    """
-    text = source if isinstance(source, str) else inspect.getsource(source)
-    text = textwrap.dedent(text).strip()
-    if strip:
-        try:
-            with _PARSING:
-                tree = ast.parse(text)
-            text = _canonical(_without_docstrings(tree))
-        except SyntaxError:
-            logger.debug("Source that does not parse alone is hashed as text.")
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
-        first = node.body[0] if node.body else None
-        value = first.value if isinstance(first, ast.Expr) else None
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
-
-
-def _canonical(node: Any) -> str:
-    """Returns a dump of a syntax tree without positions and version-dependent fields."""
-    if isinstance(node, ast.AST):
-        fields = ",".join(
-            f"{name}={_canonical(value)}"
-            for name, value in ast.iter_fields(node)
-            if name not in _IGNORED_FIELDS
-        )
-        return f"{type(node).__name__}({fields})"
-    if isinstance(node, Collection) and not isinstance(node, (str, bytes)):
-        return "[" + ",".join(_canonical(item) for item in node) + "]"
-    return repr(node)

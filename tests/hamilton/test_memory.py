@@ -59,6 +59,21 @@ def threads(builder, tmp_path):
     return lambda: len(dr.execute([LAST])[LAST])
 
 
+def kept(builder, tmp_path):
+    """Computes and writes every value: each run is of a cache that is empty."""
+    folders = (tmp_path / str(i) for i in range(9))
+
+    def run():
+        return len(builder.copy().with_cache(next(folders)).build().execute([LAST])[LAST])
+
+    return run
+
+
+def read_back(builder, tmp_path):
+    dr = builder.with_cache(tmp_path).build()
+    return lambda: len(dr.execute([LAST])[LAST])
+
+
 def event_loop(builder, tmp_path):
     asynchronous = async_driver.Builder().with_modules(*builder.modules)
 
@@ -69,7 +84,9 @@ def event_loop(builder, tmp_path):
     return lambda: asyncio.run(run())
 
 
-@pytest.mark.parametrize("mode", [flat, straight, hooks, tasks, threads, event_loop])
+@pytest.mark.parametrize(
+    "mode", [flat, straight, hooks, tasks, threads, event_loop, kept, read_back]
+)
 def test_a_chain_holds_at_most_three_values(builder, tmp_path, mode):
     run = mode(builder, tmp_path)
     run()  # what is imported and compiled once is not what is measured

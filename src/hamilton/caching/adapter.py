@@ -26,7 +26,7 @@ from hamilton.caching.behavior import (
 )
 from hamilton.caching.cache_key import create_cache_key
 from hamilton.caching.code_version import node_code_version
-from hamilton.caching.events import CachingEvent, CachingEventType
+from hamilton.caching.events import CachingEvent, CachingEventType, EventLog
 from hamilton.caching.fingerprint import NotFingerprintable, fingerprint
 from hamilton.caching.stores.base import (
     MetadataStore,
@@ -50,6 +50,7 @@ __all__ = ["CachingBehavior", "CachingEvent", "CachingEventType", "HamiltonCache
 logger = logging.getLogger("hamilton.caching")
 
 _MOST_RUNS = 100
+_MOST_KEYS = 20_000
 _UNSTORABLE = (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError)
 _MISSING = object()
 
@@ -125,12 +126,10 @@ class HamiltonCacheAdapter(
             default_saver_behavior,
         )
         self.follow_helpers = follow_helpers
-        self._log_file = (
-            Path(getattr(metadata_store, "path", folder)) / "cache_logs.jsonl"
-            if log_to_file
-            else None
-        )
+        place = Path(getattr(metadata_store, "path", folder))
+        self._log = EventLog(place / "cache_logs.jsonl") if log_to_file else None
         self._runs: dict[str, CacheRun] = {}
+        self._keys: dict[tuple[Any, ...], str] = {}
         self._by_graph: weakref.WeakKeyDictionary[
             FunctionGraph, tuple[dict[str, CachingBehavior], dict[str, str]]
         ] = weakref.WeakKeyDictionary()
@@ -188,6 +187,8 @@ class HamiltonCacheAdapter(
         try:
             self.result_store.flush()
             self.metadata_store.flush()
+            if self._log is not None:
+                self._log.flush()
             prune = getattr(self.result_store, "prune", None)
             limits = ("max_size", "max_age_s")
             if prune and any(getattr(self.result_store, n, None) is not None for n in limits):
@@ -223,7 +224,7 @@ class HamiltonCacheAdapter(
         if behavior is CachingBehavior.IGNORE:
             run.record(node_.name, task_id, run.ignored_version(versions))
             return self._compute(run, node_, kwargs, task_id, None)
-        key = create_cache_key(node_.name, self._code_version(run, node_), versions)
+        key = self._key(node_.name, self._code_version(run, node_), versions)
         run.cache_keys[node_.name, task_id] = key
         self._event(run, "adapter", CachingEventType.SET_CACHE_KEY, node_.name, task_id, key)
         hittable = not any(v.startswith(NEVER_HITS) for v in versions.values())
@@ -232,6 +233,15 @@ class HamiltonCacheAdapter(
             if found is not _MISSING:
                 return found
         return self._compute(run, node_, kwargs, task_id, key if hittable else "")
+
+    def _key(self, name: str, code_version: str, versions: Mapping[str, str]) -> str:
+        parts = (name, code_version, *versions.items())
+        key = self._keys.get(parts)
+        if key is None:
+            if len(self._keys) >= _MOST_KEYS:
+                self._keys.clear()
+            key = self._keys[parts] = create_cache_key(name, code_version, versions)
+        return key
 
     def _code_version(self, run: CacheRun, node: Node) -> str:
         version = run.code_versions.get(node.name)
@@ -283,12 +293,12 @@ class HamiltonCacheAdapter(
     def _read(self, run: CacheRun, node: Node, task_id: str | None, key: str) -> Any:
         """Returns the kept value, or `_MISSING`; nothing that is wrong with a store gets out."""
         try:
-            stored = self.metadata_store.get(key)
-            if stored is None:
+            found = self._found(key)
+            if found is None:
                 kind = CachingEventType.MISSING_RESULT
                 self._event(run, "metadata_store", kind, node.name, task_id, key)
                 return _MISSING
-            value = self.result_store.get(stored)
+            stored, value = found
         except (ResultRetrievalError, sqlite3.Error, OSError) as error:
             kind = CachingEventType.FAILED_RETRIEVAL
             self._event(run, "result_store", kind, node.name, task_id, key, str(error))
@@ -297,6 +307,18 @@ class HamiltonCacheAdapter(
         run.record(node.name, task_id, self._seen_version(run, node, value, task_id, stored), value)
         run.retrieved.add(node.name)
         return value
+
+    def _found(self, key: str) -> tuple[str, Any] | None:
+        """Returns the data version and the value kept for a key, or None."""
+        keys, results = self.metadata_store, self.result_store
+        if (
+            isinstance(results, SQLiteResultStore)
+            and isinstance(keys, SQLiteMetadataStore)
+            and results.database is keys.database
+        ):
+            return results.find(keys, key)
+        stored = keys.get(key)
+        return None if stored is None else (stored, results.get(stored))
 
     def _seen_version(
         self, run: CacheRun, node: Node, value: Any, task_id: str | None, stored: str
@@ -381,10 +403,8 @@ class HamiltonCacheAdapter(
         level = logging.INFO if kind in TOLD else logging.DEBUG
         if logger.isEnabledFor(level):
             logger.log(level, "%s", event)
-        if self._log_file is not None:
-            self._log_file.parent.mkdir(parents=True, exist_ok=True)
-            with self._log_file.open("a") as log:
-                log.write(event.as_json() + "\n")
+        if self._log is not None:
+            self._log.add(event)
 
     def prune(self, max_size: int | None = None, max_age_s: float | None = None) -> int:
         """Removes values beyond the limits and returns how many.
@@ -411,6 +431,7 @@ class HamiltonCacheAdapter(
         for run in going:
             self._version_path(run)
         state["_runs"] = {run.run_id: run.for_worker() for run in going}
+        state["_keys"] = {}
         del state["_by_graph"]
         return state
 

@@ -25,7 +25,7 @@ def create_cache_key(
     node_name: str, code_version: str, dependencies_data_versions: Mapping[str, str]
 ) -> str:
     """Returns ``<node name>-<code version>-<packed dependency versions>``, safe as a file name."""
-    safe = re.sub(r"[^\w.]", "_", node_name)
+    safe = node_name if node_name.isidentifier() else re.sub(r"[^\w.]", "_", node_name)
     return f"{safe}-{code_version}-{_packed(dependencies_data_versions)}"
 
 
@@ -33,7 +33,9 @@ def _packed(versions: Mapping[str, str]) -> str:
     if not versions:
         return NO_DEPENDENCIES
     text = ",".join(f"{name},{version}" for name, version in sorted(versions.items()))
-    return base64.urlsafe_b64encode(zlib.compress(text.encode(), 1)).decode()
+    # The smallest window: setting up a larger one takes longer than all the rest of a look-up.
+    packer = zlib.compressobj(1, zlib.DEFLATED, 9, 1)
+    return base64.urlsafe_b64encode(packer.compress(text.encode()) + packer.flush()).decode()
 
 
 def decode_key(cache_key: str) -> DecodedKey:

@@ -15,11 +15,11 @@ import sys
 import sysconfig
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hamilton.graph_types import hash_source_code
+from hamilton._source import hash_source_code, is_current
 from hamilton.node import Node
 
 __all__ = ["function_version", "node_code_version"]
@@ -57,19 +57,44 @@ _KNOWN: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
 def _own_source(obj: Any) -> str:
-    """Returns the hash of the source of one function or class; of its byte code without source."""
+    """Returns the hash of the source of one function or class.
+
+    Of its byte code where there is no source, or where the source has been edited since it was
+    imported: what is kept under the new text must have been computed by the new text.
+    """
     found = _KNOWN.get(obj)
     if found is None:
+        plain = inspect.unwrap(obj)
         try:
-            found = hash_source_code(inspect.unwrap(obj), strip=True)
-            if getattr(obj, "__name__", "") == "<lambda>":
+            found = hash_source_code(plain, strip=True) if _is_current(plain) else _own_code(plain)
+            if getattr(plain, "__name__", "") == "<lambda>":
                 # Several lambdas may share a line.
-                found += _code_hash(obj.__code__)
+                found += _code_hash(plain.__code__)
         except (OSError, TypeError):
-            code = getattr(obj, "__code__", None)
-            found = _code_hash(code) if code is not None else repr(getattr(obj, "__qualname__", ""))
+            found = _own_code(plain)
         _KNOWN[obj] = found
     return found
+
+
+def _is_current(obj: Any) -> bool:
+    if isinstance(obj, type):
+        return all(is_current(method) for method in _methods(obj))
+    return not isinstance(obj, types.FunctionType) or is_current(obj)
+
+
+def _own_code(obj: Any) -> str:
+    if isinstance(obj, type):
+        return "".join([obj.__qualname__, *(_code_hash(m.__code__) for m in _methods(obj))])
+    code = getattr(obj, "__code__", None)
+    return _code_hash(code) if code is not None else repr(getattr(obj, "__qualname__", ""))
+
+
+def _methods(cls: type) -> Iterator[types.FunctionType]:
+    """Yields the functions written in a class."""
+    for value in vars(cls).values():
+        member = getattr(value, "__func__", getattr(value, "fget", value))
+        if isinstance(member, types.FunctionType):
+            yield member
 
 
 def _code_hash(code: types.CodeType) -> str:
@@ -111,18 +136,19 @@ class _Tracer:
                         yield f"{key}={text}"
 
     def _named(self, obj: Any) -> Iterator[tuple[str, Any]]:
-        """Yields the globals and closure values that a function or the methods of a class name."""
+        """Yields what a function or the methods of a class name, and their default values."""
         if isinstance(obj, type):
-            for value in vars(obj).values():
-                member = getattr(value, "__func__", getattr(value, "fget", value))
-                if isinstance(member, types.FunctionType):
-                    yield from self._named(member)
+            for method in _methods(obj):
+                yield from self._named(method)
             return
         if not isinstance(obj, types.FunctionType):
             return
         if self._follow:
             yield from _globals_named(obj.__code__, obj.__globals__)
         yield from _cells(obj)
+        defaults = dict(enumerate(obj.__defaults__ or ()))
+        yield from _defaults({f"default {i}": value for i, value in defaults.items()})
+        yield from _defaults(obj.__kwdefaults__ or {})
 
     def bound(self, callabl: Any) -> list[str]:
         """Returns texts for what modifiers bound into a callable: literals, steps, configuration.
@@ -187,6 +213,13 @@ def _cells(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, cell.cell_contents
         except ValueError:  # a name that the enclosing function has not set yet
             continue
+
+
+def _defaults(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields default values that cannot be changed in place."""
+    for name, value in values.items():
+        if isinstance(value, _IMMUTABLE):
+            yield name, value
 
 
 def _globals_named(code: types.CodeType, namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import enum
 import json
+import logging
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["CachingEvent", "CachingEventType"]
+__all__ = ["CachingEvent", "CachingEventType", "EventLog"]
+
+logger = logging.getLogger("hamilton.caching")
+
+_MOST_WAITING = 256
 
 
 class CachingEventType(enum.StrEnum):
@@ -66,3 +73,45 @@ class CachingEvent(NamedTuple):
     def as_json(self) -> str:
         """Returns the event as one line of JSON."""
         return json.dumps(self.as_dict(), default=str)
+
+
+class EventLog:
+    """Appends events to a file, one JSON object a line, many lines at a time.
+
+    Args:
+        path: The file; its folder is made when it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._waiting: list[CachingEvent] = []
+        self._most_waiting = _MOST_WAITING
+        self._lock = threading.RLock()
+
+    def add(self, event: CachingEvent) -> None:
+        """Adds an event; it is in the file once there are many, or after `flush`."""
+        with self._lock:
+            self._waiting.append(event)
+            if len(self._waiting) >= self._most_waiting:
+                self.flush()
+
+    def flush(self) -> None:
+        """Writes what is waiting; what cannot be written is left out, with a warning."""
+        with self._lock:
+            events, self._waiting = self._waiting, []
+            if not events:
+                return
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("a") as log:
+                    log.write("".join(f"{event.as_json()}\n" for event in events))
+            except OSError as error:
+                logger.warning("%d events could not be logged: %s", len(events), error)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path.absolute()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]
+        # A copy lives in a worker whose end nobody announces: it writes at once.
+        self._most_waiting = 1

@@ -162,7 +162,8 @@ def _code_pieces(obj: Any) -> Pieces | None:
     if isinstance(obj, types.ModuleType):
         return _leaf(b"module", cls, obj.__name__.encode())
     if isinstance(obj, (bytearray, memoryview)):
-        return _leaf(b"bytes", cls, bytes(obj))
+        view = memoryview(obj)
+        return _leaf(b"bytes", cls, view.cast("B") if view.c_contiguous else bytes(obj))
     return None
 
 

@@ -104,6 +104,39 @@ def test_an_edit_of_a_helper_or_constant_counts_and_a_comment_does_not(
         assert run() == (value, CachingEventType.EXECUTE_NODE)
 
 
+EDITED = """
+def _helper(x, by={by}):
+    return x + by
+
+def f(x: int) -> int:
+    return _helper(x) * {factor}
+"""
+
+
+@pytest.mark.parametrize("edit", [{"by": 5}, {"factor": 7}])
+def test_a_file_edited_after_its_import_is_not_what_has_run(tmp_path, monkeypatch, edit):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    name, facts = f"edited_{'_'.join(edit)}", {"by": 1, "factor": 2}
+    file = tmp_path / f"{name}.py"
+
+    def imported():
+        sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        file.write_text(EDITED.format(**facts))
+        return importlib.import_module(name)
+
+    def run(module):
+        dr = driver.Builder().with_modules(module).with_cache(tmp_path / "c").build()
+        return dr.execute(["f"], inputs={"x": 10})["f"]
+
+    old = imported()
+    facts.update(edit)
+    file.write_text(EDITED.format(**facts) + "\n# longer than before\n")
+    assert run(old) == 22
+    assert run(imported()) == (10 + facts["by"]) * facts["factor"]
+
+
 def test_an_unidentifiable_value_is_never_read_back(build, caplog):
     class Calls:
         count = 0

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import abc
 import datetime
-import hashlib
-import hmac
-import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,45 +12,12 @@ __all__ = [
     "ResultRetrievalError",
     "ResultStore",
     "StoredResult",
-    "dump_value",
-    "load_value",
     "search_data_adapter_registry",
 ]
-
-_TRAILER = b"\nsha256:"
 
 
 class ResultRetrievalError(Exception):
     """A stored value cannot be read back; the cache takes it as a miss."""
-
-
-def dump_value(value: Any) -> bytes:
-    """Returns a value as a pickle followed by a checksum, which ``pickle.load`` ignores.
-
-    Raises:
-        Exception: What pickling the value raises.
-    """
-    body = pickle.dumps(value, protocol=5)
-    return body + _TRAILER + hashlib.sha256(body).digest()
-
-
-def load_value(data: bytes) -> Any:
-    """Returns the value in what `dump_value` made.
-
-    Raises:
-        ResultRetrievalError: The bytes are damaged, cut short, or name something that is gone.
-    """
-    size = len(_TRAILER) + 32
-    body, mark, digest = data[:-size], data[-size:-32], data[-32:]
-    if mark != _TRAILER or not hmac.compare_digest(hashlib.sha256(body).digest(), digest):
-        raise ResultRetrievalError(
-            f"A stored value of {len(data)} bytes is damaged: its checksum does not match."
-        )
-    try:
-        return pickle.loads(body)
-    except Exception as error:
-        # Unpickling runs code of the value's class, which may have changed in any way.
-        raise ResultRetrievalError(f"A stored value cannot be unpickled: {error!r}.") from error
 
 
 class ResultStore(abc.ABC):

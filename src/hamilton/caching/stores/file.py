@@ -7,15 +7,14 @@ import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
 from hamilton.caching.stores.base import (
     ResultRetrievalError,
     ResultStore,
     StoredResult,
-    dump_value,
-    load_value,
 )
+from hamilton.caching.stores.sealed import read_value, write_value
 
 __all__ = ["FileResultStore"]
 
@@ -65,18 +64,24 @@ class FileResultStore(ResultStore):
             saver.save_data(result)
             value = type(result)  # what the loader is asked for
         stored = StoredResult.new(value, expires_in, saver, loader)
-        self.set_bytes(data_version, dump_value(stored))
+        self.write(data_version, stored)
 
-    def set_bytes(self, data_version: str, data: bytes) -> None:
-        """Writes what `hamilton.caching.stores.base.dump_value` made of a stored result."""
-        target = self._file(data_version)
-        self.path.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-        try:
-            partial.write_bytes(data)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+    def write(
+        self, data_version: str, stored: StoredResult, inline_bytes: int = -1
+    ) -> tuple[bytes | None, int]:
+        """Writes a stored result to its file, unless it takes few bytes.
+
+        Args:
+            data_version: Names the file.
+            stored: What to write.
+            inline_bytes: Up to this many bytes are returned and not written.
+
+        Returns:
+            The bytes when they are few, else None; and their number.
+        """
+        with _Spool(self._file(data_version), inline_bytes) as spool:
+            write_value(stored, spool)
+        return spool.few, spool.size
 
     def get(self, data_version: str) -> Any:
         """Returns a value."""
@@ -95,7 +100,8 @@ class FileResultStore(ResultStore):
 
     def _stored(self, data_version: str) -> StoredResult:
         try:
-            found = load_value(self._file(data_version).read_bytes())
+            with self._file(data_version).open("rb") as file:
+                found = read_value(file)
         except OSError as error:
             raise ResultRetrievalError(
                 f"The value {data_version!r} is not in {str(self.path)!r}: {error}."
@@ -132,6 +138,49 @@ class FileResultStore(ResultStore):
     def versions(self) -> list[str]:
         """Returns the data versions of all values."""
         return [f.name for f in self.path.iterdir() if f.is_file() and "." not in f.name]
+
+
+class _Spool:
+    """Takes bytes into memory while they are few, then into a file that appears when complete.
+
+    Attributes:
+        few: The bytes that stayed in memory, or None.
+        size: How many bytes there were.
+    """
+
+    def __init__(self, target: Path, most_in_memory: int) -> None:
+        self._target = target
+        self._partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+        self._most = most_in_memory
+        self._head = bytearray()
+        self._file: BinaryIO | None = None
+        self.size = 0
+        self.few: bytes | None = None
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.size += len(data)
+        if self._file is None and self.size > self._most:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._partial.open("wb")
+            self._file.write(self._head)
+        if self._file is None:
+            self._head += data
+        else:
+            self._file.write(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._file is None:
+            self.few = bytes(self._head)
+            return
+        try:
+            self._file.close()
+            if kind is None:
+                self._partial.replace(self._target)
+        finally:
+            self._partial.unlink(missing_ok=True)
 
 
 def _with_path(adapter_cls: Callable[..., Any], path: Path) -> Any:

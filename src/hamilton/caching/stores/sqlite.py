@@ -17,10 +17,9 @@ from hamilton.caching.stores.base import (
     ResultRetrievalError,
     ResultStore,
     StoredResult,
-    dump_value,
-    load_value,
 )
 from hamilton.caching.stores.file import FileResultStore
+from hamilton.caching.stores.sealed import load_value
 
 __all__ = ["CacheDatabase", "SQLiteMetadataStore", "SQLiteResultStore"]
 
@@ -41,6 +40,10 @@ CREATE TABLE IF NOT EXISTS run_entry (
 CREATE TABLE IF NOT EXISTS value (
   data_version TEXT PRIMARY KEY, data BLOB, bytes INTEGER NOT NULL, written REAL NOT NULL,
   used REAL NOT NULL);
+"""
+_FIND = """
+SELECT e.data_version, v.data, v.written FROM entry e
+LEFT JOIN value v ON v.data_version = e.data_version WHERE e.cache_key = ?
 """
 _MOST_PENDING = 256
 _LONGEST_WAIT_S = 0.25
@@ -216,13 +219,17 @@ class SQLiteMetadataStore(MetadataStore):
 
     def get(self, cache_key: str) -> str | None:
         """Returns the data version of a key, or None."""
-        waiting = self._waiting.get(cache_key)
+        waiting = self.waiting(cache_key)
         if waiting is not None:
             return waiting
         rows = self.database.read(
             "SELECT data_version FROM entry WHERE cache_key = ?", (cache_key,)
         )
         return rows[0][0] if rows else None
+
+    def waiting(self, cache_key: str) -> str | None:
+        """Returns the data version of a key that has been set but not written yet, or None."""
+        return self._waiting.get(cache_key)
 
     def delete(self, cache_key: str) -> None:
         """Forgets a key."""
@@ -310,11 +317,8 @@ class SQLiteResultStore(ResultStore):
         if kwargs.get("saver_cls") is not None:
             self.files.set(data_version, result, **kwargs)
         else:
-            data = dump_value(StoredResult.new(result, kwargs.get("expires_in")))
-            size = len(data)
-            if size > self.inline_bytes:
-                self.files.set_bytes(data_version, data)
-                data = None
+            stored = StoredResult.new(result, kwargs.get("expires_in"))
+            data, size = self.files.write(data_version, stored, self.inline_bytes)
         if len(self._waiting) >= _MOST_PENDING:
             self.flush()
         self._waiting[data_version] = data
@@ -327,14 +331,33 @@ class SQLiteResultStore(ResultStore):
     def get(self, data_version: str) -> Any:
         """Returns a value."""
         if data_version in self._waiting:
-            data = self._waiting[data_version]
-        else:
-            rows = self.database.read(
-                "SELECT data FROM value WHERE data_version = ?", (data_version,)
-            )
-            if not rows:
-                raise ResultRetrievalError(f"There is no value {data_version!r} in the cache.")
-            data = rows[0][0]
+            return self._value(data_version, self._waiting[data_version])
+        rows = self.database.read("SELECT data FROM value WHERE data_version = ?", (data_version,))
+        if not rows:
+            raise ResultRetrievalError(f"There is no value {data_version!r} in the cache.")
+        return self._value(data_version, rows[0][0])
+
+    def find(self, keys: SQLiteMetadataStore, cache_key: str) -> tuple[str, Any] | None:
+        """Returns the data version and the value of a key, or None; in one look-up where it can.
+
+        Args:
+            keys: Where the keys are; in the database of this store.
+            cache_key: The key.
+
+        Raises:
+            ResultRetrievalError: The key is there, but its value is absent, expired or damaged.
+        """
+        version = keys.waiting(cache_key)
+        if version is not None:
+            return version, self.get(version)
+        rows = self.database.read(_FIND, (cache_key,))
+        if not rows:
+            return None
+        version, data, known = rows[0]
+        return version, self._value(version, data) if known else self.get(version)
+
+    def _value(self, data_version: str, data: bytes | None) -> Any:
+        """Returns the value in a row; one without data lies in a file."""
         if self.max_size is not None or self.max_age_s is not None:
             self._used.add(data_version)
         if data is None:
