@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
+from hamilton._keywords import names_keywords
 from hamilton.driver import Driver
 from hamilton.lifecycle.base import LifecycleAdapter, LifecycleAdapterSet
 
@@ -76,6 +77,7 @@ class Builder:
         self.adapters.extend(adapters)
         return self
 
+    @names_keywords
     def with_cache(
         self,
         path: str | os.PathLike[str] = ".hamilton_cache",
@@ -89,12 +91,14 @@ class Builder:
         default_loader_behavior: Behavior = "default",
         default_saver_behavior: Behavior = "default",
         log_to_file: bool = False,
-        **limits: Any,
+        *,
+        follow_helpers: bool = True,
+        max_size: int | None = None,
+        max_age_s: float | None = None,
     ) -> Self:
         """Keeps what nodes compute, and reads it back while code and inputs are as they were.
 
-        The arguments are those of `hamilton.caching.adapter.HamiltonCacheAdapter`; `limits` are
-        its ``follow_helpers``, ``max_size`` and ``max_age_s``.
+        The arguments are those of `hamilton.caching.adapter.HamiltonCacheAdapter`.
 
         Raises:
             ValueError: There is a cache already, or the arguments contradict one another.
@@ -114,7 +118,9 @@ class Builder:
                 default_loader_behavior,
                 default_saver_behavior,
                 log_to_file,
-                **limits,
+                follow_helpers=follow_helpers,
+                max_size=max_size,
+                max_age_s=max_age_s,
             )
         )
 
@@ -141,6 +147,7 @@ class Builder:
         self.materializers.extend(materializers)
         return self
 
+    @names_keywords
     def enable_dynamic_execution(self, *, allow_experimental_mode: bool = True) -> Self:
         """Switches to task-based execution, which runs ``Parallelizable`` blocks.
 

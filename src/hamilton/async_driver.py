@@ -12,6 +12,7 @@ from hamilton import driver
 from hamilton._async_loop import run_plan_async, run_program_async
 from hamilton._builder import Builder as SynchronousBuilder
 from hamilton._executors import GraphExecutor
+from hamilton._keywords import names_keywords
 from hamilton._request import Request, RequestCache, requested_names
 from hamilton.lifecycle.base import BaseDoBuildResult, LifecycleAdapter, LifecycleAdapterSet
 from hamilton.node import Node, NodeType
@@ -70,6 +71,7 @@ class AsyncDriver(driver.Driver):
         ValueError: There is more than one result builder.
     """
 
+    @names_keywords
     def __init__(
         self,
         config: Mapping[str, Any],
@@ -121,6 +123,7 @@ class AsyncDriver(driver.Driver):
                     await started
         return self
 
+    @names_keywords
     async def execute(
         self,
         final_vars: Sequence[Any],
@@ -138,6 +141,7 @@ class AsyncDriver(driver.Driver):
         names = requested_names(final_vars, self.graph_modules)
         return await self._run_async(self._requests, names, inputs or {}, overrides or {}, True)
 
+    @names_keywords
     async def raw_execute(  # type: ignore[override]
         self,
         final_vars: Sequence[Any],
@@ -160,6 +164,7 @@ class AsyncDriver(driver.Driver):
         )
         return found
 
+    @names_keywords
     async def materialize(  # type: ignore[override]
         self,
         *materializers: Any,

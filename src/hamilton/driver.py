@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import logging
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from hamilton import node as node_module
 from hamilton._executors import DefaultGraphExecutor, GraphExecutor
+from hamilton._keywords import names_keywords
 from hamilton._request import Request, RequestCache, requested_names
 from hamilton.errors import (
     CycleError,
@@ -24,7 +23,7 @@ from hamilton.errors import (
 from hamilton.graph import FunctionGraph, find_cycle, unknown_nodes_error
 from hamilton.graph_types import HamiltonNode
 from hamilton.lifecycle.base import LifecycleAdapter, LifecycleAdapterSet
-from hamilton.visualization.driver_views import DisplayMethods
+from hamilton.visualization import driver_views
 
 if TYPE_CHECKING:
     from hamilton._builder import Builder
@@ -45,8 +44,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 Variable = HamiltonNode
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _LAZY = {
     "Builder": "hamilton._builder",
@@ -64,26 +61,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _names_keywords(method: Callable[P, R]) -> Callable[P, R]:
-    """Makes an unknown keyword argument an error that names the one that was probably meant."""
-    known = frozenset(inspect.signature(method).parameters)
-
-    @functools.wraps(method)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        if kwargs and not known.issuperset(kwargs):
-            for name in kwargs:
-                if name not in known:
-                    close = close_names(name, known - {"self"})
-                    hint = f" Did you mean {close[0]!r}?" if close else ""
-                    raise TypeError(
-                        f"{method.__name__}() got an unexpected keyword argument {name!r}.{hint}"
-                    )
-        return method(*args, **kwargs)
-
-    return checked
-
-
-class Driver(DisplayMethods):
+class Driver:
     """Builds the dataflow of some modules under a configuration, and runs it.
 
     Args:
@@ -107,6 +85,7 @@ class Driver(DisplayMethods):
         {'b': 2}
     """
 
+    @names_keywords
     def __init__(
         self,
         config: Mapping[str, Any],
@@ -182,7 +161,7 @@ class Driver(DisplayMethods):
             found = LifecycleAdapterSet(*found.adapters, PandasDataFrameResult())
         return found
 
-    @_names_keywords
+    @names_keywords
     def execute(
         self,
         final_vars: Sequence[str | Callable[..., Any] | Variable],
@@ -213,6 +192,7 @@ class Driver(DisplayMethods):
         names = requested_names(final_vars, self.graph_modules)
         return self._run(self._requests, names, inputs or {}, overrides or {})
 
+    @names_keywords
     def execute_all(
         self,
         overrides: Mapping[str, Any] | None = None,
@@ -229,7 +209,7 @@ class Driver(DisplayMethods):
         ]
         return self.execute(names, overrides=overrides, inputs=inputs)
 
-    @_names_keywords
+    @names_keywords
     def raw_execute(
         self,
         final_vars: Sequence[str],
@@ -326,6 +306,7 @@ class Driver(DisplayMethods):
             raise CycleError("Error: cycles detected in your graph.", self.graph.cycle)
         self.visualize_execution(final_vars, "test-output/execute.gv", bypass_validation=True)
 
+    @names_keywords
     def materialize(
         self,
         *materializers: MaterializerFactory | ExtractorFactory,
@@ -375,6 +356,7 @@ class Driver(DisplayMethods):
         )
         return RequestCache(graph), savers, names
 
+    @names_keywords
     def validate_execution(
         self,
         final_vars: Sequence[str | Callable[..., Any] | Variable],
@@ -386,6 +368,7 @@ class Driver(DisplayMethods):
             self._requests, requested_names(final_vars, self.graph_modules), inputs, overrides
         )
 
+    @names_keywords
     def validate_materialization(
         self,
         *materializers: MaterializerFactory | ExtractorFactory,
@@ -423,6 +406,7 @@ class Driver(DisplayMethods):
         supplied = {k: v for k, v in (inputs or {}).items() if k not in fn_graph.config}
         requests.get(names, supplied, {}).check_values({**fn_graph.config, **supplied})
 
+    @names_keywords
     def list_available_variables(
         self, *, tag_filter: Mapping[str, str | list[str] | None] | None = None
     ) -> list[HamiltonNode]:
@@ -438,6 +422,18 @@ class Driver(DisplayMethods):
         if tag_filter:
             nodes = [n for n in nodes if node_module.matches_query(n.tags, tag_filter)]
         return [HamiltonNode.from_node(node) for node in nodes]
+
+    display_all_functions = driver_views.display_all_functions
+    visualize_execution = driver_views.visualize_execution
+    visualize_materialization = driver_views.visualize_materialization
+    display_upstream_of = driver_views.display_upstream_of
+    display_downstream_of = driver_views.display_downstream_of
+    visualize_path_between = driver_views.visualize_path_between
+
+    def _repr_mimebundle_(
+        self, include: Any = None, exclude: Any = None, **kwargs: Any
+    ) -> dict[str, str]:
+        return self.display_all_functions()._repr_mimebundle_(include, exclude)
 
     def _views(self, names: Sequence[str]) -> list[HamiltonNode]:
         return [HamiltonNode.from_node(self.graph.nodes[n]) for n in names if n in self.graph.nodes]
@@ -478,6 +474,7 @@ class Driver(DisplayMethods):
                 )
         return self._views(self.graph.path_between(upstream_node_name, downstream_node_name))
 
+    @names_keywords
     def export_execution(
         self,
         final_vars: Sequence[str | Callable[..., Any] | Variable],

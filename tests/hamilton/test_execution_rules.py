@@ -262,9 +262,32 @@ def test_driver_of_functions_pickles_them_by_value(build):
     assert pickle.loads(data).execute(["f"], inputs={"x": 1}) == {"f": 11}
 
 
-def test_unknown_keyword_of_the_driver_names_the_right_one(build):
-    with pytest.raises(TypeError, match="Did you mean 'overrides'"):
-        build(TEXT).execute(["a"], override={"a": 1})
+@pytest.mark.parametrize(
+    ("method", "arguments", "unknown", "meant"),
+    [
+        ("execute", (["a"],), "override", "overrides"),
+        ("execute_all", (), "input", "inputs"),
+        ("validate_execution", (["a"],), "input", "inputs"),
+        ("export_execution", (["a"],), "input", "inputs"),
+        ("materialize", (), "additional_var", "additional_vars"),
+        ("list_available_variables", (), "filter", "tag_filter"),
+        ("display_all_functions", (), "hide_input", "hide_inputs"),
+        ("visualize_execution", (["a"],), "input", "inputs"),
+        ("visualize_path_between", ("x", "a"), "strict", "strict_path_visualization"),
+    ],
+)
+def test_unknown_keyword_names_the_right_one(build, method, arguments, unknown, meant):
+    with pytest.raises(TypeError, match=rf"{method}\(\) got an .* Did you mean '{meant}'"):
+        getattr(build(TEXT), method)(*arguments, **{unknown: None})
+
+
+def test_unknown_keyword_of_constructors_names_the_right_one(source_module):
+    with pytest.raises(TypeError, match="Did you mean 'adapter'"):
+        driver.Driver({}, source_module(TEXT), adapters=[])
+    with pytest.raises(TypeError, match="Did you mean 'recompute'"):
+        driver.Builder().with_cache(recomputed=["a"])
+    with pytest.raises(TypeError, match="It takes adapter, allow_module_overrides, config"):
+        driver.Driver({}, source_module(TEXT), zzz=1)
 
 
 def test_execute_all_computes_every_function_but_savers(build, tmp_path):

@@ -6,25 +6,14 @@ import itertools
 import queue
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from hamilton._executors import GraphExecutor
 from hamilton._layout import as_items
 from hamilton._request import Request
-from hamilton.errors import BlockError
-from hamilton.execution.blocks import (
-    Program,
-    Repeat,
-    Stack,
-    block_stacks,
-    compile_program,
-    compile_repeat,
-    item_count,
-    item_values,
-    passes,
-)
+from hamilton.execution.blocks import Program, Repeat, item_count, item_values
 from hamilton.execution.executors import (
     DefaultExecutionManager,
     ExecutionManager,
@@ -37,11 +26,10 @@ from hamilton.execution.executors import (
 from hamilton.execution.grouping import (
     GroupByRepeatableBlocks,
     GroupingStrategy,
-    NodeGroup,
     NodeGroupPurpose,
-    group_of_node,
 )
 from hamilton.execution.tasks import TaskImplementation
+from hamilton.execution.units import Unit, compile_units
 from hamilton.lifecycle.base import LifecycleAdapterSet
 from hamilton.node import Node
 
@@ -55,32 +43,6 @@ _TASK_HOOKS = (
     "post_task_return",
     "post_task_group",
 )
-
-
-@dataclass(eq=False)
-class _Unit:
-    """What becomes one task, or one task per item.
-
-    Attributes:
-        base_id: Its id; repeated tasks add the spawning task and the item.
-        purpose: What it is for.
-        nodes: What it computes.
-        work: A program, or a repetition over items.
-        takes: Names it needs.
-        gives: Names others need of it.
-        waits_for: Positions of the units that must end before.
-        wakes: Positions of the units that wait for it.
-    """
-
-    base_id: str
-    purpose: NodeGroupPurpose
-    nodes: list[Node]
-    work: Program | Repeat
-    takes: tuple[str, ...]
-    gives: tuple[str, ...]
-    spawned_by: str | None = None
-    waits_for: set[int] = field(default_factory=set)
-    wakes: list[int] = field(default_factory=list)
 
 
 class TaskBasedGraphExecutor(GraphExecutor):
@@ -108,8 +70,9 @@ class TaskBasedGraphExecutor(GraphExecutor):
     def execute(self, request: Request, values: Mapping[str, Any], run_id: str) -> dict[str, Any]:
         """Returns the requested values; inside a block these are lists over the items."""
         if request.compiled is None:
-            request.compiled = self._compile(request)
-        units: list[_Unit] = request.compiled
+            told = any(self.adapter.does_hook(hook) for hook in _TASK_HOOKS)
+            request.compiled = compile_units(request, self.grouping_strategy, inputs=told)
+        units: list[Unit] = request.compiled
         if self.adapter.does_hook("post_task_group"):
             self.adapter.call_all_lifecycle_hooks_sync(
                 "post_task_group", run_id=run_id, task_ids=[unit.base_id for unit in units]
@@ -123,116 +86,6 @@ class TaskBasedGraphExecutor(GraphExecutor):
         finally:
             self.execution_manager.finalize()
         return {name: env[name] for name in request.outputs}
-
-    def _compile(self, request: Request) -> list[_Unit]:
-        graph = request.graph
-        full = [graph.nodes[n] for n in graph.upstream_order(request.outputs) if n in graph.nodes]
-        stacks = block_stacks(full)
-        units = self._block_units(request, stacks)
-        position = {node.name: i for i, unit in enumerate(units) for node in unit.nodes}
-        for i, unit in enumerate(units):
-            unit.waits_for = {position[n] for n in unit.takes if n in position} - {i}
-            for other in unit.waits_for:
-                units[other].wakes.append(i)
-        return units
-
-    def _block_units(self, request: Request, stacks: Mapping[str, Stack]) -> list[_Unit]:
-        """Returns the units of a request: blocks by themselves, the rest by the strategy."""
-        key_of = passes(request.order, stacks, 0)
-        own = [node for node in request.order if key_of[node.name][0] is None]
-        blocks: dict[tuple[str, int], list[Node]] = {}
-        for node in request.order:
-            expander, number = key_of[node.name]
-            if expander is not None:
-                blocks.setdefault((expander, number), []).append(node)
-        groups = self._own_groups(own, bool(blocks))
-        members = [(group, group.nodes, None) for group in groups]
-        whole: list[tuple[NodeGroup | None, list[Node], tuple[str, int] | None]] = [
-            *members,
-            *((None, nodes, key) for key, nodes in blocks.items()),
-        ]
-        users = _users(whole, request.outputs)
-        made = {node.name for node in request.order}
-        known = request.available | made
-        units = []
-        for group, nodes, key in whole:
-            gives = tuple(n.name for n in nodes if n.name in users)
-            names = {n.name for n in nodes}
-            takes = {d for n in nodes for d in n.input_types if d in known and d not in names}
-            if key is None and group is not None:
-                program = compile_program(nodes, stacks, 0, takes, gives)
-                units.append(
-                    _Unit(group.base_id, group.purpose, nodes, program, tuple(takes), gives)
-                )
-            elif key is not None:
-                units.append(_repeated_unit(key, nodes, stacks, takes, known, gives))
-        return [*self._input_units(request), *units]
-
-    def _own_groups(self, own: list[Node], has_blocks: bool) -> list[NodeGroup]:
-        if has_blocks or isinstance(self.grouping_strategy, GroupByRepeatableBlocks):
-            if type(self.grouping_strategy) is GroupByRepeatableBlocks:
-                return [group_of_node(node) for node in own]
-            groups = self.grouping_strategy.group_nodes(own)
-        else:
-            groups = self.grouping_strategy.group_nodes(own)
-        grouped = [node.name for group in groups for node in group.nodes]
-        if sorted(grouped) != sorted(node.name for node in own):
-            raise BlockError(
-                f"{type(self.grouping_strategy).__name__}.group_nodes must put every node into "
-                f"exactly one group; it was given {len(own)} nodes and returned {len(grouped)}."
-            )
-        return groups
-
-    def _input_units(self, request: Request) -> list[_Unit]:
-        """Returns a task per supplied input, so that task hooks see them; none without hooks."""
-        if not any(self.adapter.does_hook(hook) for hook in _TASK_HOOKS):
-            return []
-        nodes = request.graph.nodes
-        return [
-            _Unit(
-                name,
-                NodeGroupPurpose.EXECUTE_SINGLE,
-                [nodes[name]] if name in nodes else [],
-                compile_program([], {}, 0, {name}, [name]),
-                (name,),
-                (name,),
-            )
-            for name in sorted(request.available)
-        ]
-
-
-def _users(whole: Sequence[tuple[Any, list[Node], Any]], outputs: Sequence[str]) -> set[str]:
-    """Returns the names that leave the group they are computed in."""
-    found = set(outputs)
-    for _, nodes, _ in whole:
-        inside = {node.name for node in nodes}
-        for node in nodes:
-            found.update(name for name in node.input_types if name not in inside)
-    return found
-
-
-def _repeated_unit(
-    key: tuple[str, int],
-    nodes: list[Node],
-    stacks: Mapping[str, Stack],
-    takes: set[str],
-    known: set[str],
-    gives: tuple[str, ...],
-) -> _Unit:
-    expander, number = key
-    repeat = compile_repeat(expander, nodes, stacks, 0, known, gives)
-    if expander in known:
-        takes = takes | {expander}
-    base_id = f"block-{expander}" if number == 0 else f"block-{expander}-{number}"
-    return _Unit(
-        base_id,
-        NodeGroupPurpose.EXECUTE_BLOCK,
-        nodes,
-        repeat,
-        tuple(takes),
-        gives,
-        spawned_by=f"expand-{expander}",
-    )
 
 
 @dataclass(eq=False)
@@ -264,7 +117,7 @@ class _Run:
     def __init__(
         self,
         executor: TaskBasedGraphExecutor,
-        units: list[_Unit],
+        units: list[Unit],
         env: dict[str, Any],
         overrides: dict[str, Any],
         outputs: Sequence[str],
@@ -373,7 +226,7 @@ class _Run:
             self.polled.append(self.flights.pop(number))
         return True
 
-    def _task(self, unit: _Unit, spread: _Spread | None, index: int) -> TaskImplementation:
+    def _task(self, unit: Unit, spread: _Spread | None, index: int) -> TaskImplementation:
         if spread is not None and isinstance(unit.work, Repeat):
             inputs = item_values(unit.work, self.env, index)
             task_id = f"{unit.spawned_by}.{index}.{unit.base_id}"
@@ -464,7 +317,7 @@ class _Run:
             purpose=task.purpose,
         )
 
-    def _tell_expanded(self, unit: _Unit, result: Mapping[str, Any]) -> None:
+    def _tell_expanded(self, unit: Unit, result: Mapping[str, Any]) -> None:
         name = unit.nodes[0].name
         if not self.adapter.does_hook("post_task_expand") or name not in result:
             return

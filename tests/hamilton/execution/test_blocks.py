@@ -266,6 +266,30 @@ def test_grouping_strategies_give_the_same_values(source_module, strategy):
     assert dr.execute(["c", "a"], inputs={"x": 1}) == {"c": 3, "a": 1}
 
 
+def test_groups_that_need_each_other_are_refused(source_module):
+    class Crossed(grouping.GroupingStrategy):
+        def group_nodes(self, nodes):
+            by_name = {node.name: node for node in nodes}
+            return [
+                grouping.NodeGroup(
+                    base_id,
+                    None,
+                    [by_name[n] for n in names],
+                    grouping.NodeGroupPurpose.EXECUTE_SINGLE,
+                )
+                for base_id, names in {"ends": "ac", "middle": "b"}.items()
+            ]
+
+    module = source_module(
+        "def a() -> int:\n    return 1\n\ndef b(a: int) -> int:\n    return a\n\n"
+        "def c(b: int) -> int:\n    return b\n"
+    )
+    builder = driver.Builder().with_modules(module).enable_dynamic_execution()
+    dr = builder.with_grouping_strategy(Crossed()).build()
+    with pytest.raises(BlockError, match=r"\['ends', 'middle'\] of Crossed need each other"):
+        dr.execute(["c"])
+
+
 def test_group_ids(source_module):
     dr = driver.Builder().with_modules(source_module(TEXT)).enable_dynamic_execution().build()
     names = ["it", "w", "c"]
