@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hamilton._layout import as_items
@@ -39,33 +40,73 @@ async def run_plan_async(
     slots = plan.start(values)
     hooked = _asynchronous_adapters(adapters)
     pending: dict[int, asyncio.Task[Any]] = {}
-    tasks: list[asyncio.Task[Any]] = []
+    tasks = _Tasks()
     try:
         for step in plan.steps:
             waits = {s: pending[s] for s in step.slots if s in pending}
             arguments = {n: slots[s] for n, s in zip(step.names, step.slots, strict=True)}
             if waits or hooked is not None or step.node.is_async:
-                task = asyncio.create_task(
-                    _run_step(step, arguments, waits, hooked, run_id, task_id)
+                pending[step.out] = tasks.start(
+                    partial(_run_step, step, arguments, waits, hooked, run_id, task_id)
                 )
-                pending[step.out] = task
-                tasks.append(task)
             else:
                 slots[step.out] = _call(step, arguments)
             for slot in step.drops:
                 slots[slot] = None
                 pending.pop(slot, None)
             del arguments, waits
-        if tasks:
-            await asyncio.gather(*tasks)
+        await tasks.all_ended()
     except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.cancel()
         raise
     for slot, task in pending.items():
         slots[slot] = task.result()
     return plan.results(slots)
+
+
+class _Tasks:
+    """The tasks of a run that have not ended well. Those that have are let go, with their values.
+
+    They note their end themselves: a callback of the loop would come later than the next tasks.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[int, asyncio.Task[Any]] = {}
+        self._started = 0
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def start(self, work: Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
+        number = self._started = self._started + 1
+        task = self._open[number] = asyncio.create_task(self._followed(number, work))
+        return task
+
+    async def _followed(self, number: int, work: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            result = await work()
+        except asyncio.CancelledError:
+            self._ended.cancel()
+            raise
+        except BaseException as error:
+            if not self._ended.done():
+                self._ended.set_exception(error)
+            raise
+        del self._open[number]
+        if not self._open and not self._ended.done():
+            self._ended.set_result(None)
+        return result
+
+    async def all_ended(self) -> None:
+        """Returns when all have ended well, or raises as soon as one has not."""
+        if self._open:
+            await self._ended
+
+    async def cancel(self) -> None:
+        """Cancels what goes on, and waits for its end."""
+        for task in self._open.values():
+            task.cancel()
+        await asyncio.gather(*self._open.values(), return_exceptions=True)
+        if self._ended.done() and not self._ended.cancelled():
+            self._ended.exception()  # what is raised may be the failure of something else
 
 
 def _call(step: Step, arguments: dict[str, Any]) -> Any:

@@ -258,7 +258,8 @@ class FunctionGraph:
 
     def describe_cycle(self, cycle: list[str]) -> str:
         """Returns a loop as text with the place of every function on it."""
-        names = " -> ".join([*cycle, cycle[0]])
+        shown = cycle if len(cycle) <= 20 else [*cycle[:10], f"... {len(cycle) - 10} more ..."]
+        names = " -> ".join([*shown, cycle[0]])
         places = ", ".join(where(self.nodes[n].function) for n in cycle[:10])
         return f"{names} ({places})"
 

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 
 import pandas as pd
 import pytest
@@ -270,6 +271,26 @@ async def broken() -> int:
         run(main())
     assert module.Log.cancelled
     assert "In node 'broken'" in error.value.__notes__[0]
+
+
+def test_failure_before_the_others_begin_leaves_nothing_behind():
+    async def waiting() -> int:
+        await asyncio.sleep(60)
+        return 1
+
+    def broken(waiting: int) -> int:
+        return waiting
+
+    def at_once() -> int:
+        raise KeyError("plain")
+
+    module = ad_hoc_utils.create_temporary_module(waiting, broken, at_once)
+    dr = async_driver.Builder().with_modules(module).build_without_init()
+    # A coroutine that is never awaited, or a failure that nobody asks for, would be a warning.
+    for _ in range(2):
+        with pytest.raises(KeyError, match="plain"):
+            asyncio.run(dr.execute(["waiting", "broken", "at_once"]))
+        gc.collect()
 
 
 def test_materialize(module, tmp_path):

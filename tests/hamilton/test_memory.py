@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from hamilton import async_driver, driver
+from hamilton.ad_hoc_utils import module_from_source
 from hamilton.execution.executors import MultiThreadingExecutor
 from hamilton.lifecycle import NodeExecutionHook
 
@@ -84,8 +85,13 @@ def event_loop(builder, tmp_path):
     return lambda: asyncio.run(run())
 
 
+def coroutines(builder, tmp_path):
+    text = builder.modules[0].__dataflow_source__.replace("def f", "async def f")
+    return event_loop(driver.Builder().with_modules(module_from_source(text)), tmp_path)
+
+
 @pytest.mark.parametrize(
-    "mode", [flat, straight, hooks, tasks, threads, event_loop, kept, read_back]
+    "mode", [coroutines, flat, straight, hooks, tasks, threads, event_loop, kept, read_back]
 )
 def test_a_chain_holds_at_most_three_values(builder, tmp_path, mode):
     run = mode(builder, tmp_path)
