@@ -13,6 +13,8 @@
       BlockError               ValueError      a parallel block that cannot be run as written
       SlurmError               RuntimeError    a task lost on a cluster; in hamilton.plugins.h_slurm
       MaterializationError     RuntimeError    a loader or saver cannot do its work here
+      TaskError                RuntimeError    a task in another process ended with nothing
+                                               that can be raised here
       InvalidExecutorException Exception       the executor cannot run these nodes
 
 Classes keep the built-in exception that callers catch.
@@ -35,6 +37,7 @@ __all__ = [
     "InvalidExecutorException",
     "MaterializationError",
     "RequestError",
+    "TaskError",
     "UnknownNodesError",
     "close_names",
     "short_repr",
@@ -111,6 +114,10 @@ class BlockError(DataflowError, ValueError):
 
 class MaterializationError(DataflowError, RuntimeError):
     """A loader or saver cannot do its work, for want of a program or of a usable target."""
+
+
+class TaskError(DataflowError, RuntimeError):
+    """A task in another process ended in a way that cannot be raised here: the message tells it."""
 
 
 class InvalidExecutorException(Exception):

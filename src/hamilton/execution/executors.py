@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import abc
 import enum
+import pickle
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures import Executor as Pool
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
+from hamilton.errors import TaskError
 from hamilton.execution.grouping import NodeGroupPurpose
 from hamilton.execution.tasks import (
-    PackedTask,
     TaskImplementation,
     base_execute_task,
     pack_task,
-    run_packed,
+    run_in_process,
 )
 
 __all__ = [
@@ -90,6 +91,29 @@ class TaskFutureWrappingPythonFuture(TaskFuture):
         """Tells from the pool's own thread."""
         self.future.add_done_callback(lambda _: tell())
         return True
+
+
+class _ProcessFuture(TaskFutureWrappingPythonFuture):
+    """A task running in another process, which sends its outputs as bytes."""
+
+    def __init__(self, future: Future[Any], task_id: str) -> None:
+        super().__init__(future)
+        self.task_id = task_id
+
+    def get_result(self) -> Any:
+        """Returns the outputs, waiting for them."""
+        try:
+            return pickle.loads(self.future.result())
+        except BrokenExecutor as error:
+            raise _broken(self.task_id) from error
+
+
+def _broken(task_id: str) -> TaskError:
+    return TaskError(
+        f"A process that runs tasks ended at once while {task_id!r} or one beside it was on its "
+        "way: killed, out of memory, or crashed in compiled code. What cached tasks computed is "
+        "kept; run again with fewer tasks at a time."
+    )
 
 
 class _Finished(TaskFuture):
@@ -198,6 +222,9 @@ class PoolExecutor(TaskExecutor, abc.ABC):
         future = self._submit(self.pool, task)
         self._active.add(future)
         future.add_done_callback(self._active.discard)
+        return self._followed(future, task)
+
+    def _followed(self, future: Future[Any], task: TaskImplementation) -> TaskFuture:
         return TaskFutureWrappingPythonFuture(future)
 
     def _submit(self, pool: Pool, task: TaskImplementation) -> Future[Any]:
@@ -231,8 +258,14 @@ class MultiProcessingExecutor(PoolExecutor):
         return ProcessPoolExecutor(max_workers=self.max_tasks)
 
     def _submit(self, pool: Pool, task: TaskImplementation) -> Future[Any]:
-        packed: PackedTask = pack_task(task)
-        return pool.submit(run_packed, packed)
+        packed = pack_task(task)
+        try:
+            return pool.submit(run_in_process, packed)
+        except BrokenExecutor as error:
+            raise _broken(task.task_id) from error
+
+    def _followed(self, future: Future[Any], task: TaskImplementation) -> TaskFuture:
+        return _ProcessFuture(future, task.task_id)
 
 
 class ExecutionManager(abc.ABC):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from hamilton.errors import TaskError
 from hamilton.execution.blocks import Program
 from hamilton.lifecycle.base import LifecycleAdapterSet
 from hamilton.node import Node
@@ -23,6 +24,7 @@ __all__ = [
     "base_execute_task",
     "dumps",
     "pack_task",
+    "run_in_process",
     "run_packed",
 ]
 
@@ -114,6 +116,9 @@ _unpacked: dict[str, tuple[Any, ...]] = {}
 _MOST_UNPACKED = 64
 
 
+_UNPICKLABLE = (pickle.PicklingError, TypeError, AttributeError)
+
+
 def pack_task(task: TaskImplementation) -> PackedTask:
     """Returns a task as bytes; the shared part is pickled once for all items of a block.
 
@@ -138,7 +143,7 @@ def pack_task(task: TaskImplementation) -> PackedTask:
     )
     try:
         data = dumps(own)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
+    except _UNPICKLABLE as error:
         raise TypeError(_blame(task.dynamic_inputs, "input", task.task_id, error)) from error
     return PackedTask(payload["digest"].decode(), payload["shared"], data)
 
@@ -147,7 +152,7 @@ def _pickled_shared(parts: tuple[Any, ...], task: TaskImplementation) -> bytes:
     try:
         with _memory_modules_by_value(task.nodes):
             return dumps(parts)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
+    except _UNPICKLABLE as error:
         things: dict[str, Any] = {f"node {n.name!r}": n for n in task.nodes}
         things.update({f"adapter {type(a).__name__}": a for a in task.adapter.adapters})
         raise TypeError(_blame(things, "part", task.task_id, error)) from error
@@ -159,12 +164,12 @@ def _blame(things: Mapping[str, Any], kind: str, task_id: str, error: Exception)
     for name, thing in things.items():
         try:
             dumps(thing)
-        except (pickle.PicklingError, TypeError, AttributeError):
+        except _UNPICKLABLE:
             guilty.append(f"{name} (a {type(thing).__name__})")
     return (
         f"Task {task_id!r} cannot be sent to another process: {kind} "
-        f"{', '.join(guilty) or 'unknown'} cannot be pickled ({error}). Pass something it can be "
-        "made from instead, or use MultiThreadingExecutor."
+        f"{', '.join(guilty) or 'unknown'} cannot be pickled ({error}). Use something it can be "
+        "made from instead, or MultiThreadingExecutor."
     )
 
 
@@ -229,3 +234,69 @@ def run_packed(packed: PackedTask) -> dict[str, Any]:
             LifecycleAdapterSet(*adapters),
         )
     )
+
+
+def run_in_process(packed: PackedTask) -> bytes:
+    """Runs a packed task; returns its outputs as bytes, so that trouble with them has a name.
+
+    Raises:
+        TypeError: An output cannot be pickled; the message says which.
+        TaskError: A node failed with an exception that cannot be pickled in any way.
+        Exception: What a node raised.
+    """
+    try:
+        outputs = run_packed(packed)
+    except Exception as error:
+        if _travels(error):
+            raise
+        raise _carrier_of(error) from error
+    try:
+        return pickle.dumps(outputs, protocol=5)
+    except _UNPICKLABLE:
+        pass
+    try:
+        return dumps(outputs)
+    except _UNPICKLABLE as error:
+        raise TypeError(_blame(outputs, "output", pickle.loads(packed.own)[0], error)) from error
+
+
+def _travels(thing: Any) -> bool:
+    """Returns whether something comes out of pickling as what it was."""
+    try:
+        return type(pickle.loads(pickle.dumps(thing))) is type(thing)
+    except Exception:  # noqa: BLE001 - what an exception's class does to be unpickled may fail anyhow
+        return False
+
+
+class _Carrier(Exception):
+    """Takes the place of an exception on its way; what arrives is the exception."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self.error), self.error.args, self.error.__dict__)
+
+
+def _restored(cls: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+    # Without the constructor: its parameters need not be those in `args`.
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+def _carrier_of(error: Exception) -> Exception:
+    """Returns an exception that travels and tells all that can be told of `error`."""
+    carrier = _Carrier(error)
+    try:
+        pickle.loads(pickle.dumps(carrier))
+    except Exception:  # noqa: BLE001 - as above
+        notes = " ".join(getattr(error, "__notes__", ()))
+        return TaskError(
+            f"A task failed with {type(error).__qualname__}: {error}. {notes} The exception itself "
+            "cannot be sent from one process to another.",
+            node=getattr(error, "__dataflow_node__", None),
+        )
+    return carrier

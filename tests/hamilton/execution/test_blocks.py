@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from hamilton import driver
-from hamilton.errors import BlockError, InvalidExecutorException
+from hamilton.errors import BlockError, InvalidExecutorException, TaskError
 from hamilton.execution import grouping
 from hamilton.execution.executors import (
     DefaultExecutionManager,
@@ -405,3 +405,79 @@ def c(w: Collect[int]) -> int:
     dr = builder.with_remote_executor(MultiProcessingExecutor(1)).build()
     with pytest.raises(TypeError, match=r"input lock \(a lock\) cannot be pickled"):
         dr.execute(["c"], inputs={"lock": threading.Lock()})
+
+
+PROCESSES = """
+import os
+import threading
+from hamilton.htypes import Collect, Parallelizable
+
+class Odd(Exception):
+    def __init__(self, code, place):
+        super().__init__(f"{code} at {place}")
+        self.place = place
+
+class Locked(Exception):
+    def __init__(self):
+        super().__init__(threading.Lock())
+
+def it() -> Parallelizable[int]:
+    return list(range(6))
+
+def w(it: int, how: str) -> object:
+    if it == 3 and how == "plain":
+        raise KeyError("inner")
+    if it == 3 and how == "odd":
+        raise Odd(1, "home")
+    if it == 3 and how == "locked":
+        raise Locked
+    if it == 3 and how == "output":
+        return threading.Lock()
+    if it == 3 and how == "crash":
+        os._exit(3)
+    return lambda: it
+
+def c(w: Collect[object]) -> list:
+    return [f() for f in w]
+"""
+
+
+@pytest.fixture
+def in_processes(importable):
+    module = importable("tasks_in_processes", PROCESSES)
+    builder = driver.Builder().with_modules(module).enable_dynamic_execution()
+    dr = builder.with_remote_executor(MultiProcessingExecutor(2)).build()
+    return lambda how: dr.execute(["c"], inputs={"how": how})["c"]
+
+
+@pytest.mark.slow
+def test_local_functions_come_back_from_processes(in_processes):
+    assert in_processes("well") == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "error", "text"),
+    [
+        ("plain", KeyError, "inner"),
+        ("locked", TaskError, "failed with Locked: .* In node 'w', function w .*it=3"),
+        ("output", TypeError, r"output w \(a lock\) cannot be pickled"),
+        ("crash", TaskError, r"ended at once while 'expand-it\.\d\.block-it' or one beside"),
+    ],
+)
+def test_what_goes_wrong_in_a_process_is_told(in_processes, how, error, text):
+    with pytest.raises(error, match=text) as found:
+        in_processes(how)
+    if how == "plain":
+        assert "In node 'w', function w" in found.value.__notes__[0]
+        assert "it=3" in found.value.__notes__[0]
+
+
+@pytest.mark.slow
+def test_an_exception_of_unusual_construction_comes_back_as_itself(in_processes):
+    import tasks_in_processes
+
+    with pytest.raises(tasks_in_processes.Odd, match="1 at home") as found:
+        in_processes("odd")
+    assert found.value.place == "home"
+    assert "it=3" in found.value.__notes__[0]
