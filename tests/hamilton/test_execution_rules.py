@@ -156,15 +156,6 @@ def test_each_node_runs_once_and_values_are_shared(build):
     assert result["b"] is result["c"]
 
 
-def test_depth_is_not_limited(source_module):
-    lines = ["def f0(x: int) -> int:\n    return x\n"]
-    lines += [f"def f{i}(f{i - 1}: int) -> int:\n    return f{i - 1} + 1\n" for i in range(1, 3000)]
-    module = source_module("\n".join(lines))
-    assert driver.Builder().with_modules(module).build().execute(["f2999"], inputs={"x": 0}) == {
-        "f2999": 2999
-    }
-
-
 def test_repeated_request_reuses_its_plan(build):
     dr = build(TEXT)
     first = dr._requests.get(["c"], {"x": 1}, {}).plan
