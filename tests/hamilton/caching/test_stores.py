@@ -59,6 +59,16 @@ def test_expired_files_can_be_removed(tmp_path):
     assert store.versions() == ["new"]
 
 
+def test_what_killed_writers_left_can_be_removed(tmp_path):
+    store = FileResultStore(tmp_path)
+    store.set("v", 1)
+    (tmp_path / ".v.0.part").write_bytes(b"half")
+    store.delete_leftovers()
+    assert (tmp_path / ".v.0.part").exists(), "it may be on its way"
+    store.delete_leftovers(older_than_s=-1)
+    assert [f.name for f in tmp_path.iterdir()] == ["v"]
+
+
 def test_a_missing_folder_is_made_only_when_asked(tmp_path):
     with pytest.raises(FileNotFoundError, match="create_dir"):
         FileResultStore(tmp_path / "no", create_dir=False)

@@ -131,12 +131,14 @@ class StoredResult:
         expires_at: Seconds since the epoch, or None.
         saver: A data saver that has written the value, with its loader; both or neither.
         loader: Reads the value back.
+        seal: Hash of what the saver wrote, or None.
     """
 
     value: Any
     expires_at: float | None = None
     saver: Any = None
     loader: Any = None
+    seal: str | None = None
 
     @classmethod
     def new(
@@ -145,6 +147,7 @@ class StoredResult:
         expires_in: datetime.timedelta | None = None,
         saver: Any = None,
         loader: Any = None,
+        seal: str | None = None,
     ) -> StoredResult:
         """Returns a result that expires after a while; never when `expires_in` is None.
 
@@ -156,7 +159,7 @@ class StoredResult:
         expires_at = None
         if expires_in is not None:
             expires_at = (datetime.datetime.now(datetime.UTC) + expires_in).timestamp()
-        return cls(value, expires_at, saver, loader)
+        return cls(value, expires_at, saver, loader, seal)
 
     @property
     def expired(self) -> bool:

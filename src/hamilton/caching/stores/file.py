@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
+import logging
 import os
+import shutil
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +23,15 @@ from hamilton.caching.stores.sealed import read_value, write_value
 
 __all__ = ["FileResultStore"]
 
+logger = logging.getLogger("hamilton.caching")
+
 
 class FileResultStore(ResultStore):
     """Keeps each value as a pickle named by its data version.
 
     A file appears complete or not at all, so that several processes may share a folder. Values
-    written through a saver (``format``) lie beside the pickle, which then holds their loader.
+    written through a saver (``format``) lie beside the pickle, which holds their loader when the
+    format gives them back exactly as they were, and else the value itself.
 
     Args:
         path: The folder.
@@ -46,6 +54,10 @@ class FileResultStore(ResultStore):
     def _file(self, data_version: str) -> Path:
         return self.path / data_version
 
+    def _outside(self, data_version: str, saver_cls: Callable[..., Any]) -> Path:
+        """Returns where a saver writes a value."""
+        return self._file(data_version).absolute().with_suffix(f".{saver_cls.name()}")  # type: ignore[attr-defined]
+
     def set(
         self,
         data_version: str,
@@ -56,14 +68,25 @@ class FileResultStore(ResultStore):
         **kwargs: Any,
     ) -> None:
         """Writes a value; through `saver_cls` and `loader_cls` when both are given."""
-        saver = loader = None
-        value = result
-        if saver_cls is not None and loader_cls is not None:
-            outside = self._file(data_version).absolute().with_suffix(f".{saver_cls.name()}")  # type: ignore[attr-defined]
+        if saver_cls is None or loader_cls is None:
+            self.write(data_version, StoredResult.new(result, expires_in))
+            return
+        outside = self._outside(data_version, saver_cls)
+        partial = outside.with_name(f".{outside.stem}.{uuid.uuid4().hex}{outside.suffix}")
+        try:
+            _with_path(saver_cls, partial).save_data(result)
+            exact = _reads_back(_with_path(loader_cls, partial), result)
+            seal = _seal_of(partial)
+            if outside.is_dir():
+                shutil.rmtree(outside)
+            partial.replace(outside)
+        finally:
+            _remove(partial)
+        if exact:
             saver, loader = _with_path(saver_cls, outside), _with_path(loader_cls, outside)
-            saver.save_data(result)
-            value = type(result)  # what the loader is asked for
-        stored = StoredResult.new(value, expires_in, saver, loader)
+            stored = StoredResult.new(type(result), expires_in, saver, loader, seal)
+        else:
+            stored = StoredResult.new(result, expires_in)
         self.write(data_version, stored)
 
     def write(
@@ -90,8 +113,14 @@ class FileResultStore(ResultStore):
             raise ResultRetrievalError(f"The value {data_version!r} has expired.")
         if stored.loader is None:
             return stored.value
+        outside = self._outside(data_version, type(stored.saver))
         try:
-            return stored.loader.load_data(stored.value)[0]
+            if stored.seal != _seal_of(outside):
+                raise ResultRetrievalError(f"What the saver of {data_version!r} wrote is damaged.")
+            # Not the loader that was kept: the folder may have been moved since.
+            return _with_path(type(stored.loader), outside).load_data(stored.value)[0]
+        except ResultRetrievalError:
+            raise
         except Exception as error:
             # Any loader, any damage to the file it reads.
             raise ResultRetrievalError(
@@ -113,7 +142,7 @@ class FileResultStore(ResultStore):
     def delete(self, data_version: str) -> None:
         """Removes a value's files."""
         for file in self.path.glob(f"{data_version}.*"):
-            file.unlink(missing_ok=True)
+            _remove(file)
         self._file(data_version).unlink(missing_ok=True)
 
     def delete_all(self) -> None:
@@ -130,6 +159,15 @@ class FileResultStore(ResultStore):
                 expired = True
             if expired:
                 self.delete(version)
+        self.delete_leftovers()
+
+    def delete_leftovers(self, older_than_s: float = 86_400) -> None:
+        """Removes what processes that were killed have begun to write."""
+        oldest = time.time() - older_than_s
+        for file in self.path.glob(".*"):
+            with contextlib.suppress(FileNotFoundError):
+                if file.stat().st_mtime < oldest:
+                    _remove(file)
 
     def exists(self, data_version: str) -> bool:
         """Returns whether a value is there."""
@@ -181,6 +219,37 @@ class _Spool:
                 self._partial.replace(self._target)
         finally:
             self._partial.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _reads_back(loader: Any, value: Any) -> bool:
+    """Returns whether a loader gives a value back in which nobody can see a difference."""
+    from hamilton.caching.fingerprint import NotFingerprintable, fingerprint
+
+    try:
+        return fingerprint(loader.load_data(type(value))[0]) == fingerprint(value)
+    except NotFingerprintable:
+        return False
+    except Exception as error:  # noqa: BLE001 - whatever a loader raises, the pickle is there
+        logger.debug("A format does not read its own file: %r", error)
+        return False
+
+
+def _seal_of(path: Path) -> str:
+    """Returns a hash of a file, or of all files of a folder with their names."""
+    digest = hashlib.sha256()
+    for file in [path, *sorted(path.rglob("*"))]:
+        digest.update(str(file.relative_to(path)).encode())
+        if file.is_file():
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _with_path(adapter_cls: Callable[..., Any], path: Path) -> Any:

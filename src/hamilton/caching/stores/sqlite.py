@@ -414,6 +414,7 @@ class SQLiteResultStore(ResultStore):
         for version in self._beyond(max_size, max_age_s):
             self.delete(version)
             removed += 1
+        self.files.delete_leftovers()
         return removed
 
     def _beyond(self, max_size: int | None, max_age_s: float | None) -> Iterator[str]:
