@@ -97,6 +97,29 @@ def test_all_problems_of_a_run_are_gathered_and_sorted(build):
     assert len(error.value.problems) == 3
 
 
+def test_a_missing_or_wrong_value_names_the_nodes_that_need_it(build):
+    def f(x: int) -> int:
+        return 1
+
+    def g(x: int, y: str, z: str = "") -> int:
+        return 1
+
+    with pytest.raises(InputError) as error:
+        build(f, g).execute(["f", "g"], inputs={"x": "no", "why": "text"})
+    missing, wrong = error.value.problems
+    assert "Required input y not provided for nodes: ['g']" in missing
+    assert "Expected x:<class 'int'> got 'no'" in wrong
+    assert "taken by nodes: ['f', 'g']" in wrong
+
+
+def test_a_missing_value_points_at_one_of_a_similar_name(build):
+    def f(length: int) -> int:
+        return length
+
+    with pytest.raises(InputError, match="Given was 'lenght': did you mean 'length'"):
+        build(f).execute(["f"], inputs={"lenght": 1})
+
+
 def test_mismatch_never_prints_the_whole_value(build):
     def f(x: int) -> int:
         return 1

@@ -1,6 +1,7 @@
 # ruff: noqa: UP007, UP045 - both spellings of unions are tested
 """Linking nodes: duplicates, types of edges and inputs, cycles, validators."""
 
+import re
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NewType, Optional, Union
@@ -9,7 +10,8 @@ import pytest
 
 from hamilton import driver, lifecycle
 from hamilton._matching import edge_accepts, value_accepted
-from hamilton.errors import CycleError, EdgeTypeError
+from hamilton.errors import CycleError, DuplicateNodeError, EdgeTypeError
+from hamilton.function_modifiers import extract_fields
 from hamilton.lifecycle.base import ValidationException
 
 N = NewType("N", int)
@@ -133,6 +135,20 @@ def test_duplicate_in_two_modules_names_both_places_unless_overrides_are_allowed
     assert classic.execute(["f"])["f"].tolist() == [2]
 
 
+def test_duplicate_made_by_a_modifier_names_both_places(build):
+    @extract_fields({"part": int})
+    def whole() -> dict:
+        return {"part": 1}
+
+    def part() -> int:
+        return 2
+
+    with pytest.raises(DuplicateNodeError, match="function part more than once") as error:
+        build(whole, part)
+    for function in (whole, part):
+        assert f"{__file__}:{function.__code__.co_firstlineno}" in str(error.value)
+
+
 LOOP = """
 def a(b: int) -> int:
     return b
@@ -154,6 +170,10 @@ def test_cycle_is_named_with_files_and_can_be_cut_by_an_override(build, caplog):
     with pytest.raises(CycleError) as error:
         dr.execute(["a"], inputs={"x": 1})
     assert set(error.value.path) == {"a", "b", "c"}
+    path = error.value.path
+    assert " -> ".join([*path, path[0]]) in str(error.value)
+    for name, line in {"a": 2, "b": 5, "c": 8}.items():
+        assert re.search(rf"\b{name} \(.*:{line}\)", str(error.value))
     assert isinstance(error.value, RecursionError)
     assert isinstance(error.value, ValueError)
     assert dr.has_cycles(["a"])

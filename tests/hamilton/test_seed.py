@@ -57,7 +57,9 @@ def test_case_2_visualize_execution_needs_no_inputs(importable, tmp_path):
     drawing = dr.visualize_execution(["desired_output1", "desired_output2"], str(path), {})
     assert drawing is not None
     assert "desired_output1" in path.read_text()
-    assert len(list(tmp_path.glob("my_file.dot.*"))) + len(list(tmp_path.glob("my_file.*"))) >= 2
+    (image,) = tmp_path.glob("my_file.dot.*")
+    assert image.suffix in (".png", ".svg")  # svg where graphviz is not installed
+    assert image.stat().st_size > 100
 
 
 def test_case_3_config_is_available_at_run_time_and_disjoint_from_inputs(importable):
@@ -207,6 +209,7 @@ class CountingAdapter(HamiltonGraphAdapter):
 
 
 def test_case_11_the_four_functions_drive_execution(importable):
+    assert issubclass(HamiltonGraphAdapter, ResultMixin)
     adapter = CountingAdapter()
     dr = driver.Driver({}, importable("seed_eleven", SIMPLE), adapter=adapter)
     assert dr.execute(["desired_output2"], inputs={"a": 1}) == {"desired_output2": 4}
@@ -214,6 +217,25 @@ def test_case_11_the_four_functions_drive_execution(importable):
     assert adapter.ran[0] == ("desired_output1", int, ["a"], "STANDARD")
     with pytest.raises(ValueError, match="Type requirement mismatch"):
         dr.execute(["desired_output2"], inputs={"a": "text"})
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("h_dask", "DaskGraphAdapter"), ("h_ray", "RayGraphAdapter")]
+)
+def test_case_12_graph_adapters_of_the_experimental_package(module, name):
+    sys.modules.pop(f"hamilton.experimental.{module}", None)
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        found = importlib.import_module(f"hamilton.experimental.{module}")
+    assert callable(getattr(found, name).do_build_result)
+
+
+def test_case_12_caching_adapter_of_the_experimental_package(importable, tmp_path):
+    from hamilton.experimental.h_cache import CachingGraphAdapter
+
+    with pytest.warns(DeprecationWarning, match="with_cache"):
+        adapter = CachingGraphAdapter(str(tmp_path), base.DictResult())
+    dr = driver.Driver({"a": 1}, importable("seed_twelve", SIMPLE), adapter=adapter)
+    assert dr.execute(["desired_output1"]) == {"desired_output1": 2}
 
 
 def test_case_13_successive_runs_are_independent(importable):
@@ -228,7 +250,8 @@ def test_case_13_successive_runs_are_independent(importable):
 def test_case_14_display_all_functions(importable, tmp_path):
     dr = driver.Driver({}, importable("seed_fourteen", SIMPLE))
     assert dr.display_all_functions(str(tmp_path / "all.dot"), {}) is not None
-    assert (tmp_path / "all.dot").exists()
+    assert "desired_output2" in (tmp_path / "all.dot").read_text()
+    assert len(list(tmp_path.glob("all.dot.*"))) == 1
 
 
 def test_case_15_wrapper_class_delegates(importable):
