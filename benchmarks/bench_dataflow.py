@@ -255,7 +255,7 @@ def work_parallel(folder: Path, quick: bool) -> Figures:
     return found
 
 
-def memory_runs(module: ModuleType) -> dict[str, Callable[[], Any]]:
+def memory_runs(module: ModuleType, folder: Path) -> dict[str, Callable[[], Any]]:
     """Returns how to run the chain in each way in which the package at hand can run it."""
     import asyncio
 
@@ -281,6 +281,9 @@ def memory_runs(module: ModuleType) -> dict[str, Callable[[], Any]]:
         dr = await async_driver.Builder().with_modules(module).build()
         return await dr.execute(["f39"], inputs={})
 
+    def cached(name: str) -> Any:
+        return builder().with_cache(str(folder / name)).build()
+
     flat = builder().build()
     threads = executors.MultiThreadingExecutor(max_tasks=2)
     return {
@@ -290,6 +293,8 @@ def memory_runs(module: ModuleType) -> dict[str, Callable[[], Any]]:
         "dynamic": lambda: dynamic(executors.SynchronousLocalTaskExecutor()).execute(["f39"]),
         "dynamic, threads": lambda: dynamic(threads).execute(["f39"]),
         "async": lambda: asyncio.run(awaited()),
+        "cached": lambda: cached("c").execute(["f39"]),
+        "read back": lambda: cached("c").execute(["f39"]),
     }
 
 
@@ -302,7 +307,7 @@ def work_memory(folder: Path, quick: bool) -> Figures:
     ]
     module = loaded("\n".join(lines), folder, "memory_chain")
     found: Figures = {}
-    for mode, run in memory_runs(module).items():
+    for mode, run in memory_runs(module, folder).items():
         tracemalloc.start()
         run()
         found[f"memory {mode} [arrays]"] = tracemalloc.get_traced_memory()[1] / (1 << 23)
