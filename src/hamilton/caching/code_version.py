@@ -16,6 +16,7 @@ import sysconfig
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,15 @@ def function_version(function: Callable[..., Any], *, follow: bool = True) -> st
     """
     if not follow:
         return _own_source(function)
-    return _Tracer().version(function)
+    going_on = _GOING_ON.get()
+    if function in going_on:
+        # A constant that the function names, or a default value of it, holds the function itself.
+        return f"itself:{function.__qualname__}"
+    mark = _GOING_ON.set(going_on | {function})
+    try:
+        return _Tracer().version(function)
+    finally:
+        _GOING_ON.reset(mark)
 
 
 def node_code_version(node: Node, *, follow: bool = True) -> str:
@@ -50,6 +59,7 @@ def node_code_version(node: Node, *, follow: bool = True) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+_GOING_ON: ContextVar[frozenset[Any]] = ContextVar("functions being versioned", default=frozenset())
 _IMMUTABLE = (str, bytes, int, float, complex, tuple, frozenset, type(None), Path)
 
 # By identity: functions of equal code may differ in decorators, defaults and annotations.
@@ -291,8 +301,14 @@ def _home(module_name: str) -> tuple[str, str | None, bool]:
     if file is None:
         return top, None, top in sys.stdlib_module_names
     path = Path(file).resolve()
-    installed = any(path.is_relative_to(root) for root in _library_roots())
+    # By name too: libraries of the system or of the user may be visible in an environment.
+    installed = not _LIBRARY_FOLDERS.isdisjoint(path.parts) or any(
+        path.is_relative_to(root) for root in _library_roots()
+    )
     return top, str(path.parent), installed
+
+
+_LIBRARY_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
 @functools.cache

@@ -323,6 +323,48 @@ def test_collecting_in_a_global_list_does_not_change_the_code(tmp_path):
     assert dr.execute(["f"], inputs={"x": 1}) == {"f": 5}
 
 
+def test_a_constant_may_hold_the_function_that_names_it(tmp_path):
+    source = """
+def _plus(x, n={n}):
+    return x + n if n else TABLE[0](x, 1)
+
+TABLE = (_plus,)
+
+def f(x: int) -> int:
+    return TABLE[0](x)
+"""
+
+    def run(n):
+        module = ad_hoc_utils.module_from_source(source.format(n=n))
+        dr = driver.Builder().with_modules(module).with_cache(tmp_path).build()
+        found = dr.execute(["f"], inputs={"x": 1})["f"]
+        return found, dr.cache.logs(dr.cache.last_run_id)["f"][0].event_type.value
+
+    assert run(2) == (3, "execute_node")
+    assert run(2) == (3, "get_result")
+    assert run(0) == (2, "execute_node")
+
+
+def test_libraries_visible_from_elsewhere_are_no_part_of_the_project(tmp_path, monkeypatch):
+    library = tmp_path / "dist-packages"
+    library.mkdir()
+    monkeypatch.syspath_prepend(library)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def run(text):
+        sys.modules.pop("a_library", None)
+        importlib.invalidate_caches()
+        (library / "a_library.py").write_text(text)
+        module = ad_hoc_utils.module_from_source(
+            "from a_library import helper\n\ndef f(x: int) -> int:\n    return helper(x)\n"
+        )
+        dr = driver.Builder().with_modules(module).with_cache(tmp_path / "c").build()
+        return dr.execute(["f"], inputs={"x": 1})["f"]
+
+    assert run("def helper(x):\n    return x\n") == 1
+    assert run("def helper(x):\n    return x + 100\n") == 1
+
+
 def test_helpers_can_be_left_out_of_the_version(tmp_path):
     module = ad_hoc_utils.module_from_source(
         "def _helper(x):\n    return x\n\ndef f(x: int) -> int:\n    return _helper(x)\n"
