@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, ParamSpec, TypeVar, cast
 
 from hamilton.errors import close_names
 
@@ -30,18 +30,26 @@ def names_keywords(method: Callable[P, R], further: Iterable[str] = ()) -> Calla
     # Names that begin with an underscore are taken, but not offered.
     known = frozenset(named).union(further)
 
+    offered = sorted(n for n in known if n not in named[:1] and not n.startswith("_"))
+
+    def refuse(unknown: str) -> None:
+        raise TypeError(
+            f"{method.__name__}() got an unexpected keyword argument {unknown!r}. "
+            f"{_hint(unknown, offered)}"
+        )
+
     @functools.wraps(method)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         if kwargs and not known.issuperset(kwargs):
-            unknown = next(name for name in kwargs if name not in known)
-            offered = sorted(n for n in known if n not in named[:1] and not n.startswith("_"))
-            raise TypeError(
-                f"{method.__name__}() got an unexpected keyword argument {unknown!r}. "
-                f"{_hint(unknown, offered)}"
-            )
+            refuse(next(name for name in kwargs if name not in known))
         return method(*args, **kwargs)
 
-    return checked
+    @functools.wraps(method)
+    async def checked_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+        # A coroutine function stays one for whoever asks.
+        return await cast("Awaitable[Any]", checked(*args, **kwargs))
+
+    return cast("Callable[P, R]", checked_async) if inspect.iscoroutinefunction(method) else checked
 
 
 def _hint(unknown: str, offered: list[str]) -> str:

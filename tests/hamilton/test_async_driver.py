@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import inspect
 
 import pandas as pd
 import pytest
@@ -150,6 +151,14 @@ def test_classic_constructor_builds_frames_and_takes_builders(module):
 def test_builder_refuses_graph_adapters(module):
     with pytest.raises(ValueError, match=r"with_adapter\(\) is not supported for the async driver"):
         async_driver.Builder().with_adapter(base.DefaultAdapter())
+
+
+def test_methods_are_coroutine_functions_that_name_the_right_keyword(module):
+    for method in ("execute", "raw_execute", "materialize"):
+        assert inspect.iscoroutinefunction(getattr(async_driver.AsyncDriver, method))
+    dr = async_driver.Builder().with_modules(module).build_without_init()
+    with pytest.raises(TypeError, match="Did you mean 'inputs'"):
+        run(dr.execute(["a"], input={}))
 
 
 def test_display_graph_is_refused(module):
