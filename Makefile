@@ -47,12 +47,14 @@ $(VENV)/pandas-for-spark: | $(VENV)/.test-ready
 	$(BIN)/python -m pip install --quiet --no-deps --target $@.part 'pandas<3'
 	mv $@.part $@
 
+KOALAS := tests/hamilton/plugins/test_spark_koalas.py
+
 test-koalas: $(VENV)/pandas-for-spark
-	PYTHONPATH=$< $(BIN)/python -m pytest tests/hamilton/plugins/test_spark_koalas.py
+	PYTHONPATH=$< $(BIN)/python -m pytest $(KOALAS)
 
 # pytest comes last, so that its closing line is the last thing printed.
 test: lint typecheck imports test-koalas
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KOALAS)
 
 bench: $(VENV)/.test-ready
 	$(BIN)/python benchmarks/run.py

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hamilton import ad_hoc_utils, driver, registry
+from hamilton import ad_hoc_utils, base, driver, registry
 from hamilton.errors import CycleError, DefinitionError, EdgeTypeError
 from hamilton.function_modifiers import extract_columns, load_from, source, value
 from hamilton.function_modifiers.base import InvalidDecoratorException
@@ -474,3 +474,14 @@ class TestExtension:
         assert facts["column_names"] == ["a", "b"]
         assert facts["datatypes"] == ["string", "string"]
         assert metadata["file_metadata"]["size"] == 8
+
+
+def test_a_pandas_that_does_not_go_with_sparks_is_named():
+    try:
+        import pyspark.pandas  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip(f"pandas {pd.__version__} goes with pyspark.pandas")
+    with pytest.raises(ImportError, match=r"pip install 'pandas<3'"):
+        h_spark.SparkKoalasGraphAdapter(None, base.PandasDataFrameResult(), "spend")

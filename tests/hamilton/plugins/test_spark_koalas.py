@@ -108,10 +108,3 @@ def test_the_extension_knows_frames_and_series(ps, frame):
     assert registry.get_column(frame, "signups").to_pandas().tolist() == [1, 4, 6]
     filled = registry.fill_with_scalar(frame.copy(), "one", 1)
     assert filled["one"].to_pandas().tolist() == [1, 1, 1]
-
-
-def test_an_unfit_pandas_is_named():
-    if imported()[0] is not None:
-        pytest.skip(f"pandas {pd.__version__} goes with pyspark.pandas")
-    with pytest.raises(ImportError, match=r"pip install 'pandas<3'"):
-        h_spark.SparkKoalasGraphAdapter(None, base.PandasDataFrameResult(), "spend")
