@@ -1,0 +1,136 @@
+"""What a command on tasks asks for, checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flexlock.config.resolving import pin
+from flexlock.config.secrets import mask_secrets
+from flexlock.errors import ConfigError
+from flexlock.target import Target
+from flexlock.tasks.cluster.jobs import SCHEDULERS
+from flexlock.tasks.cluster.settings import Settings
+from flexlock.tasks.container import Container, image_text, read_container
+from flexlock.tasks.model import Task, TaskOptions
+from flexlock.tasks.placing import place_tasks
+from flexlock.tasks.plan import Plan, make_plan, read_plan
+from flexlock.tasks.queue.interface import TaskQueue
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from flexlock.lock.record import RunLock
+
+__all__ = ["SWEEP_KEY", "Sweep", "plan_of", "prepare"]
+
+SWEEP_KEY = "sweep"
+"""Top-level key of a sweep's sheet: how many tasks it has."""
+
+_DEFAULT_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a command was asked for."""
+
+    target: Target
+    function: Callable[..., Any] | None
+    base: DictConfig
+    tasks: Sequence[Task]
+    directories: Sequence[Path]
+    options: TaskOptions
+    sheet: RunLock | None
+    root: Path
+    settings: Settings | None
+    container: Container | None
+    max_attempts: int
+    sources: Sequence[Path]
+
+    @property
+    def backend(self) -> str:
+        """Where the workers run."""
+        if self.settings is not None:
+            return "slurm" if self.options.slurm_config is not None else "pbs"
+        is_inline = self.options.n_jobs == 1 and self.container is None
+        return "inline" if is_inline else "local"
+
+
+def prepare(
+    target: Target | Callable[..., Any],
+    base: DictConfig,
+    tasks: Sequence[Task],
+    options: TaskOptions,
+    lock: RunLock | None,
+    root: Path,
+    sources: Sequence[Path],
+) -> Sweep:
+    """Check everything that can be checked before the first write."""
+    _refuse_secrets(tasks)
+    pinned = pin(base, frozenset(key for task in tasks for key in task.values))
+    settings = _settings(options)
+    container = None if options.container is None else read_container(options.container)
+    if container is not None and settings is not None:
+        message = "A container is for local workers; a cluster's belongs into its settings."
+        raise ConfigError(message, hint="Write container: into the settings file.")
+    if container is not None and lock is not None and lock.env is not None:
+        lock = replace(lock, env=replace(lock.env, container=image_text(container)))
+    attempts = options.max_attempts
+    if attempts is None and settings is not None:
+        attempts = settings.max_attempts
+    return Sweep(
+        target=target if isinstance(target, Target) else Target.of(target),
+        function=None if isinstance(target, Target) else target,
+        base=base,
+        tasks=tasks,
+        directories=place_tasks(pinned, tasks, root),
+        options=options,
+        sheet=_sweep_sheet(lock, tasks),
+        root=root,
+        settings=settings,
+        container=container,
+        max_attempts=attempts or _DEFAULT_ATTEMPTS,
+        sources=tuple(sources),
+    )
+
+
+def _settings(options: TaskOptions) -> Settings | None:
+    for name, source in (("slurm", options.slurm_config), ("pbs", options.pbs_config)):
+        if source is not None:
+            return SCHEDULERS[name].read_settings(source)
+    return None
+
+
+def _refuse_secrets(tasks: Sequence[Task]) -> None:
+    """Refuse secrets as tasks: their values are names of directories and are kept in the queue."""
+    for task in tasks:
+        for key, value in task.values.items():
+            last = key.rpartition(".")[2]
+            if value is not None and mask_secrets({last: value}) != {last: value}:
+                message = f"The key {key!r} is a secret, which cannot be what tasks differ in."
+                raise ConfigError(message, hint="Use another key, or variables of the environment.")
+
+
+def _sweep_sheet(lock: RunLock | None, tasks: Sequence[Task]) -> RunLock | None:
+    if lock is None:
+        return None
+    return replace(lock, extra={**lock.extra, SWEEP_KEY: {"tasks": len(tasks)}})
+
+
+def plan_of(sweep: Sweep, queue: TaskQueue) -> tuple[Plan, str]:
+    """Return the plan of the command; one that the queue has keeps its times and numbers."""
+    open_keys = frozenset(key for task in sweep.tasks for key in task.values)
+    plan, secret = make_plan(
+        sweep.target,
+        sweep.function,
+        pin(sweep.base, open_keys),
+        written=sweep.base,
+        lock=sweep.sheet,
+        save_dir=str(sweep.root),
+        stop_on_error=sweep.options.stop_on_error,
+        max_attempts=sweep.max_attempts,
+    )
+    known = read_plan(queue, plan.id)
+    return (plan if known is None else replace(plan, base=known.base)), secret

@@ -1,0 +1,300 @@
+"""A worker: takes tasks from a queue until none is left. Local, Slurm and PBS workers are equal.
+
+    python -m flexlock.tasks.worker QUEUE --plan ID [--backend slurm] [--name NAME]
+
+While a task runs the worker does nothing else: it has no thread, and the queue is closed. A process
+beside it keeps up its lease (`heartbeat`), unless whoever started it does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import get_args
+
+from flexlock.cli.reporting import say
+from flexlock.code.drift import code_drift
+from flexlock.environment import environment
+from flexlock.errors import CodeError, FlexLockError, TaskError
+from flexlock.lock.record import RunLock
+from flexlock.run.owner import this_process
+from flexlock.tasks.heartbeat import heartbeat
+from flexlock.tasks.liveness import lease_s
+from flexlock.tasks.model import Backend
+from flexlock.tasks.output import worker_log
+from flexlock.tasks.plan import Plan, read_plan
+from flexlock.tasks.queue.interface import TaskQueue
+from flexlock.tasks.queue.opening import find_queue
+from flexlock.tasks.queue.records import Claim, Outcome, Settlement, WorkerRow
+from flexlock.tasks.running import run_claim
+from flexlock.tasks.sheets import Workplace, sweep_sheet
+from flexlock.tasks.stopping import StopRequest, worker_signals
+
+__all__ = ["CANNOT_WORK", "WorkSummary", "main", "work"]
+
+CANNOT_WORK = 4
+"""Exit status of a worker that could not load the function or the config."""
+
+_BATCH_S = 0.25
+_MAX_BATCH = 64
+_HAND_IN_S = 0.5
+
+
+@dataclass(slots=True)
+class WorkSummary:
+    """How many tasks a worker ended, and in which way."""
+
+    tell: Callable[[Claim, Outcome], None] | None = None
+    done: int = 0
+    failed: int = 0
+    interrupted: int = 0
+
+    def count(self, claim: Claim, outcome: Outcome) -> None:
+        """Add one outcome."""
+        if self.tell is not None:
+            self.tell(claim, outcome)
+        if outcome.state == "done":
+            self.done += 1
+        elif outcome.state == "failed":
+            self.failed += 1
+        else:
+            self.interrupted += 1
+
+
+def work(
+    queue: TaskQueue,
+    plan: Plan,
+    place: Workplace,
+    *,
+    stop: StopRequest | None = None,
+    parent: int | None = None,
+    max_batch: int = _MAX_BATCH,
+    tell: Callable[[Claim, Outcome], None] | None = None,
+) -> WorkSummary:
+    """Run tasks of a plan until none is pending, and hand in their outcomes.
+
+    Tasks that take no time are taken many at once: so many as the last ones say will run for about
+    a quarter of a second.
+
+    Args:
+        queue: Where tasks come from.
+        plan: What they run.
+        place: What they need.
+        stop: Asks to stop after the task at hand.
+        parent: The process that must live for the worker to go on.
+        max_batch: How many tasks to take at once at most.
+        tell: Called after each task.
+    """
+    stop = stop if stop is not None else StopRequest()
+    summary = WorkSummary(tell)
+    outcomes: list[Outcome] = []
+    limit, lease = 1, lease_s()
+    while True:
+        wanted = 0 if stop or _is_orphan(parent) else limit
+        claims = queue.exchange(place.worker, plan.id, outcomes, limit=wanted, lease_s=lease)
+        if not claims:
+            return summary
+        began = time.monotonic()
+        outcomes = _run_batch(queue, plan, place, claims, stop, summary)
+        spent = time.monotonic() - began
+        each = spent / max(len(claims), 1)
+        limit = max(1, min(max_batch, 2 * len(claims), int(_BATCH_S / max(each, 1e-6))))
+
+
+def _run_batch(
+    queue: TaskQueue,
+    plan: Plan,
+    place: Workplace,
+    claims: Sequence[Claim],
+    stop: StopRequest,
+    summary: WorkSummary,
+) -> list[Outcome]:
+    """Run claimed tasks in turn; return the outcomes that are not handed in yet."""
+    outcomes: list[Outcome] = []
+    checked = time.monotonic()
+    held = {claim.id for claim in claims}
+    for position, claim in enumerate(claims):
+        if time.monotonic() - checked > _HAND_IN_S:
+            # What is not begun may have been given to another worker meanwhile.
+            queue.exchange(place.worker, plan.id, outcomes, lease_s=lease_s())
+            outcomes, held = [], queue.renew(place.worker, lease_s())
+            checked = time.monotonic()
+        if claim.id not in held:
+            continue
+        queue.close()
+        outcome = run_claim(claim, place)
+        summary.count(claim, outcome)
+        if outcome.state == "interrupted":
+            _hand_back(queue, plan, place, claim, outcome)
+            stop.signal_name = stop.signal_name or outcome.reason.rpartition(" ")[2]
+        else:
+            outcomes.append(outcome)
+        if outcome.state == "failed" and plan.stop_on_error:
+            queue.write_note("stop", f"task {claim.name} failed")
+        if stop or (outcome.state == "failed" and plan.stop_on_error):
+            queue.release(place.worker, [rest.id for rest in claims[position + 1 :]])
+            break
+    return outcomes
+
+
+def _hand_back(
+    queue: TaskQueue, plan: Plan, place: Workplace, claim: Claim, outcome: Outcome
+) -> None:
+    """Hand in an interrupted task; another worker gets it unless the sweep was stopped."""
+    is_stopped = place.inline or queue.read_note("stop") is not None
+    again = claim.tries < plan.max_attempts and not is_stopped
+    settlement = Settlement(claim.id, place.worker, claim.attempt, outcome, again=again)
+    queue.settle([settlement])
+
+
+def _is_orphan(parent: int | None) -> bool:
+    return parent is not None and os.getppid() != parent
+
+
+# --- the program --------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a worker; return its exit status: 1 when a task of its own failed."""
+    options = _arguments(argv)
+    with worker_signals() as stop:
+        try:
+            return _main(options, stop)
+        except FlexLockError as error:
+            say(str(error))
+        except Exception:  # noqa: BLE001 - the outermost loop of a worker
+            traceback.print_exc()
+    return CANNOT_WORK
+
+
+def _main(options: argparse.Namespace, stop: StopRequest) -> int:
+    queue = find_queue(options.queue)
+    row = _row(options.name, options.backend)
+    queue.begin_worker(row)
+    beat = None
+    try:
+        plan = _plan(queue, options.plan)
+        # A controller that watches the process renews its lease as well.
+        if options.parent is None:
+            beat = heartbeat(queue.path, row.name, lease_s())
+        place = _workplace(plan, queue, row)
+        summary = work(
+            queue, plan, place, stop=stop, parent=options.parent, max_batch=_max_batch(row)
+        )
+        note_drift(queue, place)
+    except BaseException as error:
+        with suppress(FlexLockError):
+            queue.end_worker(row.name, f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        if beat is not None:
+            beat.terminate()
+            beat.wait()
+    queue.end_worker(row.name)
+    queue.close()
+    remove_empty_log(queue.path.parent, row.name)
+    return 1 if summary.failed or summary.interrupted else 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flexlock.tasks.worker", description=__doc__)
+    parser.add_argument("queue", type=Path)
+    parser.add_argument("--plan")
+    parser.add_argument("--name")
+    parser.add_argument("--backend", choices=get_args(Backend), default="local")
+    parser.add_argument("--parent", type=int, help="stop when this process is no longer the parent")
+    return parser.parse_args(argv)
+
+
+def _plan(queue: TaskQueue, plan_id: str | None) -> Plan:
+    plan = read_plan(queue, plan_id or queue.read_note("plan") or "")
+    if plan is None:
+        message = f"The task queue {str(queue.path)!r} does not have the plan {plan_id!r}."
+        raise TaskError(message, hint="Repeat the command that made the tasks.")
+    return plan
+
+
+def _row(name: str | None, backend: Backend) -> WorkerRow:
+    job = job_id(backend, os.environ)
+    restart = os.environ.get("SLURM_RESTART_COUNT", "0") if backend == "slurm" else "0"
+    default = f"{backend}-{job or f'{socket.gethostname()}-{os.getpid()}'}"
+    suffix = "" if restart == "0" else f"-restart{restart}"
+    until = time.time() + lease_s()
+    return WorkerRow(name or f"{default}{suffix}", backend, this_process(), job, until)
+
+
+def job_id(backend: Backend, environ: Mapping[str, str]) -> str | None:
+    """Return the job, or the element of an array, that this process is."""
+    if backend == "slurm":
+        array = environ.get("SLURM_ARRAY_JOB_ID")
+        if array:
+            return f"{array}_{environ.get('SLURM_ARRAY_TASK_ID', '')}"
+        return environ.get("SLURM_JOB_ID")
+    return environ.get("PBS_JOBID") if backend == "pbs" else None
+
+
+def _max_batch(row: WorkerRow) -> int:
+    """Return how many tasks to take at once: on a cluster tasks are rarely short."""
+    text = os.environ.get("FLEXLOCK_CLAIM_BATCH", "")
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    return 1 if row.backend in ("slurm", "pbs") else _MAX_BATCH
+
+
+def _workplace(plan: Plan, queue: TaskQueue, row: WorkerRow) -> Workplace:
+    root = queue.path.parent
+    written = Path(plan.workdir, plan.save_dir)
+    if written.resolve() == root.resolve():
+        os.chdir(plan.workdir)
+        root = Path(plan.save_dir)
+    sheet = None if plan.parent is None else sweep_sheet(queue.path.parent, plan.parent)
+    function = plan.load_function()
+    place = Workplace(row.name, function, plan.load_base(), root, queue.path, plan.id, sheet)
+    if sheet is not None:
+        place.env = environment() if _is_elsewhere(row) else None
+        place.drift = find_drift(sheet)
+    return place
+
+
+def remove_empty_log(root: Path, worker: str) -> None:
+    """Remove the log of a worker's own output, when there was none."""
+    log = worker_log(root, worker)
+    with suppress(OSError):
+        if log.stat().st_size == 0:
+            log.unlink()
+            log.parent.rmdir()
+
+
+def note_drift(queue: TaskQueue, place: Workplace) -> None:
+    """Leave a note in the queue when loaded code is not what was recorded."""
+    drift = place.drift or ({} if place.sheet is None else find_drift(place.sheet))
+    if drift:
+        queue.write_note(f"drift:{place.worker}", json.dumps(drift))
+
+
+def _is_elsewhere(row: WorkerRow) -> bool:
+    """Whether the worker may run on another machine, or in a container."""
+    return row.backend in ("slurm", "pbs") or "FLEXLOCK_CONTAINER" in os.environ
+
+
+def find_drift(sheet: RunLock) -> Mapping[str, tuple[str, ...]]:
+    """Return the loaded files that were edited after the sheet was written, by repository."""
+    since_ns = int(datetime.fromisoformat(sheet.timestamp).timestamp() * 1e9)
+    try:
+        return code_drift(sheet.repos, since_ns=since_ns)
+    except CodeError:  # no git on this node: nothing can be compared
+        return {}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""``flexlock status``, ``export`` and ``worker`` on the queue of a sweep, and ordered stages."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from flexlock.cli.program import main
+from flexlock.run import run_status
+from flexlock.tasks.commands import sweep_status
+from sweeps import Sweep, until
+
+SCRIPT = """
+import time
+from pathlib import Path
+from flexlock.cli.decorator import clicfg
+
+class Config:
+    param = 1
+    save_dir = "out"
+
+@clicfg(config_class=Config)
+def main(cfg):
+    if cfg.param == 2:
+        raise ValueError("two is bad")
+    if cfg.param == 3:
+        Path("begun").touch()
+        until = time.monotonic() + 30
+        while not Path("go").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+    return {"loss": 1 / cfg.param, "names": ["a"]}
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    monkeypatch.chdir(tmp_path)
+    made = Sweep(tmp_path)
+    made.write(SCRIPT, 4)
+    return made
+
+
+def test_status_follows_a_sweep_from_running_to_lost_to_done(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = sweep.start("-q")
+    until(lambda: (sweep.folder / "begun").exists())
+    assert run_status(sweep.root / "param=3").name == "running"
+    assert main(["status", "out"]) == 1
+    shown = capsys.readouterr().out
+    assert "out: 4 tasks: 1 done, 1 failed, 1 running, 1 pending" in shown
+    assert "param=3 running for" in shown
+    assert "param=2 failed: raised ValueError: two is bad" in shown
+    process.kill()
+    process.communicate()
+    assert run_status(sweep.root / "param=3").name == "lost"
+    assert main(["status", "out", "--state", "lost"]) == 1
+    assert "param=3 lost: process" in capsys.readouterr().out
+    (sweep.folder / "go").touch()
+    sweep.run("-q")
+    assert main(["status", "out/run.lock.tasks.db", "--all"]) == 1
+    shown = capsys.readouterr().out
+    assert "4 tasks: 3 done, 1 failed" in shown
+    assert "param=4 done" in shown
+    assert main(["status", "out", "--failed", "--json"]) == 1
+    (told,) = json.loads(capsys.readouterr().out)["sweeps"]
+    assert told["counts"] == {"done": 3, "failed": 1}
+    assert [row["name"] for row in told["tasks"]] == ["param=2"]
+
+
+def test_watching_ends_when_the_tasks_have(sweep: Sweep) -> None:
+    (sweep.folder / "go").touch()
+    process = sweep.start("-q")
+    until(lambda: sweep.root.exists() and sweep.rows())
+    command = [sys.executable, "-m", "flexlock", "status", "out", "--watch", "--interval", "0.1"]
+    watched = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    process.communicate()
+    assert "4 tasks: " in watched.stdout
+    assert watched.returncode in (0, 1)
+
+
+def test_export_writes_csv_json_and_parquet(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sweep.folder / "go").touch()
+    sweep.run("-q")
+    assert main(["export", "out", "t.csv"]) == 0
+    assert main(["export", "out", "t.json", "--state", "done"]) == 0
+    assert main(["export", "out", "t.parquet", "--json"]) == 0
+    with (sweep.folder / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["done", "failed", "done", "done"]
+    assert rows[1]["error"] == "two is bad"
+    assert rows[3]["result.loss"] == "0.25"
+    assert rows[3]["result.names"] == '["a"]'
+    told = json.loads((sweep.folder / "t.json").read_text())
+    assert [row["values.param"] for row in told] == [1, 3, 4]
+    table = pyarrow.parquet.read_table(sweep.folder / "t.parquet")
+    assert table.column("result.loss").to_pylist() == [1.0, None, 1 / 3, 0.25]
+    assert '"tasks": 4' in capsys.readouterr().out
+
+
+def test_commands_refuse_what_is_not_there(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, status in (
+        (["export", "nowhere", "t.csv"], 1),
+        (["worker", "nowhere"], 1),
+        (["worker", "nowhere", "--n_jobs", "0"], 2),
+        (["export", "nowhere", "t.csv", "--state", "x"], 2),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        assert end.value.code == status
+    assert "no task queue at 'nowhere'" in capsys.readouterr().err
+    (sweep.folder / "go").touch()
+    sweep.run("-q")
+    with pytest.raises(SystemExit) as end:
+        main(["export", "out", "t.xls"])
+    assert end.value.code == 2
+
+
+def test_workers_go_on_for_a_command_that_is_gone(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = sweep.start("-q")
+    until(lambda: (sweep.folder / "begun").exists())
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    (sweep.folder / "go").touch()
+    assert main(["worker", "out", "--n_jobs", "1", "-q"]) == 1
+    assert sweep.states() == ["done", "failed", "done", "done"]
+    assert "3 done, 1 failed" in capsys.readouterr().err
+    assert sweep_status(sweep.root).counts == {"done": 3, "failed": 1}
+
+
+STEPS = """
+from pathlib import Path
+
+def prepare(n: int = 1, save_dir: str = "out/prepare"):
+    Path(save_dir, "data.txt").write_text("x" * n)
+
+def fit(source: str = "", rate: float = 0.1, save_dir: str = "out/fit"):
+    if rate > 1:
+        raise ValueError("too fast")
+    return len(Path(source).read_text()) * rate
+"""
+
+STAGES = """
+root: out
+prepare:
+  _target_: steps.prepare
+  n: 4
+  save_dir: ${root}/prepare
+fit:
+  _target_: steps.fit
+  source: ${prepare.save_dir}/data.txt
+  save_dir: ${root}/fit
+fast:
+  _target_: steps.fit
+  rate: 2
+  save_dir: ${root}/fast
+"""
+
+
+@pytest.fixture
+def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    name = f"steps_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(STEPS)
+    (tmp_path / "conf.yml").write_text(STAGES.replace("steps.", f"{name}."))
+    return tmp_path
+
+
+def run_stages(*words: str) -> int:
+    try:
+        return main(["run", "-c", "conf.yml", *words])
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def test_stages_run_in_their_order(stages: Path) -> None:
+    assert run_stages("-s", "prepare", "fit") == 0
+    assert run_status(stages / "out/prepare").name == "complete"
+    assert run_status(stages / "out/fit").name == "complete"
+
+
+def test_a_failed_stage_is_the_last(stages: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="too fast"):
+        run_stages("-s", "prepare", "-s", "fast", "fit")
+    assert "stage fast did not succeed, so fit did not run" in capsys.readouterr().err
+    assert not (stages / "out/fit").exists()
+
+
+def test_stages_with_tasks_wait_for_all_tasks(
+    stages: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_stages("-s", "prepare") == 0
+    (stages / "rates.txt").write_text("0.5\n2\n")
+    words = ["--tasks", "rates.txt", "--task_to", "rate"]
+    assert run_stages("-s", "fit", "fast", *words) == 1
+    assert "stage fit did not succeed, so fast did not run" in capsys.readouterr().err
+    assert run_status(stages / "out/fit/rate=0.5").name == "complete"
+
+
+def test_stages_without_a_function_or_a_name_are_refused(
+    stages: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_stages("-s", "prepare", "nothing") == 2
+    assert "which function the stage 'nothing' is" in capsys.readouterr().err
+    assert run_stages("-s") == 2
+    assert not (stages / "out").exists()
