@@ -1,0 +1,21 @@
+"""The command line: of decorated scripts (`clicfg`) and of the ``flexlock`` command.
+
+* ``decorator`` is `clicfg`; ``entry`` is what it knows of a function; ``invocation`` decides
+  whether a call reads the command line; ``options`` reads it, ``help_text`` explains it.
+* ``dispatch`` makes a ``calls.Call`` of both, which ``single`` runs once or ``many`` for tasks.
+* ``program`` is the ``flexlock`` command, one module of ``commands`` for each subcommand.
+* ``reporting`` writes the few lines that people see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the ``flexlock`` command and return its exit status."""
+    from flexlock.cli.program import main as run
+
+    return run(argv)

@@ -1,0 +1,1 @@
+"""Subcommands of ``flexlock``, one module each, see `flexlock.cli.program`."""
