@@ -35,7 +35,7 @@ from .types import storage_type
 PATIENCE_S = 120.0
 """How long a writer waits for the others, in seconds."""
 
-_OF_PARENTS: list[sa.Engine] = []
+_OF_PARENTS: list[sa.Pool] = []
 """Pools that a fork brought along, kept so that nothing closes their connections."""
 
 _CONTENTION = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -104,11 +104,14 @@ class SqliteStorage:
 
     @property
     def engine(self) -> sa.Engine:
-        """The pool of connections; a new one in a process that was forked off."""
+        """The pool of connections; a process that was forked off gets its own.
+
+        What was compiled before the fork is kept.
+        """
         if self._pid != os.getpid():
             # Connections and locks of the parent must be neither used nor closed here.
-            _OF_PARENTS.append(self._engine)
-            self._engine = self._make_engine()
+            _OF_PARENTS.append(self._engine.pool)
+            self._engine.dispose(close=False)
             self._lock = threading.Lock()
             self._pid = os.getpid()
         return self._engine
