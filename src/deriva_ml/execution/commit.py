@@ -92,12 +92,10 @@ def finish_commit(run: Run) -> bool:
     if token is None or run.dry_run or leased(run.session, token) is None:
         return False
     waiting = [o for o in run.journal.outputs() if o.status != "uploaded" and o.content]
-    names = {object_name(o): o for o in waiting}
-    urls = {run.session.catalog.objects.stat(n).url: n for n in names}
-    known = _rids_by_url(run, [(names[n], u) for u, n in urls.items()])
-    _committed(
-        run, {names[n].token: known[names[n].schema, names[n].table, u] for u, n in urls.items()}
-    )
+    names = {o.token: object_name(o) for o in waiting}  # equal files may have one name
+    urls = {n: run.session.catalog.objects.stat(n).url for n in set(names.values())}
+    known = _rids_by_url(run, [(o, urls[names[o.token]]) for o in waiting])
+    _committed(run, {o.token: known[o.schema, o.table, urls[names[o.token]]] for o in waiting})
     return True
 
 
