@@ -18,6 +18,7 @@ from deriva_catalog.interface import Catalog, Row
 from deriva_catalog.model.elements import Table
 from deriva_ml.dataset.collection import Datasets
 from deriva_ml.dataset.members import MemberRids
+from deriva_ml.execution.calls import once_in
 from deriva_ml.feature.collection import Features
 from deriva_ml.model.catalog import DerivaModel
 
@@ -164,7 +165,7 @@ class DerivaML(RunMethods):
     @cached_property
     def datasets(self) -> Datasets:
         """Datasets, their members and versions."""
-        return Datasets(self.session, self.vocabularies)
+        return Datasets(self.session, self.vocabularies, once_in(self.session.identity))
 
     # --- the connection --------------------------------------------------------------
 

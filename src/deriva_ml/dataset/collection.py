@@ -6,32 +6,33 @@ versions that it leads to, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
-from deriva_ml.core.definitions import AssociationTableDef, MLVocab, VersionPart
+from deriva_ml.core.calls import Once, fingerprint_of_rids, untracked
+from deriva_ml.core.definitions import MLVocab, VersionPart
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
     DerivaMLDatasetNotFound,
-    DerivaMLValidationError,
     some_of,
     translated,
 )
 from deriva_ml.core.provenance import producer
-from deriva_ml.core.query import any_of, attributes, entities, equals, name_of, path_of
+from deriva_ml.core.query import attributes, entities, equals, name_of
 from deriva_ml.core.rids import check_rid
 from deriva_ml.core.session import Session
 from deriva_ml.core.sort import SortSpec, resolve_sort
 from deriva_ml.core.vocabulary import Vocabularies
 
-from .elements import element_types
+from .elements import Element, element_types, register_element_type
 from .history import FIRST_VERSION, DatasetHistory, Versions
 from .members import MemberRids, Members
-from .nesting import ancestors, children, descendants, parents
+from .nesting import ancestors, children, descendants, outside_parents, parents
 from .reach import reach
 from .spec import DatasetSpec
+from .types import insert_types, remove_type, types_of
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
@@ -45,11 +46,21 @@ __all__ = ["Datasets"]
 
 
 class Datasets:
-    """The datasets of a catalog, or of one snapshot of it."""
+    """The datasets of a catalog, or of one snapshot of it.
 
-    def __init__(self, session: Session, vocabularies: Vocabularies) -> None:
+    Args:
+        session: The catalog.
+        vocabularies: Its vocabularies.
+        once: Tells which calls of an execution took place before it was interrupted; those are
+            not carried out again, and return what they returned.
+    """
+
+    def __init__(
+        self, session: Session, vocabularies: Vocabularies, once: Once = untracked
+    ) -> None:
         self.session = session
         self._vocabularies = vocabularies
+        self._once = once
         self._members = Members(session)
         self._versions = Versions(session)
 
@@ -153,14 +164,30 @@ class Datasets:
         label = FIRST_VERSION if version is None else DatasetVersion.of(version)
         names = self._type_names(dataset_types)
         elements = self._members.by_element(members)
+        about = {
+            "dataset_types": sorted(names),
+            "description": description,
+            "version": str(label),
+            "members": _told(elements),
+        }
+        call = self._once(execution_rid, "create_dataset", about)
+        if call.rid is not None:
+            self.require(call.rid)
+            return Dataset(self, call.rid, description, execution_rid)
         with self._members.naming_unknown(elements), self.session.transaction() as transaction:
             execution = producer(self.session, execution_rid)
-            row = {"Description": description, "Deleted": False}
-            rid = self.session.catalog.insert(name_of(self.session.ml("Dataset")), [row])[0]["RID"]
-            self._insert_types(rid, names)
+            rid = self._insert(description, call.take(self.session))
+            insert_types(self.session, rid, names)
             self._members.add(rid, elements, strict=True)
             self._versions.begin([rid], label, execution, transaction.snaptime)
         return Dataset(self, rid, description, execution)
+
+    def _insert(self, description: str, rid: str | None) -> str:
+        """Insert the row of a dataset, with a RID that was leased for it, if one was."""
+        row = {"RID": rid, "Description": description, "Deleted": False}
+        given = () if rid is None else ("RID",)
+        table = name_of(self.session.ml("Dataset"))
+        return str(self.session.catalog.insert(table, [row], nondefaults=given)[0]["RID"])
 
     @translated()
     def delete(self, rid: str, recurse: bool = False) -> None:
@@ -173,7 +200,7 @@ class Datasets:
         with self.session.transaction():
             self.require(rid)
             doomed = [rid, *(descendants(self.session, rid) if recurse else ())]
-            if outside := self._outside_parents(doomed):
+            if outside := outside_parents(self.session, doomed):
                 raise DerivaMLDataError(
                     f"Dataset {rid!r} cannot be deleted: it is nested in {some_of(outside)}. "
                     "Remove it from there first with delete_dataset_members()."
@@ -181,15 +208,6 @@ class Datasets:
             rows = [{"RID": r, "Deleted": True} for r in doomed]
             table = name_of(self.session.ml("Dataset"))
             self.session.catalog.update(table, rows, targets=("Deleted",))
-
-    def _outside_parents(self, doomed: list[str]) -> list[str]:
-        """Datasets that contain one of `doomed` and are to stay."""
-        above = [p for p in parents(self.session, doomed) if p not in doomed]
-        if not above:
-            return []
-        alive = (any_of("RID", above), equals("Deleted", "false"))
-        query = attributes(self.session.ml("Dataset"), ("RID",), *alive, sort=("RID",))
-        return [row["RID"] for row in self.session.fetch(query)]
 
     @translated()
     def describe(self, rid: str, description: str) -> None:
@@ -200,14 +218,40 @@ class Datasets:
             table = name_of(self.session.ml("Dataset"))
             self.session.catalog.update(table, [row], targets=("Description",))
 
+    def _change(
+        self,
+        name: str,
+        rid: str,
+        about: Mapping[str, Any],
+        execution_rid: str | None,
+        change: Callable[[], str],
+    ) -> None:
+        """A change of a dataset, which ends in one new version.
+
+        Args:
+            name: The method that was called.
+            rid: The dataset.
+            about: Its other arguments, as JSON values.
+            execution_rid: The execution that the change is attributed to.
+            change: Makes the change and says what it was; an empty text: there was none.
+        """
+        call = self._once(execution_rid, name, {"dataset": rid, **about})
+        if call.done:
+            return
+        with self.session.transaction() as transaction:
+            self.require(rid)
+            text = change()
+            if text:
+                call.take(self.session)
+                execution = producer(self.session, execution_rid)
+                self._versions.changed(rid, text, execution, transaction.snaptime)
+
     # --- types -----------------------------------------------------------------------
 
     @translated()
     def types(self, rid: str) -> list[str]:
         """The types of a dataset in alphabetical order."""
-        table = self.session.ml("Dataset_Dataset_Type")
-        query = attributes(table, ("Dataset_Type",), equals("Dataset", rid), sort=("Dataset_Type",))
-        return [row["Dataset_Type"] for row in self.session.fetch(query)]
+        return types_of(self.session, rid)
 
     @translated()
     def add_types(
@@ -219,15 +263,15 @@ class Datasets:
             DerivaMLInvalidTerm: One is not a term of `Dataset_Type`.
         """
         names = self._type_names(types)
-        with self.session.transaction() as transaction:
-            self.require(rid)
-            present = set(self.types(rid))
+
+        def add() -> str:
+            present = set(types_of(self.session, rid))
             new = [n for n in names if n not in present]
-            if new:
-                self._insert_types(rid, new)
-                text = f"Added the dataset types {', '.join(new)}."
-                execution = producer(self.session, execution_rid)
-                self._versions.changed(rid, text, execution, transaction.snaptime)
+            insert_types(self.session, rid, new)
+            return f"Added the dataset types {', '.join(new)}." if new else ""
+
+        about = {"dataset_types": sorted(names)}
+        self._change("add_dataset_types", rid, about, execution_rid, add)
 
     @translated()
     def remove_type(self, rid: str, name: str, execution_rid: str | None = None) -> None:
@@ -237,28 +281,17 @@ class Datasets:
             DerivaMLInvalidTerm: The word is not a term of `Dataset_Type`.
         """
         (term,) = self._type_names([name])
-        with self.session.transaction() as transaction:
-            self.require(rid)
-            path = path_of(
-                self.session.ml("Dataset_Dataset_Type"),
-                equals("Dataset", rid),
-                equals("Dataset_Type", term),
-            )
-            if self.session.catalog.delete(path):
-                execution = producer(self.session, execution_rid)
-                text = f"Removed the dataset type {term}."
-                self._versions.changed(rid, text, execution, transaction.snaptime)
+
+        def remove() -> str:
+            removed = remove_type(self.session, rid, term)
+            return f"Removed the dataset type {term}." if removed else ""
+
+        self._change("remove_dataset_type", rid, {"dataset_type": term}, execution_rid, remove)
 
     def _type_names(self, types: str | Iterable[str] | None) -> list[str]:
         words = [types] if isinstance(types, str) else list(types or ())
         terms = self._vocabularies.lookup_terms(MLVocab.dataset_type, words)
         return list(dict.fromkeys(t.name for t in terms))
-
-    def _insert_types(self, rid: str, names: list[str]) -> None:
-        if names:
-            rows = [{"Dataset": rid, "Dataset_Type": name} for name in names]
-            table = name_of(self.session.ml("Dataset_Dataset_Type"))
-            self.session.catalog.insert(table, rows, returning=False)
 
     # --- element types ---------------------------------------------------------------
 
@@ -277,23 +310,7 @@ class Datasets:
             DerivaMLTableNotFound: There is no such table.
             DerivaMLValidationError: The table is one of the ML schema or of the system.
         """
-        table = self.session.table(element)
-        known = element_types(self.session.model).get(table.name)
-        if known is not None and known.table.qualified == table.qualified:
-            return known.association
-        if known is not None or not self.session.model.is_domain_schema(table.schema):
-            raise DerivaMLValidationError(
-                f"Table {table.qualified!r} cannot become an element type: only tables of the "
-                f"domain schemas {sorted(self.session.model.domain_schemas)} can, and each name "
-                "only once."
-            )
-        from deriva_ml.schema.definition import with_user_links
-
-        dataset = self.session.ml("Dataset")
-        document = AssociationTableDef([dataset, table]).to_dict()
-        with self.session.transaction():
-            self.session.catalog.create_table(table.schema, with_user_links(document))
-        return self.session.table(f"{table.schema}:{document['table_name']}")
+        return register_element_type(self.session, element)
 
     # --- members ---------------------------------------------------------------------
 
@@ -326,13 +343,14 @@ class Datasets:
         Cost: one insert for each table, whatever the number of members.
         """
         elements = self._members.by_element(members)
-        with self._members.naming_unknown(elements), self.session.transaction() as transaction:
-            self.require(rid)
+
+        def add() -> str:
             added = self._members.add(rid, elements, strict=validate)
-            if added:
-                execution = producer(self.session, execution_rid)
-                text = description or f"Added {added} members."
-                self._versions.changed(rid, text, execution, transaction.snaptime)
+            return (description or f"Added {added} members.") if added else ""
+
+        about = {"members": _told(elements), "description": description}
+        with self._members.naming_unknown(elements):
+            self._change("add_dataset_members", rid, about, execution_rid, add)
 
     @translated()
     def delete_members(
@@ -352,13 +370,13 @@ class Datasets:
             DerivaMLTableTypeError: A table is not an element type.
         """
         elements = self._members.by_element(members)
-        with self.session.transaction() as transaction:
-            self.require(rid)
+
+        def remove() -> str:
             removed = self._members.remove(rid, elements)
-            if removed:
-                execution = producer(self.session, execution_rid)
-                text = description or f"Removed {removed} members."
-                self._versions.changed(rid, text, execution, transaction.snaptime)
+            return (description or f"Removed {removed} members.") if removed else ""
+
+        about = {"members": _told(elements), "description": description}
+        self._change("delete_dataset_members", rid, about, execution_rid, remove)
 
     @translated()
     def list_members(
@@ -420,10 +438,12 @@ class Datasets:
         execution_rid: str | None = None,
     ) -> DatasetVersion:
         """Release the next version of a dataset (see `Versions.release`)."""
-        with self.session.transaction() as transaction:
-            self.require(rid)
-            execution = producer(self.session, execution_rid)
-            return self._versions.release(rid, bump, description, execution, transaction.snaptime)
+        return self._versioned(
+            "release",
+            execution_rid,
+            {"dataset": rid, "bump": str(bump), "description": description},
+            lambda who, when: self._versions.release(rid, bump, description, who, when),
+        )
 
     @translated()
     def increment_version(
@@ -434,22 +454,42 @@ class Datasets:
         execution_rid: str | None = None,
     ) -> DatasetVersion:
         """Release the next version of a dataset and of every dataset that contains it."""
-        with self.session.transaction() as transaction:
-            self.require(rid)
-            execution = producer(self.session, execution_rid)
-            return self._versions.raise_all(
-                rid, component, description, execution, transaction.snaptime
-            )
+        return self._versioned(
+            "increment_dataset_version",
+            execution_rid,
+            {"dataset": rid, "component": str(component), "description": description},
+            lambda who, when: self._versions.raise_all(rid, component, description, who, when),
+        )
 
     @translated()
     def mark_dev(
         self, rid: str, description: str = "", execution_rid: str | None = None
     ) -> DatasetVersion:
         """Open a development version by hand, or count up the one that is open."""
-        with self.session.transaction():
-            self.require(rid)
-            execution = producer(self.session, execution_rid)
-            return self._versions.mark_dev(rid, description, execution)
+        return self._versioned(
+            "mark_dev",
+            execution_rid,
+            {"dataset": rid, "description": description},
+            lambda who, when: self._versions.mark_dev(rid, description, who),
+        )
+
+    def _versioned(
+        self,
+        name: str,
+        execution_rid: str | None,
+        about: dict[str, str],
+        make: Callable[[str, str], DatasetVersion],
+    ) -> DatasetVersion:
+        """A new version of a dataset: what `make` does, given an execution and a snapshot."""
+        call = self._once(execution_rid, name, about)
+        if call.done:
+            return DatasetVersion.parse(call.result)
+        with self.session.transaction() as transaction:
+            self.require(about["dataset"])
+            label = make(producer(self.session, execution_rid), transaction.snaptime)
+            call.take(self.session)
+            call.keep(str(label))
+        return label
 
     # --- bags ------------------------------------------------------------------------
 
@@ -550,3 +590,8 @@ class Datasets:
         table = self.session.ml("Dataset_Execution")
         query = attributes(table, ("Execution",), equals("Dataset", rid), sort=("Execution",))
         return [row["Execution"] for row in self.session.fetch(query)]
+
+
+def _told(elements: Iterable[tuple[Element, list[str]]]) -> dict[str, str]:
+    """Members as a journal keeps them: by table, in a few characters each."""
+    return {element.table.qualified: fingerprint_of_rids(rids) for element, rids in elements}

@@ -114,7 +114,7 @@ def _create(
     journal.record(download_seconds=took)
     if request.dry_run:
         note_files(journal, inputs, [DRY_RUN_RID] * len(inputs.files), "File")
-        run = Run(around, DRY_RUN_RID, Journal.open(directory), directory, dry_run=True)
+        run = Run(around, DRY_RUN_RID, Journal.open(directory), directory, dry_run=True, attempt=1)
         weakref.finalize(run, shutil.rmtree, directory, ignore_errors=True)
         return run
     known = ("fingerprint", "parent", "sequence", "hostname", "catalog")
@@ -135,7 +135,8 @@ def _create(
 
     rid, workflow_rid = _record(around, request, facts["token"], inputs, took, note)
     place = around.local.settle(facts["token"], rid)
-    run = Run(around, rid, Journal.open(place), place)
+    run = Run(around, rid, Journal.open(place), place, attempt=1)
+    run.calls.open()
     _tell_environment(run, workflow_rid)
     return run
 

@@ -77,9 +77,13 @@ def state_named(name: ExecutionStatus | str | None, present: ExecutionStatus) ->
 
 def start(run: Run) -> None:
     """The run begins, for the first time or again; the catalog learns when."""
+    check_transition(run.status, _S.Running, run.rid)
+    run.begin()
     change(
         run,
         _S.Running,
+        ran_attempt=run.attempt,
+        run_calls=None,
         start=now(),
         stop=None,
         error=None,
@@ -91,7 +95,7 @@ def start(run: Run) -> None:
 
 def stop(run: Run) -> None:
     """The run came to its end; its outputs wait for the upload."""
-    change(run, _S.Stopped, stop=now(), finished=True)
+    change(run, _S.Stopped, stop=now(), finished=True, run_calls=run.journal.last_call())
 
 
 def fail(run: Run, error: str) -> None:

@@ -61,7 +61,7 @@ def register(
         changes: dict[str, Any] = {"types": types} if asset_types else {}
         changes |= {"metadata": values} if values else {}
         changes |= {"description": description} if description is not None else {}
-        run.journal.update_output(known.token, changes)
+        run.journal.update_output(known.token, changes, run.attempt)
         return output_path(run, run.journal.find_output(table.schema, table.name, name) or known)
     place = Path("assets") / table.schema / table.name / name
     _place(source, run.inside(place), copy_file)
@@ -76,7 +76,7 @@ def register(
         values,
         description or "",
     )
-    run.journal.add_output(output, flush=flush)
+    run.journal.add_output(output, attempt=run.attempt, flush=flush)
     return output_path(run, output)
 
 
@@ -231,9 +231,13 @@ def table_file(run: Run, table: str | Table) -> Path:
     _flushed(run)
     found = run.session.table(table)
     path = Path("tables") / found.schema / f"{found.name}.csv"
-    tables = run.facts.get("tables", {})
-    if found.qualified not in tables:
-        run.journal.record(tables={**tables, found.qualified: path.as_posix()})
+    facts = run.facts
+    tables, attempts = facts.get("tables", {}), facts.get("table_attempts", {})
+    if found.qualified not in tables or attempts.get(found.qualified) != run.attempt:
+        run.journal.record(
+            tables={**tables, found.qualified: path.as_posix()},
+            table_attempts={**attempts, found.qualified: run.attempt},
+        )
     try:
         run.inside(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -256,7 +260,7 @@ def stage_features(run: Run, features: Iterable[FeatureRecord] | FeatureRecord) 
         raise DerivaMLValidationError("There are no feature values to add.")
     files = {_real(run.inside(o.path)): o for o in run.journal.outputs()}
     staged = [_staged(run, r, files) for r in records]
-    return run.journal.stage_features(staged, flush=flush)
+    return run.journal.stage_features(staged, attempt=run.attempt, flush=flush)
 
 
 def _staged(
@@ -305,11 +309,16 @@ def _real(path: str | Path) -> str:
 
 
 def forget_attempt(run: Run) -> None:
-    """Drop what an interrupted attempt left: feature values, rows, and files."""
+    """Drop what an interrupted attempt left: feature values, rows, and files.
+
+    What it did in the catalog stays, and is compared with what the run does now.
+    """
     keep = set(run.facts.get("described_by", ()))
+    run.calls.rewind()
     run.journal.forget_features()
     for path in run.facts.get("tables", {}).values():
         run.inside(Path(path)).unlink(missing_ok=True)
+    run.journal.record(tables=None, table_attempts=None)
     for output in run.journal.outputs():
         if output.status != "uploaded" and output.token not in keep:
             run.inside(output.path).unlink(missing_ok=True)

@@ -47,7 +47,12 @@ WORKFLOW = Workflow(
 
 
 def train(ml: DerivaML, exe: Execution) -> None:
-    """The model function: files (two are equal), rows of a table, a feature value with a file."""
+    """The model function: a dataset, files (two are equal), rows, a feature value with a file."""
+    subject = next(r["RID"] for r in ml.get_table_as_dict("Subject") if r["Name"] == "Tom")
+    dataset = exe.create_dataset(["Training"], description="made")
+    dataset.add_dataset_members({"Subject": [subject]})
+    dataset.add_dataset_type("Labeled")
+    assert str(dataset.release("major", "first")) == "1.0.0"
     exe.asset_file_path("Execution_Asset", "log.txt", description="log").write_text("fine")
     for name in ("a/same.txt", "b/same.txt"):
         exe.asset_file_path("Execution_Asset", name).write_text("same")
@@ -55,7 +60,6 @@ def train(ml: DerivaML, exe: Execution) -> None:
     mask.write_bytes(b"m" * 2_000_000)
     exe.table_path("Subject").write_text("Name\nRex\nIda\n")
     outline = ml.feature_record_class("Subject", "Outline")
-    subject = next(r["RID"] for r in ml.get_table_as_dict("Subject") if r["Name"] == "Tom")
     exe.add_features([outline(Subject=subject, Mask=mask)])
 
 

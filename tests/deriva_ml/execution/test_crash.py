@@ -26,6 +26,10 @@ IN_THREADS = ("ContentStore.add", "ContentStore._add_pieces")
 """Steps of the threads of an upload, which are not counted."""
 
 TABLES = (
+    "Dataset",
+    "Dataset_Version",
+    "Dataset_Dataset_Type",
+    "Dataset_Subject",
     "Workflow",
     "Workflow_Workflow_Type",
     "Execution",
@@ -127,7 +131,7 @@ def content(ml: DerivaML) -> dict[str, list[tuple[str, ...]]]:
         for row in rows:
             label = row.get("Filename") or row.get("Name") or row.get("Description") or table
             names[row["RID"]] = str(label).partition("_2026")[0].partition("_20")[0]
-    skipped = {"RID", "RCT", "RMT", "RCB", "RMB", "URL", "Start", "Stop"}
+    skipped = {"RID", "RCT", "RMT", "RCB", "RMB", "URL", "Start", "Stop", "Snapshot"}
     result = {}
     for table, rows in tables.items():
         lines = []
