@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
+from deriva_ml.core.arguments import check_count, check_text, words
 from deriva_ml.core.calls import Once, fingerprint_of_rids, untracked
 from deriva_ml.core.definitions import MLVocab, VersionPart
 from deriva_ml.core.exceptions import (
@@ -20,7 +21,7 @@ from deriva_ml.core.exceptions import (
     translated,
 )
 from deriva_ml.core.provenance import producer
-from deriva_ml.core.query import attributes, entities, equals, name_of
+from deriva_ml.core.query import entities, equals, name_of
 from deriva_ml.core.rids import check_rid
 from deriva_ml.core.session import Session
 from deriva_ml.core.sort import SortSpec, resolve_sort
@@ -33,6 +34,7 @@ from .nesting import ancestors, children, descendants, outside_parents, parents
 from .reach import reach
 from .spec import DatasetSpec
 from .types import insert_types, remove_type, types_of
+from .usage import executions_reading, record_inputs
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
@@ -166,7 +168,7 @@ class Datasets:
         elements = self._members.by_element(members)
         about = {
             "dataset_types": sorted(names),
-            "description": description,
+            "description": check_text(description, "description"),
             "version": str(label),
             "members": _told(elements),
         }
@@ -214,7 +216,8 @@ class Datasets:
         """Change the description of a dataset; its version stays."""
         with self.session.transaction():
             self.require(rid)
-            row = {"RID": rid, "Description": description}
+            text = check_text(description, "description")
+            row = {"RID": rid, "Description": text}
             table = name_of(self.session.ml("Dataset"))
             self.session.catalog.update(table, [row], targets=("Description",))
 
@@ -289,8 +292,8 @@ class Datasets:
         self._change("remove_dataset_type", rid, {"dataset_type": term}, execution_rid, remove)
 
     def _type_names(self, types: str | Iterable[str] | None) -> list[str]:
-        words = [types] if isinstance(types, str) else list(types or ())
-        terms = self._vocabularies.lookup_terms(MLVocab.dataset_type, words)
+        given = words(types, "dataset_types")
+        terms = self._vocabularies.lookup_terms(MLVocab.dataset_type, given)
         return list(dict.fromkeys(t.name for t in terms))
 
     # --- element types ---------------------------------------------------------------
@@ -348,7 +351,8 @@ class Datasets:
             added = self._members.add(rid, elements, strict=validate)
             return (description or f"Added {added} members.") if added else ""
 
-        about = {"members": _told(elements), "description": description}
+        text = check_text(description, "description")
+        about = {"members": _told(elements), "description": text}
         with self._members.naming_unknown(elements):
             self._change("add_dataset_members", rid, about, execution_rid, add)
 
@@ -375,14 +379,22 @@ class Datasets:
             removed = self._members.remove(rid, elements)
             return (description or f"Removed {removed} members.") if removed else ""
 
-        about = {"members": _told(elements), "description": description}
+        text = check_text(description, "description")
+        about = {"members": _told(elements), "description": text}
         self._change("delete_dataset_members", rid, about, execution_rid, remove)
 
     @translated()
     def list_members(
         self, rid: str, recurse: bool = False, limit: int | None = None
     ) -> dict[str, list[Row]]:
-        """Full rows of the members by table name (see `Members.rows_by_table`)."""
+        """Full rows of the members by table name (see `Members.rows_by_table`).
+
+        Raises:
+            DerivaMLDatasetNotFound: There is no such dataset.
+            DerivaMLValidationError: `limit` is no number of rows.
+        """
+        check_count(limit, "limit")
+        self.require(rid, deleted=True)
         return self._members.rows_by_table(rid, recurse, limit)
 
     @translated()
@@ -394,12 +406,22 @@ class Datasets:
 
     @translated()
     def children(self, rid: str, recurse: bool = False) -> list[str]:
-        """RIDs of the datasets nested in one: the direct ones, then theirs, each once."""
+        """RIDs of the datasets nested in one: the direct ones, then theirs, each once.
+
+        Raises:
+            DerivaMLDatasetNotFound: There is no such dataset.
+        """
+        self.require(rid, deleted=True)
         return descendants(self.session, rid) if recurse else children(self.session, [rid])
 
     @translated()
     def parents(self, rid: str, recurse: bool = False) -> list[str]:
-        """RIDs of the datasets that contain one: the nearest first, each once."""
+        """RIDs of the datasets that contain one: the nearest first, each once.
+
+        Raises:
+            DerivaMLDatasetNotFound: There is no such dataset.
+        """
+        self.require(rid, deleted=True)
         return ancestors(self.session, rid) if recurse else parents(self.session, [rid])
 
     # --- versions --------------------------------------------------------------------
@@ -439,9 +461,8 @@ class Datasets:
     ) -> DatasetVersion:
         """Release the next version of a dataset (see `Versions.release`)."""
         return self._versioned(
-            "release",
-            execution_rid,
-            {"dataset": rid, "bump": str(bump), "description": description},
+            ("release", str(bump)),
+            (rid, description, execution_rid),
             lambda who, when: self._versions.release(rid, bump, description, who, when),
         )
 
@@ -455,9 +476,8 @@ class Datasets:
     ) -> DatasetVersion:
         """Release the next version of a dataset and of every dataset that contains it."""
         return self._versioned(
-            "increment_dataset_version",
-            execution_rid,
-            {"dataset": rid, "component": str(component), "description": description},
+            ("increment_dataset_version", str(component)),
+            (rid, description, execution_rid),
             lambda who, when: self._versions.raise_all(rid, component, description, who, when),
         )
 
@@ -467,25 +487,32 @@ class Datasets:
     ) -> DatasetVersion:
         """Open a development version by hand, or count up the one that is open."""
         return self._versioned(
-            "mark_dev",
-            execution_rid,
-            {"dataset": rid, "description": description},
+            ("mark_dev", ""),
+            (rid, description, execution_rid),
             lambda who, when: self._versions.mark_dev(rid, description, who),
         )
 
     def _versioned(
         self,
-        name: str,
-        execution_rid: str | None,
-        about: dict[str, str],
+        method: tuple[str, str],
+        given: tuple[str, str, str | None],
         make: Callable[[str, str], DatasetVersion],
     ) -> DatasetVersion:
-        """A new version of a dataset: what `make` does, given an execution and a snapshot."""
-        call = self._once(execution_rid, name, about)
+        """A new version of a dataset: what `make` does, given an execution and a snapshot.
+
+        Args:
+            method: The method that was called, and the part of the version that it raises.
+            given: The dataset, the description of the version, and the execution.
+            make: Makes the version.
+        """
+        rid, description, execution_rid = given
+        about = {"dataset": rid, "part": method[1]}
+        about["description"] = check_text(description, "description")
+        call = self._once(execution_rid, method[0], about)
         if call.done:
             return DatasetVersion.parse(call.result)
         with self.session.transaction() as transaction:
-            self.require(about["dataset"])
+            self.require(rid)
             label = make(producer(self.session, execution_rid), transaction.snaptime)
             call.take(self.session)
             call.keep(str(label))
@@ -501,18 +528,9 @@ class Datasets:
             DerivaMLNotFoundError: The dataset has no such version.
             DerivaMLValidationError: The text is no spec, or the version is under development.
         """
-        from .download import TIMEOUT_S, download_bag
+        from .download import download_spec
 
-        spec = DatasetSpec.from_shorthand(dataset) if isinstance(dataset, str) else dataset
-        return download_bag(
-            self.session,
-            spec.rid,
-            spec.version,
-            with_files=spec.materialize,
-            exclude_tables=spec.exclude_tables,
-            concurrency=spec.fetch_concurrency,
-            timeout_s=TIMEOUT_S if spec.timeout is None else spec.timeout[1],
-        )
+        return download_spec(self.session, dataset)
 
     @translated()
     def download_bag(
@@ -568,28 +586,12 @@ class Datasets:
         A dataset that is recorded already stays at the version that it has.
         """
         with self.session.transaction():
-            rows = [
-                {
-                    "Dataset": rid,
-                    "Execution": execution_rid,
-                    "Dataset_Version": self._version_rid(rid, version),
-                }
-                for rid, version in inputs
-            ]
-            if rows:
-                table = name_of(self.session.ml("Dataset_Execution"))
-                self.session.catalog.insert(table, rows, on_conflict="skip", returning=False)
-
-    def _version_rid(self, rid: str, version: DatasetVersion | str | None) -> str:
-        label = self._versions.current(rid) if version is None else version
-        return self._versions.find(rid, label).version_rid
+            record_inputs(self.session, self._versions, execution_rid, inputs)
 
     @translated()
     def list_executions(self, rid: str) -> list[str]:
         """RIDs of the executions that read the dataset."""
-        table = self.session.ml("Dataset_Execution")
-        query = attributes(table, ("Execution",), equals("Dataset", rid), sort=("Execution",))
-        return [row["Execution"] for row in self.session.fetch(query)]
+        return executions_reading(self.session, rid)
 
 
 def _told(elements: Iterable[tuple[Element, list[str]]]) -> dict[str, str]:

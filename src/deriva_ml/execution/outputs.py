@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from deriva_catalog.model.elements import Table
 from deriva_ml.asset.file_path import AssetFilePath
+from deriva_ml.core.arguments import words
 from deriva_ml.core.constants import is_rid
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.enums import ExecutionStatus
@@ -131,6 +132,8 @@ def _asset_table(run: Run, name: str | Table) -> Table:
 
 def _existing(file_name: str | Path) -> Path | None:
     """The file that a name means, if it means one that is there already."""
+    if not isinstance(file_name, str | os.PathLike):
+        raise DerivaMLValidationError(f"A file name is a text or a path, not {file_name!r}.")
     path = Path(file_name)
     try:
         return path.absolute() if path.is_file() else None
@@ -159,11 +162,11 @@ def _output_name(file_name: str | Path, source: Path | None, rename: str | None)
 
 
 def _types(run: Run, asset_types: str | Iterable[str]) -> list[str]:
-    words = [str(w) for w in ([asset_types] if isinstance(asset_types, str) else asset_types)]
-    if unknown := [w for w in words if w not in run.asset_types]:
+    given = words(asset_types, "asset_types")
+    if unknown := [w for w in given if w not in run.asset_types]:
         terms = run.around.vocabularies.lookup_terms(MLVocab.asset_type, unknown)
         run.asset_types.update((w, t.name) for w, t in zip(unknown, terms, strict=True))
-    return list(dict.fromkeys(run.asset_types[w] for w in words))
+    return list(dict.fromkeys(run.asset_types[w] for w in given))
 
 
 def _metadata(
@@ -255,12 +258,18 @@ def stage_features(run: Run, features: Iterable[FeatureRecord] | FeatureRecord) 
     """Keep feature values for the commit; returns how many (see `Execution.add_features`)."""
     flush = _flushed(run)
     # A record is itself iterable, over its fields.
-    records: list[Any] = [features] if isinstance(features, BaseModel) else list(features)
+    records: list[Any] = [features] if isinstance(features, BaseModel) else _listed(features)
     if not records:
         raise DerivaMLValidationError("There are no feature values to add.")
     files = {_real(run.inside(o.path)): o for o in run.journal.outputs()}
     staged = [_staged(run, r, files) for r in records]
     return run.journal.stage_features(staged, attempt=run.attempt, flush=flush)
+
+
+def _listed(features: Iterable[FeatureRecord]) -> list[FeatureRecord]:
+    if not isinstance(features, Iterable):
+        raise DerivaMLValidationError(f"Feature values are a list of records, not {features!r}.")
+    return list(features)
 
 
 def _staged(

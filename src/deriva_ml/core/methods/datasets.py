@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ..rids import check_rid
 
 if TYPE_CHECKING:
     from deriva_catalog.interface import Row
@@ -124,4 +126,5 @@ def increment_dataset_version(
 
 
 def _rid_of(dataset: Dataset | str) -> str:
-    return dataset if isinstance(dataset, str) else dataset.dataset_rid
+    rid: Any = getattr(dataset, "dataset_rid", dataset)
+    return check_rid(rid)

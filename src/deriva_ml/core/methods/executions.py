@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import DerivaMLNotFoundError, translated
+from ..arguments import validated
+from ..exceptions import DerivaMLNotFoundError, DerivaMLValidationError, translated
 
 if TYPE_CHECKING:
     from deriva_ml.execution.collection import MultirunStatusSummary
@@ -81,8 +82,8 @@ def create_execution(
 
     Raises:
         TypeError: A configuration is given together with datasets, assets or a description.
-        DerivaMLException: An input does not exist, or the workflow cannot be identified; the
-            catalog is unchanged.
+        DerivaMLException: A value is of the wrong kind, an input does not exist, or the workflow
+            cannot be identified; the catalog is unchanged.
     """
     from deriva_ml.execution.configuration import ExecutionConfiguration
     from deriva_ml.execution.execution import Execution
@@ -94,8 +95,13 @@ def create_execution(
             f"create_execution() takes a configuration, or {', '.join(settings)}; not both."
         )
     if configuration is None:
-        listed = {k: v if isinstance(v, str) else list(v) for k, v in settings.items()}
-        configuration = ExecutionConfiguration.model_validate(listed)
+        listed = {k: list(v) if _is_lazy(v) else v for k, v in settings.items()}
+        with validated("The configuration of the execution"):
+            configuration = ExecutionConfiguration.model_validate(listed)
+    if not isinstance(configuration, ExecutionConfiguration):
+        raise DerivaMLValidationError(
+            f"create_execution() takes an ExecutionConfiguration, not {configuration!r}."
+        )
     run = self.executions.begin(
         configuration,
         workflow,
@@ -195,6 +201,11 @@ def gc_executions(
 ) -> int:
     """Forget executions that are over (see `Executions.collect`)."""
     return self.executions.collect(older_than, status, delete_working_dir)
+
+
+def _is_lazy(value: Any) -> bool:
+    """Whether a value is a sequence of another kind than the configuration takes."""
+    return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
 
 
 def _newest_first(sort: SortSpec) -> bool:
