@@ -163,7 +163,19 @@ class Catalog(Protocol):
         ...
 
     def lease_rids(self, tokens: Sequence[str]) -> dict[str, str]:
-        """A RID for each token; a repeated token gives the RID that it already has."""
+        """A RID for each token; a repeated token gives the RID that it already has.
+
+        A token keeps its RID for good, also after a row with the RID was inserted, in whichever
+        transaction, and after that row was deleted.
+        """
+        ...
+
+    def leased_rids(self, tokens: Sequence[str]) -> dict[str, str]:
+        """The RIDs that `lease_rids` has given to tokens, whoever asked; nothing is written.
+
+        Tokens that have none are left out: what was to happen in the transaction that was to
+        lease them did not.
+        """
         ...
 
     # --- changing the model ----------------------------------------------------------

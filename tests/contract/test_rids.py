@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from deriva_catalog import rid as codec
-from deriva_catalog.catalog import LocalCatalog
+from deriva_catalog.catalog import LocalCatalog, connect
 from deriva_catalog.errors import NotFound
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
 
 SPECIES = TableName("Species", "zoo")
+LEASES = TableName("ERMrest_RID_Lease", "public")
 
 
 def test_a_chosen_rid_pushes_the_sequence(zoo: LocalCatalog) -> None:
@@ -80,6 +81,65 @@ def test_leasing_nothing_new_makes_no_snapshot(zoo: LocalCatalog) -> None:
 def test_a_lease_is_consumed_and_its_token_still_knows_the_rid(zoo: LocalCatalog) -> None:
     rid = zoo.lease_rids(["a"])["a"]
     assert zoo.insert(SPECIES, [{"RID": rid, "name": "owl"}], nondefaults=["RID"])[0]["RID"] == rid
-    assert zoo.count(TableName("ERMrest_RID_Lease", "public")) == 0
+    assert zoo.count(LEASES) == 0
     assert zoo.lease_rids(["a"]) == {"a": rid}
     assert zoo.resolve_rid(rid).table == "Species"
+
+
+def leased_and_used(zoo: LocalCatalog, token: str = "a") -> str:
+    """Take a lease and make a row of it in one transaction."""
+    with zoo.transaction():
+        rid = zoo.lease_rids([token])[token]
+        zoo.insert(SPECIES, [{"RID": rid, "name": token}], nondefaults=["RID"])
+    return rid
+
+
+def test_a_token_used_in_its_own_transaction_still_knows_the_rid(zoo: LocalCatalog) -> None:
+    rid = leased_and_used(zoo)
+    assert zoo.leased_rids(["a", "b"]) == {"a": rid}
+    assert zoo.lease_rids(["a"]) == {"a": rid}
+    assert zoo.count(LEASES) == 0
+    assert zoo.at(zoo.latest_snapshot()).count(LEASES) == 0
+    assert zoo.check() == []
+
+
+def test_a_token_knows_its_rid_when_the_row_and_its_history_are_gone(zoo: LocalCatalog) -> None:
+    rid = leased_and_used(zoo)
+    zoo.delete(parse_path("zoo:Species"))
+    with zoo.transaction():
+        brief = zoo.lease_rids(["brief"])["brief"]
+        zoo.insert(SPECIES, [{"RID": brief, "name": "brief"}], nondefaults=["RID"])
+        zoo.delete(parse_path("zoo:Species"))
+    zoo.truncate_history(zoo.latest_snapshot())
+    assert zoo.leased_rids(["a", "brief"]) == {"a": rid, "brief": brief}
+    assert zoo.check() == []
+
+
+def test_what_was_undone_left_no_token(zoo: LocalCatalog) -> None:
+    def fail() -> None:
+        with zoo.transaction():
+            leased_and_used(zoo)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert zoo.leased_rids(["a"]) == {}
+
+
+def test_looking_a_token_up_takes_no_lease(zoo: LocalCatalog) -> None:
+    before = zoo.latest_snapshot()
+    assert zoo.leased_rids(["a", "b"]) == {}
+    assert zoo.leased_rids([]) == {}
+    assert zoo.latest_snapshot() == before
+
+
+def test_a_token_of_another_client_is_found_but_not_shared(zoo: LocalCatalog) -> None:
+    rid = leased_and_used(zoo)
+    other = connect(zoo.directory, client="lou")
+    try:
+        assert other.leased_rids(["a"]) == {"a": rid}
+        assert other.lease_rids(["a"]) != {"a": rid}
+        assert other.leased_rids(["a"]) == other.lease_rids(["a"])
+        assert zoo.leased_rids(["a"]) == {"a": rid}
+    finally:
+        other.close()

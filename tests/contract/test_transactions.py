@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from deriva_catalog.catalog import LocalCatalog
-from deriva_catalog.errors import ForeignKeyViolation, ReadOnly, UniqueViolation
+from deriva_catalog.catalog import LocalCatalog, connect
+from deriva_catalog.errors import Conflict, ForeignKeyViolation, ReadOnly, UniqueViolation
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
 
@@ -133,3 +133,29 @@ def test_a_snapshot_cannot_be_written(zoo: LocalCatalog) -> None:
         past.insert(SPECIES, [{"name": "owl"}])
     with pytest.raises(ReadOnly):
         past.create_schema("S")
+
+
+def test_a_thread_does_not_wait_for_its_own_transaction(zoo: LocalCatalog) -> None:
+    other = connect(zoo.directory, client="kim")
+    try:
+        with zoo.transaction():
+            zoo.insert(SPECIES, [{"name": "owl"}])
+            with pytest.raises(Conflict, match="would wait for itself"):
+                other.insert(SPECIES, [{"name": "cat"}])
+            assert other.count(SPECIES) == 0
+            zoo.insert(SPECIES, [{"name": "eel"}])
+        other.insert(SPECIES, [{"name": "cat"}])
+        assert zoo.count(SPECIES) == other.count(SPECIES) == 3
+    finally:
+        other.close()
+
+
+def test_another_thread_waits_for_the_transaction_of_another_object(zoo: LocalCatalog) -> None:
+    other = connect(zoo.directory, client="kim")
+    thread = threading.Thread(target=other.insert, args=(SPECIES, [{"name": "cat"}]))
+    with zoo.transaction():
+        zoo.insert(SPECIES, [{"name": "owl"}])
+        thread.start()
+    thread.join()
+    assert zoo.count(SPECIES) == 2
+    other.close()

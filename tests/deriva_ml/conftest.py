@@ -80,6 +80,11 @@ def make_execution(ml: DerivaML, workflow_type: str = "Training") -> str:
 @pytest.fixture
 def zoo(ml: DerivaML) -> Zoo:
     """Two subjects with four pictures each, labelled."""
+    return fill_zoo(ml)
+
+
+def fill_zoo(ml: DerivaML) -> Zoo:
+    """Insert what `zoo` gives."""
     subjects = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Tom"}, {"Name": "Rex"}])
     rids = [row["RID"] for row in subjects]
     images = ml.catalog.insert(

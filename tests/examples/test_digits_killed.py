@@ -36,9 +36,6 @@ _VARYING = {"RID", "RCT", "RMT", "RCB", "RMB", "ID", "URI", "URL", "Snapshot", "
 _VARYING |= {"Execution_Duration", "Download_Duration", "Upload_Duration"}
 # Metadata files tell moments and places.
 _VARYING_CONTENT = {"MD5", "Length"}
-# Metadata files of one name and content are one row, which runs share. Their names tell seconds,
-# so how many are shared depends on the speed: what each run has of them does not.
-_SHARED = {"Execution_Metadata", "Execution_Metadata_Asset_Type"}
 # Clients and leases say who asked, not what there is.
 _SYSTEM = {"public"}
 
@@ -126,9 +123,8 @@ class _Normal:
         self._by_key: dict[tuple[str, str], dict[Any, Row]] = {}
 
     def content(self) -> Content:
-        lines = {name: [self._line(name, row) for row in rows] for name, rows in self.rows.items()}
         return {
-            name: Counter(set(found) if name in _SHARED else found) for name, found in lines.items()
+            name: Counter(self._line(name, row) for row in rows) for name, rows in self.rows.items()
         }
 
     def unattached(self) -> list[str]:
@@ -174,7 +170,9 @@ class _Normal:
 
 def _plain(name: str) -> str:
     """A file name without the moment or identifier in it."""
-    return re.sub(r"\d{4}-\d\d-\d\d[T_-]?[\d:._-]*|\d{8,}", "*", name)
+    rid = r"[0-9A-Z]{1,4}(?:-[0-9A-Z]{4})*"
+    moment = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"
+    return re.sub(rf"{moment}[_-]{rid}|(?<=split_config_){rid}", "*", name)
 
 
 def _content(home: Path) -> Content | None:

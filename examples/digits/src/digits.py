@@ -1,8 +1,8 @@
 """The digits in the catalog: its tables, its images, its datasets.
 
 The data are the 1,797 handwritten digits that scikit-learn ships (8 by 8 pixels, from the UCI
-Machine Learning Repository). Each step can be interrupted and run again: what is done is not done
-twice.
+Machine Learning Repository). Each step can be interrupted and run again: its execution knows what
+is done, and does not do it twice.
 """
 
 from __future__ import annotations
@@ -76,18 +76,15 @@ def write_images(limit: int | None, *, ml_instance: DerivaML, execution: Executi
 
 def make_dataset(*, ml_instance: DerivaML, execution: Execution) -> None:
     """Put all images in one dataset."""
-    dataset = _made_by(ml_instance, execution, "Complete") or execution.create_dataset(
+    dataset = execution.create_dataset(
         ["Complete", "Labeled"], description="All handwritten digits, with ground truth"
     )
-    if not dataset.list_members("Image"):
-        images = [asset.asset_rid for asset in ml_instance.list_assets("Image")]
-        dataset.add_dataset_members({"Image": images})
+    images = [asset.asset_rid for asset in ml_instance.list_assets("Image")]
+    dataset.add_dataset_members({"Image": images})
 
 
 def split(*, ml_instance: DerivaML, execution: Execution) -> None:
     """Split 80/20 by label, so that both parts have the same share of each digit."""
-    if _made_by(ml_instance, execution, "Split"):
-        return
     split_dataset(
         ml_instance,
         find_dataset(ml_instance, "Complete").dataset_rid,
@@ -114,11 +111,3 @@ def record_datasets(ml: DerivaML, path: Path) -> None:
         for name, dataset in datasets.items()
     }
     path.write_text(json.dumps(known, indent=2) + "\n")
-
-
-def _made_by(ml: DerivaML, execution: Execution, kind: str) -> Dataset | None:
-    """The dataset of a type that this execution made before it was interrupted."""
-    for dataset in ml.find_datasets():
-        if dataset.execution_rid == execution.execution_rid and kind in dataset.dataset_types:
-            return dataset
-    return None

@@ -195,6 +195,10 @@ class BagCatalog:
         """Raises `ReadOnly`."""
         self._refuse()
 
+    def leased_rids(self, tokens: Sequence[str]) -> dict[str, str]:
+        """No token has a RID here: a bag holds no leases."""
+        return {}
+
     def create_schema(self, document: str | Mapping[str, Any]) -> dict[str, Any]:
         """Raises `ReadOnly`."""
         self._refuse()

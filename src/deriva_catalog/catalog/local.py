@@ -21,6 +21,7 @@ from ..engine import writes
 from ..engine.checks import Finding, check
 from ..engine.compile import compile_rows
 from ..engine.ddl import apply_change
+from ..engine.leases import looked_up
 from ..engine.reader import Reader
 from ..engine.rids import rids_one_by_one
 from ..engine.sqlite.storage import SqliteStorage
@@ -259,6 +260,11 @@ class LocalCatalog:
         """A RID for each token; a repeated token gives the RID that it already has."""
         with self._writing() as writing:
             return writes.lease_rids(writing, tokens)
+
+    def leased_rids(self, tokens: Sequence[str]) -> dict[str, str]:
+        """The RIDs that tokens have; those without one are left out. Of a snapshot: as of now."""
+        with self._store.reading() as moment:
+            return looked_up(moment, self._store.tables, tokens, self.client)
 
     # --- changing the model ----------------------------------------------------------
 

@@ -16,8 +16,7 @@ from ..errors import BadRequest, Forbidden
 from ..model.elements import SYSTEM_COLUMNS, Column, Table
 from ..model.lookup import column_of
 from ..model.types import is_serial
-from . import references
-from .effects import Removal, open_rows, perform
+from . import leases, references
 from .relation import START
 from .rids import push_rids, take_numbers, take_rids
 from .rows import (
@@ -32,7 +31,6 @@ from .rows import (
 from .transaction import Writing
 from .uniqueness import refuse_repetition, refused_insertion
 
-LEASES = ("public", "ERMrest_RID_Lease")
 _MAY_BE_GIVEN = ("RID", "RCT", "RCB")
 _TEMPLATE_NAMES = ("URI", "uri", "ID", "id")
 _TEMPLATE_TYPES = ("ermrest_uri", "ermrest_curie")
@@ -72,7 +70,8 @@ def insert(
     writing.changed = True
     references.check_rows(writing, table, table.foreign_keys, new)
     if "RID" in options.nondefaults:
-        _given_rids(writing, table, columns["RID"])
+        push_rids(writing.connection, columns["RID"])
+        leases.consume(writing, table, columns["RID"])
     if options.on_conflict is None:
         return json_rows(_decoded(table, columns)) if returning else []
     return _inserted(writing, table, columns, new, returning=returning)
@@ -189,24 +188,6 @@ def _inserted(
     return json_rows(_decoded(table, columns))
 
 
-def _given_rids(writing: Writing, table: Table, rids: Sequence[str]) -> None:
-    """Move the sequence beyond chosen RIDs, and consume the leases on them."""
-    push_rids(writing.connection, rids)
-    leases = writing.model.schemas[LEASES[0]].tables[LEASES[1]]
-    if table.rid == leases.rid:
-        return
-    lease = writing.tables.live(leases)
-    rows = open_rows(writing, leases)
-    with writing.temporary(sa.Column("r", sa.Text, primary_key=True)) as given:
-        writing.load(given, [(rid,) for rid in rids])
-        used = sa.select(lease.c.RID).where(lease.c.RID.in_(sa.select(given.c.r)))
-        count = writing.run(sa.insert(rows).from_select(["r"], used)).rowcount
-    if count:
-        perform(writing, Removal(leases, rows))
-    else:
-        writing.drop_temporary(rows)
-
-
 # --- leases ------------------------------------------------------------------------------
 
 
@@ -214,23 +195,13 @@ def lease_rids(writing: Writing, tokens: Sequence[str]) -> dict[str, str]:
     """A RID for each token of this client.
 
     A token keeps its RID for good: also after a row with that RID was inserted and the lease
-    with it consumed, so that a caller who lost the answer can find out what became of it.
+    with it consumed, in whichever transaction, so that a caller who lost the answer can find out
+    what became of it (`leases.looked_up`).
     """
-    leases = writing.model.schemas[LEASES[0]].tables[LEASES[1]]
-    live, past = writing.tables.live(leases), writing.tables.history(leases)
-    found: dict[str, str] = {}
-    with writing.temporary(sa.Column("token", sa.Text, primary_key=True)) as wanted:
-        writing.load(wanted, [(token,) for token in dict.fromkeys(tokens)])
-        for source in (past, live):
-            known = sa.select(source.c.ID, source.c.RID).join(
-                wanted,
-                sa.and_(
-                    wanted.c.token == source.c.ID, source.c.RCB.is_not_distinct_from(writing.client)
-                ),
-            )
-            found |= {str(row[0]): str(row[1]) for row in writing.run(known)}
+    found = leases.given_to(writing, tokens)
     missing = [token for token in dict.fromkeys(tokens) if token not in found]
     if missing:
-        rows = insert(writing, leases, [{"ID": token} for token in missing], Options())
+        table = leases.lease_table(writing.model)
+        rows = insert(writing, table, [{"ID": token} for token in missing], Options())
         found |= {row["ID"]: row["RID"] for row in rows}
     return {token: found[token] for token in tokens}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ..errors import Conflict, NotFound
 from ..model.elements import Table
+from .history import LEASES
 from .layout import history_name
 from .relation import END
 from .store import Store
@@ -24,7 +25,7 @@ def history_range(store: Store) -> tuple[int, int]:
 
 
 def truncate_history(store: Store, until: int) -> int:
-    """Forget everything before a time; live rows stay as they are.
+    """Forget everything before a time; live rows stay as they are, and so do leases.
 
     The catalog as it was at `until` can still be read: the latest snapshot not after it
     becomes the first one, and is returned.
@@ -48,6 +49,8 @@ def truncate_history(store: Store, until: int) -> int:
         oldest = store.model_at(connection, horizon).version
         known = _tables_since(store, writing, oldest)
         for table in known.values():
+            if (table.schema, table.name) == LEASES:  # a token keeps its RID for good
+                continue
             past = writing.tables.history(table)
             writing.run(sa.delete(past).where(past.c[END] <= horizon))
         _drop_forgotten(writing, set(map(history_name, known.values())))

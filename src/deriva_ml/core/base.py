@@ -1,64 +1,52 @@
 """`DerivaML`: a connection to a catalog, with every operation under its flat name.
 
 The class is a facade: each method hands on to the collaborator that does the work and that can
-be used, read and tested alone (`datasets`, `features`, `vocabularies`, `tables`, `rids`). It is
-long because the names are many, and thin because each is one line. The names for workflows,
-executions, assets and local files are in `run_methods`.
+be used, read and tested alone (`datasets`, `features`, `vocabularies`, `tables`, `rids`,
+`workflows`, `executions`, `assets`, `storage`). The methods are functions, written down in
+`methods` a module for each group, and taken into the class here.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from deriva_catalog.interface import Catalog, Row
-from deriva_catalog.model.elements import Table
+from deriva_catalog.interface import Catalog
+from deriva_ml.asset.collection import Assets
 from deriva_ml.dataset.collection import Datasets
-from deriva_ml.dataset.members import MemberRids
+from deriva_ml.execution.calls import once_in
+from deriva_ml.execution.workflows import Workflows
 from deriva_ml.feature.collection import Features
 from deriva_ml.model.catalog import DerivaModel
 
 from .connect import open_session
-from .definitions import (
-    ML_SCHEMA,
-    RID,
-    ColumnDefinition,
-    ConnectionMode,
-    ForeignKeyDefinition,
-    TableDefinition,
-    VersionPart,
-)
+from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
-from .provenance import unknown_provenance_execution, unknown_provenance_file
-from .rids import BatchRidResult, ResolveRidResult, Rids
-from .run_methods import RunMethods
+from .methods import datasets as _datasets
+from .methods import executions as _executions
+from .methods import features as _features
+from .methods import files as _files
+from .methods import rows as _rows
+from .rids import Rids
 from .session import DatasetVersioning, Options, Session
-from .sort import SortSpec
+from .storage import Storage
 from .tables import Tables
-from .vocabulary import Vocabularies, VocabularyTermHandle
+from .vocabulary import Vocabularies
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from deriva_catalog.path.builder import PathBuilder, SchemaPath
-    from deriva_ml.dataset.bag import DatasetBag
-    from deriva_ml.dataset.dataset import Dataset
-    from deriva_ml.dataset.history import DatasetHistory
-    from deriva_ml.dataset.spec import DatasetSpec
-    from deriva_ml.dataset.versions import DatasetVersion
-    from deriva_ml.feature.definition import Feature
-    from deriva_ml.feature.record import FeatureRecord, Selector
+    from deriva_ml.execution.collection import Executions
 
     from .config import DerivaMLConfig
 
 __all__ = ["DerivaML"]
 
 
-class DerivaML(RunMethods):
+class DerivaML:
     """A connection to a catalog of datasets, executions, features and assets.
 
     Args:
@@ -164,7 +152,40 @@ class DerivaML(RunMethods):
     @cached_property
     def datasets(self) -> Datasets:
         """Datasets, their members and versions."""
-        return Datasets(self.session, self.vocabularies)
+        return Datasets(self.session, self.vocabularies, once_in(self.session.identity))
+
+    @cached_property
+    def workflows(self) -> Workflows:
+        """Code that executions run."""
+        return Workflows(self.session, self.vocabularies)
+
+    @cached_property
+    def assets(self) -> Assets:
+        """Files that the catalog describes."""
+        return Assets(self.session, self.vocabularies)
+
+    @cached_property
+    def executions(self) -> Executions:
+        """Runs, in the catalog and on this machine."""
+        from deriva_ml.execution.collection import Executions
+        from deriva_ml.execution.run import Surroundings
+
+        return Executions(
+            Surroundings(
+                self.session,
+                self.vocabularies,
+                self.datasets,
+                self.features,
+                self.assets,
+                self.workflows,
+                self.hydra_runtime_output_dir,
+            )
+        )
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Files of this machine."""
+        return Storage(self.session)
 
     # --- the connection --------------------------------------------------------------
 
@@ -260,266 +281,92 @@ class DerivaML(RunMethods):
         """The start of data paths in the default schema."""
         return self.catalog.path[self.model.schema_for(None)]
 
-    def user_list(self) -> list[dict[str, str]]:
-        """The users that the catalog has seen, with `ID` and `Full_Name`."""
-        return self.tables.users()
+    # --- rows, tables and vocabularies ---------------------------------------------
 
-    # --- rows by RID -----------------------------------------------------------------
+    resolve_rid = _rows.resolve_rid
+    resolve_rids = _rows.resolve_rids
+    retrieve_rid = _rows.retrieve_rid
+    cite = _rows.cite
+    chaise_url = _rows.chaise_url
+    create_table = _rows.create_table
+    create_vocabulary = _rows.create_vocabulary
+    create_asset = _rows.create_asset
+    define_association = _rows.define_association
+    get_table_as_dataframe = _rows.get_table_as_dataframe
+    get_table_as_dict = _rows.get_table_as_dict
+    list_asset_tables = _rows.list_asset_tables
+    add_term = _rows.add_term
+    lookup_term = _rows.lookup_term
+    list_vocabulary_terms = _rows.list_vocabulary_terms
+    delete_term = _rows.delete_term
+    user_list = _rows.user_list
+    unknown_provenance_execution_rid = _rows.unknown_provenance_execution_rid
+    unknown_provenance_file_rid = _rows.unknown_provenance_file_rid
 
-    def resolve_rid(self, rid: RID) -> ResolveRidResult:
-        """Where a row is (see `Rids.resolve`)."""
-        return self.rids.resolve(rid)
+    # --- datasets ------------------------------------------------------------------
 
-    def resolve_rids(
-        self, rids: Iterable[RID], candidate_tables: Iterable[str | Table] | None = None
-    ) -> dict[RID, BatchRidResult]:
-        """Where each of many rows is (see `Rids.resolve_many`)."""
-        return self.rids.resolve_many(rids, candidate_tables)
+    find_datasets = _datasets.find_datasets
+    lookup_dataset = _datasets.lookup_dataset
+    delete_dataset = _datasets.delete_dataset
+    list_dataset_element_types = _datasets.list_dataset_element_types
+    add_dataset_element_type = _datasets.add_dataset_element_type
+    download_dataset_bag = _datasets.download_dataset_bag
+    create_dataset = _datasets.create_dataset
+    add_dataset_members = _datasets.add_dataset_members
+    delete_dataset_members = _datasets.delete_dataset_members
+    list_dataset_members = _datasets.list_dataset_members
+    list_dataset_children = _datasets.list_dataset_children
+    list_dataset_parents = _datasets.list_dataset_parents
+    dataset_version = _datasets.dataset_version
+    dataset_history = _datasets.dataset_history
+    increment_dataset_version = _datasets.increment_dataset_version
 
-    def retrieve_rid(self, rid: RID) -> Row:
-        """A row as a dictionary (see `Rids.retrieve`)."""
-        return self.rids.retrieve(rid)
+    # --- features ------------------------------------------------------------------
 
-    def cite(self, entity: str | Mapping[str, Any], current: bool = False) -> str:
-        """A permanent link to a row (see `Rids.cite`)."""
-        return self.rids.cite(entity, current)
+    create_feature = _features.create_feature
+    feature_record_class = _features.feature_record_class
+    lookup_feature = _features.lookup_feature
+    find_features = _features.find_features
+    delete_feature = _features.delete_feature
+    feature_values = _features.feature_values
+    list_feature_values = _features.list_feature_values
+    list_workflow_executions = _features.list_workflow_executions
 
-    def chaise_url(self, table: str | Table) -> str:
-        """The address of the web page of a table or row (see `Rids.chaise_url`)."""
-        return self.rids.chaise_url(table)
+    # --- workflows and executions --------------------------------------------------
 
-    # --- tables ----------------------------------------------------------------------
+    create_workflow = _executions.create_workflow
+    add_workflow = _executions.add_workflow
+    find_workflows = _executions.find_workflows
+    list_workflows = _executions.list_workflows
+    lookup_workflow = _executions.lookup_workflow
+    lookup_workflow_by_url = _executions.lookup_workflow_by_url
+    create_execution = _executions.create_execution
+    resume_execution = _executions.resume_execution
+    restore_execution = _executions.restore_execution
+    lookup_execution = _executions.lookup_execution
+    find_executions = _executions.find_executions
+    find_executions_consuming = _executions.find_executions_consuming
+    multirun_status_summary = _executions.multirun_status_summary
+    list_executions = _executions.list_executions
+    find_incomplete_executions = _executions.find_incomplete_executions
+    pending_summary = _executions.pending_summary
+    commit_pending_executions = _executions.commit_pending_executions
+    gc_executions = _executions.gc_executions
 
-    def create_table(
-        self, table: TableDefinition | Mapping[str, Any], schema: str | None = None
-    ) -> Table:
-        """Create a table (see `Tables.create`)."""
-        return self.tables.create(table, schema)
+    # --- assets, and files of this machine -----------------------------------------
 
-    def create_vocabulary(
-        self, vocab_name: str, comment: str = "", schema: str | None = None
-    ) -> Table:
-        """Create a vocabulary (see `Tables.create_vocabulary`)."""
-        return self.tables.create_vocabulary(vocab_name, comment, schema)
-
-    def create_asset(
-        self,
-        asset_name: str,
-        column_defs: Iterable[ColumnDefinition] | None = None,
-        fkey_defs: Iterable[ForeignKeyDefinition] | None = None,
-        referenced_tables: Iterable[str | Table] | None = None,
-        comment: str = "",
-        schema: str | None = None,
-    ) -> Table:
-        """Create an asset table (see `Tables.create_asset`)."""
-        return self.tables.create_asset(
-            asset_name, column_defs, fkey_defs, referenced_tables, comment, schema
-        )
-
-    def define_association(
-        self,
-        associates: Sequence[Any],
-        metadata: Iterable[ColumnDefinition] | None = None,
-        table_name: str | None = None,
-        comment: str | None = None,
-    ) -> dict[str, Any]:
-        """The document of a table that links others (see `Tables.define_association`)."""
-        return self.tables.define_association(associates, metadata, table_name, comment)
-
-    def get_table_as_dataframe(self, table: str | Table) -> pd.DataFrame:
-        """All rows of a table as a frame."""
-        return self.tables.frame(table)
-
-    def get_table_as_dict(self, table: str | Table) -> list[Row]:
-        """All rows of a table as dictionaries."""
-        return self.tables.rows(table)
-
-    def list_asset_tables(self) -> list[Table]:
-        """The tables whose rows describe files."""
-        return self.model.find_assets()
-
-    # --- vocabularies ----------------------------------------------------------------
-
-    def add_term(
-        self,
-        table: str | Table,
-        term_name: str,
-        description: str = "",
-        synonyms: Iterable[str] | None = None,
-        exists_ok: bool = True,
-    ) -> VocabularyTermHandle:
-        """Add a term (see `Vocabularies.add_term`)."""
-        return self.vocabularies.add_term(table, term_name, description, synonyms, exists_ok)
-
-    def lookup_term(self, table: str | Table, term_name: str) -> VocabularyTermHandle:
-        """A term by name or synonym (see `Vocabularies.lookup_term`)."""
-        return self.vocabularies.lookup_term(table, term_name)
-
-    def list_vocabulary_terms(self, table: str | Table) -> list[VocabularyTermHandle]:
-        """Every term of a vocabulary."""
-        return self.vocabularies.list_terms(table)
-
-    def delete_term(self, table: str | Table, term_name: str) -> None:
-        """Remove a term that nothing refers to (see `Vocabularies.delete_term`)."""
-        self.vocabularies.delete_term(table, term_name)
-
-    # --- datasets --------------------------------------------------------------------
-
-    def find_datasets(self, deleted: bool = False, sort: SortSpec = None) -> list[Dataset]:
-        """Every dataset (see `Datasets.find`)."""
-        return self.datasets.find(deleted, sort)
-
-    def lookup_dataset(self, dataset: str | DatasetSpec, deleted: bool = False) -> Dataset:
-        """A dataset by RID (see `Datasets.lookup`)."""
-        return self.datasets.lookup(dataset, deleted)
-
-    def delete_dataset(self, dataset: Dataset | str, recurse: bool = False) -> None:
-        """Mark a dataset as deleted (see `Datasets.delete`)."""
-        self.datasets.delete(_rid_of(dataset), recurse)
-
-    def list_dataset_element_types(self) -> list[Table]:
-        """The tables whose rows may be members of datasets."""
-        return self.datasets.element_types()
-
-    def add_dataset_element_type(self, element: str | Table) -> Table:
-        """Let rows of a table be members (see `Datasets.add_element_type`)."""
-        return self.datasets.add_element_type(element)
-
-    def download_dataset_bag(self, dataset: DatasetSpec | str) -> DatasetBag:
-        """A version of a dataset on this machine (see `Datasets.download`)."""
-        return self.datasets.download(dataset)
-
-    def create_dataset(
-        self,
-        dataset_types: str | Iterable[str] | None = None,
-        description: str = "",
-        execution_rid: str | None = None,
-        version: DatasetVersion | str | None = None,
-    ) -> str:
-        """Create a dataset and return its RID (see `Datasets.create`)."""
-        made = self.datasets.create(dataset_types, description, execution_rid, version)
-        return made.dataset_rid
-
-    def add_dataset_members(
-        self,
-        dataset_rid: str,
-        members: MemberRids,
-        validate: bool = True,
-        description: str = "",
-        execution_rid: str | None = None,
-    ) -> None:
-        """Make rows members of a dataset (see `Datasets.add_members`)."""
-        self.datasets.add_members(dataset_rid, members, validate, description, execution_rid)
-
-    def delete_dataset_members(
-        self,
-        dataset_rid: str,
-        members: MemberRids,
-        description: str = "",
-        execution_rid: str | None = None,
-    ) -> None:
-        """End the membership of rows (see `Datasets.delete_members`)."""
-        self.datasets.delete_members(dataset_rid, members, description, execution_rid)
-
-    def list_dataset_members(
-        self, dataset_rid: str, recurse: bool = False, limit: int | None = None
-    ) -> dict[str, list[Row]]:
-        """Full rows of the members of a dataset by table name."""
-        return self.datasets.list_members(dataset_rid, recurse, limit)
-
-    def list_dataset_children(self, dataset_rid: str, recurse: bool = False) -> list[str]:
-        """RIDs of the datasets nested in one."""
-        return self.datasets.children(dataset_rid, recurse)
-
-    def list_dataset_parents(self, dataset_rid: str) -> list[str]:
-        """RIDs of the datasets that contain one."""
-        return self.datasets.parents(dataset_rid)
-
-    def dataset_version(self, dataset_rid: str) -> DatasetVersion:
-        """The current version of a dataset."""
-        return self.datasets.current_version(dataset_rid)
-
-    def dataset_history(self, dataset_rid: str) -> list[DatasetHistory]:
-        """Every version of a dataset, the oldest first."""
-        return self.datasets.history(dataset_rid)
-
-    def increment_dataset_version(
-        self,
-        dataset_rid: str,
-        component: VersionPart | str,
-        description: str = "",
-        execution_rid: str | None = None,
-    ) -> DatasetVersion:
-        """Release the next version of a dataset and of those that contain it."""
-        return self.datasets.increment_version(dataset_rid, component, description, execution_rid)
-
-    # --- features --------------------------------------------------------------------
-
-    def create_feature(
-        self,
-        target_table: str | Table,
-        feature_name: str,
-        terms: Iterable[str | Table] | None = None,
-        assets: Iterable[str | Table] | None = None,
-        metadata: Iterable[ColumnDefinition | Mapping[str, Any] | str | Table] | None = None,
-        optional: Iterable[str] | None = None,
-        comment: str = "",
-    ) -> type[FeatureRecord]:
-        """Create a feature and return the class of its records (see `Features.create`)."""
-        return self.features.create(
-            target_table, feature_name, terms, assets, metadata, optional, comment
-        )
-
-    def feature_record_class(self, table: str | Table, feature_name: str) -> type[FeatureRecord]:
-        """The class of a feature's records."""
-        return self.features.record_class(table, feature_name)
-
-    def lookup_feature(self, table: str | Table, feature_name: str) -> Feature:
-        """One feature (see `Features.lookup`)."""
-        return self.features.lookup(table, feature_name)
-
-    def find_features(self, table: str | Table | None = None) -> list[Feature]:
-        """The features of one table, or of every table."""
-        return self.features.find(table)
-
-    def delete_feature(self, table: str | Table, feature_name: str) -> bool:
-        """Drop a feature with its values (see `Features.delete`)."""
-        return self.features.delete(table, feature_name)
-
-    def feature_values(
-        self,
-        table: str | Table,
-        feature_name: str,
-        selector: Selector | None = None,
-        materialize_limit: int | None = None,
-        execution_rids: Sequence[str] | None = None,
-    ) -> list[FeatureRecord]:
-        """Values of a feature as records (see `Features.values`)."""
-        return self.features.values(
-            table, feature_name, selector, materialize_limit, execution_rids
-        )
-
-    def list_feature_values(
-        self, table: str | Table, feature_name: str, selector: Selector | None = None
-    ) -> list[FeatureRecord]:
-        """Values of a feature as records: the older name of `feature_values`."""
-        return self.features.values(table, feature_name, selector)
-
-    def list_workflow_executions(self, workflow: str) -> list[str]:
-        """RIDs of the executions of a workflow, by its RID or type."""
-        return self.features.list_workflow_executions(workflow)
-
-    # --- provenance ------------------------------------------------------------------
-
-    @translated()
-    def unknown_provenance_execution_rid(self) -> str:
-        """RID of the execution that artifacts of unknown origin point at."""
-        return unknown_provenance_execution(self.session)
-
-    @translated()
-    def unknown_provenance_file_rid(self) -> str:
-        """RID of the file that executions without inputs point at."""
-        return unknown_provenance_file(self.session)
+    list_assets = _files.list_assets
+    find_assets = _files.find_assets
+    lookup_asset = _files.lookup_asset
+    list_asset_executions = _files.list_asset_executions
+    list_execution_assets = _files.list_execution_assets
+    list_execution_dirs = _files.list_execution_dirs
+    clean_execution_dirs = _files.clean_execution_dirs
+    list_cached_assets = _files.list_cached_assets
+    delete_cached_asset = _files.delete_cached_asset
+    clear_cache = _files.clear_cache
+    get_cache_size = _files.get_cache_size
+    get_storage_summary = _files.get_storage_summary
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"
@@ -539,10 +386,6 @@ class _CallablePaths:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._paths, name)
-
-
-def _rid_of(dataset: Dataset | str) -> str:
-    return dataset if isinstance(dataset, str) else dataset.dataset_rid
 
 
 def _refuse_unavailable(

@@ -29,6 +29,7 @@
         DerivaMLWorkflowError
           DerivaMLDirtyWorkflowError     .path .dirty_paths
         DerivaMLUploadError
+        DerivaMLResumeError              .before .now
       DerivaMLReadOnlyError              a write on a snapshot, a bag or offline
       DerivaMLDenormalizeError
         DerivaMLDenormalizeMultiLeaf     .candidates .include_tables .bridge_suggestions
@@ -74,6 +75,7 @@ __all__ = [
     "DerivaMLOfflineError",
     "DerivaMLPermissionError",
     "DerivaMLReadOnlyError",
+    "DerivaMLResumeError",
     "DerivaMLRidsNotFound",
     "DerivaMLSchemaError",
     "DerivaMLSchemaPinned",
@@ -282,6 +284,15 @@ class DerivaMLDirtyWorkflowError(DerivaMLWorkflowError):
 
 class DerivaMLUploadError(DerivaMLExecutionError):
     """Outputs of an execution could not be uploaded."""
+
+
+class DerivaMLResumeError(DerivaMLExecutionError):
+    """A run that is done over does something else than it did before it was interrupted."""
+
+    def __init__(self, message: str, before: str, now: str | None) -> None:
+        super().__init__(message)
+        self.before = before
+        self.now = now
 
 
 class DerivaMLReadOnlyError(DerivaMLException, PermissionError):

@@ -11,6 +11,7 @@ from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
 from deriva_ml.schema.definition import asset_associations, file_name_rows, with_user_links
 
+from .arguments import check_text
 from .definitions import (
     AssetTableDef,
     AssociationTableDef,
@@ -77,6 +78,7 @@ class Tables:
         self, vocab_name: str, comment: str = "", schema: str | None = None
     ) -> Table:
         """Create a vocabulary, without terms (see `create` for errors)."""
+        check_text(vocab_name, "The name of a vocabulary")
         template = f"{self._session.project_name}:{{RID}}"
         return self.create(VocabularyTableDef(vocab_name, template, comment=comment), schema)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deriva_catalog.bag import BagCatalog, index_bag, open_bag
-from deriva_catalog.errors import CatalogError
+from deriva_catalog.errors import CatalogError, Unavailable
 
 from .seen import first_seen, looked_over
 from .versions import DatasetVersion
@@ -95,12 +95,15 @@ def store_bag(
 
     It is written beside its place, indexed, and then renamed, so that it is here as a whole or
     not at all. `complete` says whether `write` brings the files too.
+
+    Raises:
+        Unavailable: The cache cannot be written.
     """
     bags = cache_dir / "bags"
     building = bags / f".building-{uuid.uuid4().hex}"
     bag = building / f"Dataset_{key.dataset}"
-    building.mkdir(parents=True)
     try:
+        building.mkdir(parents=True)
         write(bag)
         index_bag(bag)
         first_seen(bag, complete, building / _SEEN)
@@ -111,6 +114,13 @@ def store_bag(
             # There is one already, with the same rows; it may have other files.
             there = looked_over(place / bag.name, place / _SEEN)
             complete = there is not None and there.complete
+    except OSError as error:
+        if isinstance(error, CatalogError):
+            raise
+        raise Unavailable(
+            f"The bag {bag.name!r} cannot be kept in {str(cache_dir)!r}: {error}.",
+            hint="Check free space and permissions of the cache directory.",
+        ) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     kept = place / bag.name

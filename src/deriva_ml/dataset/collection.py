@@ -6,32 +6,35 @@ versions that it leads to, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
-from deriva_ml.core.definitions import AssociationTableDef, MLVocab, VersionPart
+from deriva_ml.core.arguments import check_count, check_text, words
+from deriva_ml.core.calls import Once, fingerprint_of_rids, untracked
+from deriva_ml.core.definitions import MLVocab, VersionPart
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
     DerivaMLDatasetNotFound,
-    DerivaMLValidationError,
     some_of,
     translated,
 )
 from deriva_ml.core.provenance import producer
-from deriva_ml.core.query import any_of, attributes, entities, equals, name_of, path_of
+from deriva_ml.core.query import entities, equals, name_of
 from deriva_ml.core.rids import check_rid
 from deriva_ml.core.session import Session
 from deriva_ml.core.sort import SortSpec, resolve_sort
 from deriva_ml.core.vocabulary import Vocabularies
 
-from .elements import element_types
+from .elements import Element, element_types, register_element_type
 from .history import FIRST_VERSION, DatasetHistory, Versions
 from .members import MemberRids, Members
-from .nesting import ancestors, children, descendants, parents
+from .nesting import ancestors, children, descendants, outside_parents, parents
 from .reach import reach
 from .spec import DatasetSpec
+from .types import insert_types, remove_type, types_of
+from .usage import executions_reading, record_inputs
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
@@ -45,11 +48,21 @@ __all__ = ["Datasets"]
 
 
 class Datasets:
-    """The datasets of a catalog, or of one snapshot of it."""
+    """The datasets of a catalog, or of one snapshot of it.
 
-    def __init__(self, session: Session, vocabularies: Vocabularies) -> None:
+    Args:
+        session: The catalog.
+        vocabularies: Its vocabularies.
+        once: Tells which calls of an execution took place before it was interrupted; those are
+            not carried out again, and return what they returned.
+    """
+
+    def __init__(
+        self, session: Session, vocabularies: Vocabularies, once: Once = untracked
+    ) -> None:
         self.session = session
         self._vocabularies = vocabularies
+        self._once = once
         self._members = Members(session)
         self._versions = Versions(session)
 
@@ -153,14 +166,30 @@ class Datasets:
         label = FIRST_VERSION if version is None else DatasetVersion.of(version)
         names = self._type_names(dataset_types)
         elements = self._members.by_element(members)
+        about = {
+            "dataset_types": sorted(names),
+            "description": check_text(description, "description"),
+            "version": str(label),
+            "members": _told(elements),
+        }
+        call = self._once(execution_rid, "create_dataset", about)
+        if call.rid is not None:
+            self.require(call.rid)
+            return Dataset(self, call.rid, description, execution_rid)
         with self._members.naming_unknown(elements), self.session.transaction() as transaction:
             execution = producer(self.session, execution_rid)
-            row = {"Description": description, "Deleted": False}
-            rid = self.session.catalog.insert(name_of(self.session.ml("Dataset")), [row])[0]["RID"]
-            self._insert_types(rid, names)
+            rid = self._insert(description, call.take(self.session))
+            insert_types(self.session, rid, names)
             self._members.add(rid, elements, strict=True)
             self._versions.begin([rid], label, execution, transaction.snaptime)
         return Dataset(self, rid, description, execution)
+
+    def _insert(self, description: str, rid: str | None) -> str:
+        """Insert the row of a dataset, with a RID that was leased for it, if one was."""
+        row = {"RID": rid, "Description": description, "Deleted": False}
+        given = () if rid is None else ("RID",)
+        table = name_of(self.session.ml("Dataset"))
+        return str(self.session.catalog.insert(table, [row], nondefaults=given)[0]["RID"])
 
     @translated()
     def delete(self, rid: str, recurse: bool = False) -> None:
@@ -173,7 +202,7 @@ class Datasets:
         with self.session.transaction():
             self.require(rid)
             doomed = [rid, *(descendants(self.session, rid) if recurse else ())]
-            if outside := self._outside_parents(doomed):
+            if outside := outside_parents(self.session, doomed):
                 raise DerivaMLDataError(
                     f"Dataset {rid!r} cannot be deleted: it is nested in {some_of(outside)}. "
                     "Remove it from there first with delete_dataset_members()."
@@ -182,32 +211,50 @@ class Datasets:
             table = name_of(self.session.ml("Dataset"))
             self.session.catalog.update(table, rows, targets=("Deleted",))
 
-    def _outside_parents(self, doomed: list[str]) -> list[str]:
-        """Datasets that contain one of `doomed` and are to stay."""
-        above = [p for p in parents(self.session, doomed) if p not in doomed]
-        if not above:
-            return []
-        alive = (any_of("RID", above), equals("Deleted", "false"))
-        query = attributes(self.session.ml("Dataset"), ("RID",), *alive, sort=("RID",))
-        return [row["RID"] for row in self.session.fetch(query)]
-
     @translated()
     def describe(self, rid: str, description: str) -> None:
         """Change the description of a dataset; its version stays."""
         with self.session.transaction():
             self.require(rid)
-            row = {"RID": rid, "Description": description}
+            text = check_text(description, "description")
+            row = {"RID": rid, "Description": text}
             table = name_of(self.session.ml("Dataset"))
             self.session.catalog.update(table, [row], targets=("Description",))
+
+    def _change(
+        self,
+        name: str,
+        rid: str,
+        about: Mapping[str, Any],
+        execution_rid: str | None,
+        change: Callable[[], str],
+    ) -> None:
+        """A change of a dataset, which ends in one new version.
+
+        Args:
+            name: The method that was called.
+            rid: The dataset.
+            about: Its other arguments, as JSON values.
+            execution_rid: The execution that the change is attributed to.
+            change: Makes the change and says what it was; an empty text: there was none.
+        """
+        call = self._once(execution_rid, name, {"dataset": rid, **about})
+        if call.done:
+            return
+        with self.session.transaction() as transaction:
+            self.require(rid)
+            text = change()
+            if text:
+                call.take(self.session)
+                execution = producer(self.session, execution_rid)
+                self._versions.changed(rid, text, execution, transaction.snaptime)
 
     # --- types -----------------------------------------------------------------------
 
     @translated()
     def types(self, rid: str) -> list[str]:
         """The types of a dataset in alphabetical order."""
-        table = self.session.ml("Dataset_Dataset_Type")
-        query = attributes(table, ("Dataset_Type",), equals("Dataset", rid), sort=("Dataset_Type",))
-        return [row["Dataset_Type"] for row in self.session.fetch(query)]
+        return types_of(self.session, rid)
 
     @translated()
     def add_types(
@@ -219,15 +266,15 @@ class Datasets:
             DerivaMLInvalidTerm: One is not a term of `Dataset_Type`.
         """
         names = self._type_names(types)
-        with self.session.transaction() as transaction:
-            self.require(rid)
-            present = set(self.types(rid))
+
+        def add() -> str:
+            present = set(types_of(self.session, rid))
             new = [n for n in names if n not in present]
-            if new:
-                self._insert_types(rid, new)
-                text = f"Added the dataset types {', '.join(new)}."
-                execution = producer(self.session, execution_rid)
-                self._versions.changed(rid, text, execution, transaction.snaptime)
+            insert_types(self.session, rid, new)
+            return f"Added the dataset types {', '.join(new)}." if new else ""
+
+        about = {"dataset_types": sorted(names)}
+        self._change("add_dataset_types", rid, about, execution_rid, add)
 
     @translated()
     def remove_type(self, rid: str, name: str, execution_rid: str | None = None) -> None:
@@ -237,28 +284,17 @@ class Datasets:
             DerivaMLInvalidTerm: The word is not a term of `Dataset_Type`.
         """
         (term,) = self._type_names([name])
-        with self.session.transaction() as transaction:
-            self.require(rid)
-            path = path_of(
-                self.session.ml("Dataset_Dataset_Type"),
-                equals("Dataset", rid),
-                equals("Dataset_Type", term),
-            )
-            if self.session.catalog.delete(path):
-                execution = producer(self.session, execution_rid)
-                text = f"Removed the dataset type {term}."
-                self._versions.changed(rid, text, execution, transaction.snaptime)
+
+        def remove() -> str:
+            removed = remove_type(self.session, rid, term)
+            return f"Removed the dataset type {term}." if removed else ""
+
+        self._change("remove_dataset_type", rid, {"dataset_type": term}, execution_rid, remove)
 
     def _type_names(self, types: str | Iterable[str] | None) -> list[str]:
-        words = [types] if isinstance(types, str) else list(types or ())
-        terms = self._vocabularies.lookup_terms(MLVocab.dataset_type, words)
+        given = words(types, "dataset_types")
+        terms = self._vocabularies.lookup_terms(MLVocab.dataset_type, given)
         return list(dict.fromkeys(t.name for t in terms))
-
-    def _insert_types(self, rid: str, names: list[str]) -> None:
-        if names:
-            rows = [{"Dataset": rid, "Dataset_Type": name} for name in names]
-            table = name_of(self.session.ml("Dataset_Dataset_Type"))
-            self.session.catalog.insert(table, rows, returning=False)
 
     # --- element types ---------------------------------------------------------------
 
@@ -277,23 +313,7 @@ class Datasets:
             DerivaMLTableNotFound: There is no such table.
             DerivaMLValidationError: The table is one of the ML schema or of the system.
         """
-        table = self.session.table(element)
-        known = element_types(self.session.model).get(table.name)
-        if known is not None and known.table.qualified == table.qualified:
-            return known.association
-        if known is not None or not self.session.model.is_domain_schema(table.schema):
-            raise DerivaMLValidationError(
-                f"Table {table.qualified!r} cannot become an element type: only tables of the "
-                f"domain schemas {sorted(self.session.model.domain_schemas)} can, and each name "
-                "only once."
-            )
-        from deriva_ml.schema.definition import with_user_links
-
-        dataset = self.session.ml("Dataset")
-        document = AssociationTableDef([dataset, table]).to_dict()
-        with self.session.transaction():
-            self.session.catalog.create_table(table.schema, with_user_links(document))
-        return self.session.table(f"{table.schema}:{document['table_name']}")
+        return register_element_type(self.session, element)
 
     # --- members ---------------------------------------------------------------------
 
@@ -326,13 +346,15 @@ class Datasets:
         Cost: one insert for each table, whatever the number of members.
         """
         elements = self._members.by_element(members)
-        with self._members.naming_unknown(elements), self.session.transaction() as transaction:
-            self.require(rid)
+
+        def add() -> str:
             added = self._members.add(rid, elements, strict=validate)
-            if added:
-                execution = producer(self.session, execution_rid)
-                text = description or f"Added {added} members."
-                self._versions.changed(rid, text, execution, transaction.snaptime)
+            return (description or f"Added {added} members.") if added else ""
+
+        text = check_text(description, "description")
+        about = {"members": _told(elements), "description": text}
+        with self._members.naming_unknown(elements):
+            self._change("add_dataset_members", rid, about, execution_rid, add)
 
     @translated()
     def delete_members(
@@ -352,19 +374,27 @@ class Datasets:
             DerivaMLTableTypeError: A table is not an element type.
         """
         elements = self._members.by_element(members)
-        with self.session.transaction() as transaction:
-            self.require(rid)
+
+        def remove() -> str:
             removed = self._members.remove(rid, elements)
-            if removed:
-                execution = producer(self.session, execution_rid)
-                text = description or f"Removed {removed} members."
-                self._versions.changed(rid, text, execution, transaction.snaptime)
+            return (description or f"Removed {removed} members.") if removed else ""
+
+        text = check_text(description, "description")
+        about = {"members": _told(elements), "description": text}
+        self._change("delete_dataset_members", rid, about, execution_rid, remove)
 
     @translated()
     def list_members(
         self, rid: str, recurse: bool = False, limit: int | None = None
     ) -> dict[str, list[Row]]:
-        """Full rows of the members by table name (see `Members.rows_by_table`)."""
+        """Full rows of the members by table name (see `Members.rows_by_table`).
+
+        Raises:
+            DerivaMLDatasetNotFound: There is no such dataset.
+            DerivaMLValidationError: `limit` is no number of rows.
+        """
+        check_count(limit, "limit")
+        self.require(rid, deleted=True)
         return self._members.rows_by_table(rid, recurse, limit)
 
     @translated()
@@ -376,12 +406,22 @@ class Datasets:
 
     @translated()
     def children(self, rid: str, recurse: bool = False) -> list[str]:
-        """RIDs of the datasets nested in one: the direct ones, then theirs, each once."""
+        """RIDs of the datasets nested in one: the direct ones, then theirs, each once.
+
+        Raises:
+            DerivaMLDatasetNotFound: There is no such dataset.
+        """
+        self.require(rid, deleted=True)
         return descendants(self.session, rid) if recurse else children(self.session, [rid])
 
     @translated()
     def parents(self, rid: str, recurse: bool = False) -> list[str]:
-        """RIDs of the datasets that contain one: the nearest first, each once."""
+        """RIDs of the datasets that contain one: the nearest first, each once.
+
+        Raises:
+            DerivaMLDatasetNotFound: There is no such dataset.
+        """
+        self.require(rid, deleted=True)
         return ancestors(self.session, rid) if recurse else parents(self.session, [rid])
 
     # --- versions --------------------------------------------------------------------
@@ -420,10 +460,11 @@ class Datasets:
         execution_rid: str | None = None,
     ) -> DatasetVersion:
         """Release the next version of a dataset (see `Versions.release`)."""
-        with self.session.transaction() as transaction:
-            self.require(rid)
-            execution = producer(self.session, execution_rid)
-            return self._versions.release(rid, bump, description, execution, transaction.snaptime)
+        return self._versioned(
+            ("release", str(bump)),
+            (rid, description, execution_rid),
+            lambda who, when: self._versions.release(rid, bump, description, who, when),
+        )
 
     @translated()
     def increment_version(
@@ -434,22 +475,48 @@ class Datasets:
         execution_rid: str | None = None,
     ) -> DatasetVersion:
         """Release the next version of a dataset and of every dataset that contains it."""
-        with self.session.transaction() as transaction:
-            self.require(rid)
-            execution = producer(self.session, execution_rid)
-            return self._versions.raise_all(
-                rid, component, description, execution, transaction.snaptime
-            )
+        return self._versioned(
+            ("increment_dataset_version", str(component)),
+            (rid, description, execution_rid),
+            lambda who, when: self._versions.raise_all(rid, component, description, who, when),
+        )
 
     @translated()
     def mark_dev(
         self, rid: str, description: str = "", execution_rid: str | None = None
     ) -> DatasetVersion:
         """Open a development version by hand, or count up the one that is open."""
-        with self.session.transaction():
+        return self._versioned(
+            ("mark_dev", ""),
+            (rid, description, execution_rid),
+            lambda who, when: self._versions.mark_dev(rid, description, who),
+        )
+
+    def _versioned(
+        self,
+        method: tuple[str, str],
+        given: tuple[str, str, str | None],
+        make: Callable[[str, str], DatasetVersion],
+    ) -> DatasetVersion:
+        """A new version of a dataset: what `make` does, given an execution and a snapshot.
+
+        Args:
+            method: The method that was called, and the part of the version that it raises.
+            given: The dataset, the description of the version, and the execution.
+            make: Makes the version.
+        """
+        rid, description, execution_rid = given
+        about = {"dataset": rid, "part": method[1]}
+        about["description"] = check_text(description, "description")
+        call = self._once(execution_rid, method[0], about)
+        if call.done:
+            return DatasetVersion.parse(call.result)
+        with self.session.transaction() as transaction:
             self.require(rid)
-            execution = producer(self.session, execution_rid)
-            return self._versions.mark_dev(rid, description, execution)
+            label = make(producer(self.session, execution_rid), transaction.snaptime)
+            call.take(self.session)
+            call.keep(str(label))
+        return label
 
     # --- bags ------------------------------------------------------------------------
 
@@ -461,18 +528,9 @@ class Datasets:
             DerivaMLNotFoundError: The dataset has no such version.
             DerivaMLValidationError: The text is no spec, or the version is under development.
         """
-        from .download import TIMEOUT_S, download_bag
+        from .download import download_spec
 
-        spec = DatasetSpec.from_shorthand(dataset) if isinstance(dataset, str) else dataset
-        return download_bag(
-            self.session,
-            spec.rid,
-            spec.version,
-            with_files=spec.materialize,
-            exclude_tables=spec.exclude_tables,
-            concurrency=spec.fetch_concurrency,
-            timeout_s=TIMEOUT_S if spec.timeout is None else spec.timeout[1],
-        )
+        return download_spec(self.session, dataset)
 
     @translated()
     def download_bag(
@@ -528,25 +586,14 @@ class Datasets:
         A dataset that is recorded already stays at the version that it has.
         """
         with self.session.transaction():
-            rows = [
-                {
-                    "Dataset": rid,
-                    "Execution": execution_rid,
-                    "Dataset_Version": self._version_rid(rid, version),
-                }
-                for rid, version in inputs
-            ]
-            if rows:
-                table = name_of(self.session.ml("Dataset_Execution"))
-                self.session.catalog.insert(table, rows, on_conflict="skip", returning=False)
-
-    def _version_rid(self, rid: str, version: DatasetVersion | str | None) -> str:
-        label = self._versions.current(rid) if version is None else version
-        return self._versions.find(rid, label).version_rid
+            record_inputs(self.session, self._versions, execution_rid, inputs)
 
     @translated()
     def list_executions(self, rid: str) -> list[str]:
         """RIDs of the executions that read the dataset."""
-        table = self.session.ml("Dataset_Execution")
-        query = attributes(table, ("Execution",), equals("Dataset", rid), sort=("Execution",))
-        return [row["Execution"] for row in self.session.fetch(query)]
+        return executions_reading(self.session, rid)
+
+
+def _told(elements: Iterable[tuple[Element, list[str]]]) -> dict[str, str]:
+    """Members as a journal keeps them: by table, in a few characters each."""
+    return {element.table.qualified: fingerprint_of_rids(rids) for element, rids in elements}

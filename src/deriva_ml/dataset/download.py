@@ -20,19 +20,38 @@ from .bag import DatasetBag
 from .cache import BagKey, CachedBag, DamagedBag, cached_bag, store_bag
 from .history import Versions
 from .reach import reach
+from .spec import DatasetSpec
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
     from deriva_catalog.bag.export import Files
     from deriva_catalog.objects.content import Progress
 
-__all__ = ["FETCHES", "download_bag"]
+__all__ = ["FETCHES", "download_bag", "download_spec"]
 
 FETCHES = 8
 """Files that are fetched at the same time."""
 
 TIMEOUT_S = 610.0
 """Seconds to wait for the next bytes of a file that lies elsewhere."""
+
+
+def download_spec(session: Session, dataset: DatasetSpec | str) -> DatasetBag:
+    """A version of a dataset as a bag; a text is ``RID@version`` (see `download_bag`)."""
+    spec = DatasetSpec.from_shorthand(dataset) if isinstance(dataset, str) else dataset
+    if not isinstance(spec, DatasetSpec):
+        raise DerivaMLValidationError(
+            f"A dataset is downloaded by a DatasetSpec or 'RID@version', not {dataset!r}."
+        )
+    return download_bag(
+        session,
+        spec.rid,
+        spec.version,
+        with_files=spec.materialize,
+        exclude_tables=spec.exclude_tables,
+        concurrency=spec.fetch_concurrency,
+        timeout_s=TIMEOUT_S if spec.timeout is None else spec.timeout[1],
+    )
 
 
 def download_bag(

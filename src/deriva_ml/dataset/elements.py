@@ -9,11 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deriva_catalog.model.elements import ForeignKey, Table
-from deriva_ml.core.exceptions import DerivaMLTableTypeError, some_of
+from deriva_ml.core.definitions import AssociationTableDef
+from deriva_ml.core.exceptions import DerivaMLTableTypeError, DerivaMLValidationError, some_of
+from deriva_ml.core.session import Session
 from deriva_ml.model.associations import association_of
 from deriva_ml.model.catalog import DerivaModel
 
-__all__ = ["Element", "element_of", "element_types", "not_an_element"]
+__all__ = [
+    "Element",
+    "element_of",
+    "element_types",
+    "not_an_element",
+    "register_element_type",
+]
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,26 @@ def element_of(model: DerivaModel, table: str | Table) -> Element:
     if element is None or element.table.qualified != name.qualified:
         raise not_an_element(model, name)
     return element
+
+
+def register_element_type(session: Session, element: str | Table) -> Table:
+    """Let the rows of a table be members of datasets (see `Datasets.add_element_type`)."""
+    from deriva_ml.schema.definition import with_user_links
+
+    model = session.model
+    table = session.table(element)
+    known = element_types(model).get(table.name)
+    if known is not None and known.table.qualified == table.qualified:
+        return known.association
+    if known is not None or not model.is_domain_schema(table.schema):
+        raise DerivaMLValidationError(
+            f"Table {table.qualified!r} cannot become an element type: only tables of the domain "
+            f"schemas {sorted(model.domain_schemas)} can, and each name only once."
+        )
+    document = AssociationTableDef([session.ml("Dataset"), table]).to_dict()
+    with session.transaction():
+        session.catalog.create_table(table.schema, with_user_links(document))
+    return session.table(f"{table.schema}:{document['table_name']}")
 
 
 def not_an_element(model: DerivaModel, table: Table) -> DerivaMLTableTypeError:

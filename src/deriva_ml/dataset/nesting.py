@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from deriva_ml.core.exceptions import DerivaMLCycleError
-from deriva_ml.core.query import any_of, attributes
+from deriva_ml.core.query import any_of, attributes, equals
 from deriva_ml.core.session import Session
 
-__all__ = ["ancestors", "children", "descendants", "parents", "refuse_cycle"]
+__all__ = ["ancestors", "children", "descendants", "outside_parents", "parents", "refuse_cycle"]
 
 PARENT, CHILD = "Dataset", "Nested_Dataset"
 
@@ -31,6 +31,16 @@ def descendants(session: Session, rid: str) -> list[str]:
 def ancestors(session: Session, rid: str) -> list[str]:
     """RIDs of all datasets that contain `rid`: the nearest first, each once."""
     return _closure(session, rid, CHILD, PARENT)
+
+
+def outside_parents(session: Session, rids: list[str]) -> list[str]:
+    """RIDs of the datasets that contain one of `rids`, are none of them, and are not deleted."""
+    above = [p for p in parents(session, rids) if p not in rids]
+    if not above:
+        return []
+    alive = (any_of("RID", above), equals("Deleted", "false"))
+    query = attributes(session.ml("Dataset"), ("RID",), *alive, sort=("RID",))
+    return [row["RID"] for row in session.fetch(query)]
 
 
 def refuse_cycle(session: Session, dataset: str, nested: Iterable[str]) -> None:

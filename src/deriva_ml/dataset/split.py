@@ -12,6 +12,7 @@ from deriva_ml.core.definitions import DRY_RUN_RID, MLAsset, MLVocab
 from deriva_ml.core.exceptions import DerivaMLValidationError
 
 from .frames import element_frame, find_element, stratify_column
+from .history import FIRST_VERSION
 from .selection import (
     Missing,
     SelectionFunction,
@@ -272,7 +273,7 @@ def subsample(
                 members={chosen.element_table: rids},
             )
             _record_input(ml, chosen.source, execution)
-        info = _info(made, len(rids))
+        info = _new(made, len(rids))
     result = SubsampleResult(
         _info(chosen.source, chosen.total),
         info,
@@ -359,8 +360,8 @@ def _write_split(
         parent = ml.datasets.create(["Split"], text, producer, members=nested)
         _record_input(ml, chosen.source, execution)
     counts = {name: len(rids) for name, rids in chosen.parts.items()}
-    infos = {name: _info(dataset, counts[name]) for name, dataset in made.items()}
-    return _info(parent, sum(counts.values())), infos
+    infos = {name: _new(dataset, counts[name]) for name, dataset in made.items()}
+    return _new(parent, sum(counts.values())), infos
 
 
 def _ensure_types(ml: DerivaML, types: Iterable[str]) -> None:
@@ -383,6 +384,11 @@ def _record_input(ml: DerivaML, source: Dataset, execution: RunsSplit | None) ->
 
 def _info(dataset: Dataset, count: int) -> PartitionInfo:
     return PartitionInfo(dataset.dataset_rid, str(dataset.current_version), count)
+
+
+def _new(dataset: Dataset, count: int) -> PartitionInfo:
+    """A dataset that this call made: at its first version, whatever came after."""
+    return PartitionInfo(dataset.dataset_rid, str(FIRST_VERSION), count)
 
 
 def _rid(execution: RunsSplit | None) -> str | None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
+from deriva_ml.core.arguments import status_named, words
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.enums import ConnectionMode, ExecutionStatus
 from deriva_ml.core.exceptions import (
@@ -161,10 +162,11 @@ class Executions:
             dataset_role: ``input``, ``output`` or ``any``.
 
         Raises:
-            ValueError: The role is none of these, or is given without a dataset.
+            DerivaMLValidationError: The role is none of these, or is given without a dataset;
+                or there is no such state.
         """
         types = self._workflow_types(workflow_type)
-        state = None if status is None else ExecutionStatus(status).value
+        state = None if status is None else status_named(status).value
         code = workflow.workflow_rid if isinstance(workflow, Workflow) else workflow
         rows: dict[str, Row] = {}
         for links in _dataset_links(dataset, dataset_role):
@@ -184,8 +186,8 @@ class Executions:
     def _workflow_types(self, given: str | Iterable[str] | None) -> list[str] | None:
         if given is None:
             return None
-        words = [given] if isinstance(given, str) else list(given)
-        terms = self.around.vocabularies.lookup_terms(MLVocab.workflow_type, words)
+        types = words(given, "workflow_type")
+        terms = self.around.vocabularies.lookup_terms(MLVocab.workflow_type, types)
         return [t.name for t in terms]
 
     @translated()
@@ -220,7 +222,7 @@ class Executions:
         states = [status] if isinstance(status, str) else status
         return chosen(
             snapshots(self.around.local),
-            status=None if states is None else [ExecutionStatus(s) for s in states],
+            status=None if states is None else [status_named(s) for s in states],
             workflow_rid=workflow_rid,
             mode=None if mode is None else ConnectionMode(mode),
             since=since,
@@ -344,10 +346,10 @@ class Executions:
 
 def _dataset_links(dataset: Any, role: str) -> list[tuple[str, str] | None]:
     if role not in (*_ROLES, "any"):
-        raise ValueError(f"dataset_role is 'input', 'output' or 'any', not {role!r}.")
+        raise DerivaMLValidationError(f"dataset_role is 'input', 'output' or 'any', not {role!r}.")
     if dataset is None:
         if role != "any":
-            raise ValueError(f"dataset_role={role!r} needs a dataset.")
+            raise DerivaMLValidationError(f"dataset_role={role!r} needs a dataset.")
         return [None]
     rid = check_rid(getattr(dataset, "dataset_rid", dataset))
     tables = list(_ROLES.values()) if role == "any" else [_ROLES[role]]

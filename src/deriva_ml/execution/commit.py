@@ -23,6 +23,7 @@ from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import (
     DerivaMLException,
     DerivaMLExecutionError,
+    DerivaMLResumeError,
     DerivaMLUploadError,
     some_of,
     translated,
@@ -31,6 +32,7 @@ from deriva_ml.core.provenance import unknown_provenance_file
 from deriva_ml.core.query import any_of, attributes, name_of
 from deriva_ml.feature.definition import find_features
 
+from .calls import refuse_left_out
 from .creation import leased
 from .durations import duration_text, now, seconds_between
 from .journal import OutputFile
@@ -71,14 +73,24 @@ def commit(run: Run, callback: UploadCallback | None = None) -> UploadReport:
     if run.status is _S.Uploaded and not _something_waits(run):
         return _report(run)
     token = run.facts.get("commit_token") or uuid.uuid4().hex
-    change(run, _S.Pending_Upload, commit_token=token, error=None, upload_began=now())
+    change(
+        run,
+        _S.Pending_Upload,
+        commit_token=token,
+        error=None,
+        upload_began=now(),
+        run_calls=run.journal.last_call(),  # what is called from now on is no part of the run
+    )
     try:
         with translated():
+            refuse_left_out(run.session, run.rid, run.journal)
             work = _prepare(run)
             uploads = store_outputs(run, work.outputs, callback)
             rids = _write(run, work, uploads, token)
     except (DerivaMLException, OSError) as error:
         fail(run, str(error))
+        if isinstance(error, DerivaMLResumeError):
+            run.journal.record(finished=None)  # the run is what is to be done over
         raise DerivaMLUploadError(
             f"The outputs of execution {run.rid!r} were not uploaded: {error}"
         ) from error
@@ -92,12 +104,10 @@ def finish_commit(run: Run) -> bool:
     if token is None or run.dry_run or leased(run.session, token) is None:
         return False
     waiting = [o for o in run.journal.outputs() if o.status != "uploaded" and o.content]
-    names = {object_name(o): o for o in waiting}
-    urls = {run.session.catalog.objects.stat(n).url: n for n in names}
-    known = _rids_by_url(run, [(names[n], u) for u, n in urls.items()])
-    _committed(
-        run, {names[n].token: known[names[n].schema, names[n].table, u] for u, n in urls.items()}
-    )
+    names = {o.token: object_name(o) for o in waiting}  # equal files may have one name
+    urls = {n: run.session.catalog.objects.stat(n).url for n in set(names.values())}
+    known = _rids_by_url(run, [(o, urls[names[o.token]]) for o in waiting])
+    _committed(run, {o.token: known[o.schema, o.table, urls[names[o.token]]] for o in waiting})
     return True
 
 
@@ -110,6 +120,7 @@ def _committed(run: Run, rids: Mapping[str, str]) -> None:
         commit_token=None,
         sync_pending=None,
         tables=None,
+        table_attempts=None,
         error=None,
         committed_at=now(),
     )

@@ -2,7 +2,9 @@
 
 The RID is leased, inside the transaction, with a token that the journal holds. So whoever finds
 the journal of a process that died can tell whether the execution exists: if the catalog knows
-the token, everything about it was written, otherwise nothing was.
+the token, everything about it was written, otherwise nothing was. The last thing that the
+transaction does before it commits is to complete the journal, so that all there may be left to do
+is to give the directory its place.
 """
 
 from __future__ import annotations
@@ -13,29 +15,27 @@ import shutil
 import time
 import uuid
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deriva_catalog.path.ast import TableName
 from deriva_ml.core.constants import DRY_RUN_RID
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import DerivaMLNotFoundError, DerivaMLUnavailableError
-from deriva_ml.core.query import attributes, entities, equals, name_of
+from deriva_ml.core.query import attributes, equals, name_of
 from deriva_ml.core.session import Session
 
 from .configuration import ExecutionConfiguration
 from .durations import duration_text, now
 from .inputs import Inputs, check_inputs, download_inputs, note_files, record_files
 from .journal import Journal
-from .metadata import write_metadata
+from .metadata import register_metadata, write_metadata
 from .run import Run, Surroundings
 from .workflow import Workflow
 
 __all__ = ["Request", "begin", "leased", "settle_unfinished"]
-
-_LEASES = TableName("ERMrest_RID_Lease", "public")
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,11 @@ def _create(
     journal.record(download_seconds=took)
     if request.dry_run:
         note_files(journal, inputs, [DRY_RUN_RID] * len(inputs.files), "File")
-        run = Run(around, DRY_RUN_RID, Journal.open(directory), directory, dry_run=True)
+        run = Run(around, DRY_RUN_RID, Journal.open(directory), directory, dry_run=True, attempt=1)
         weakref.finalize(run, shutil.rmtree, directory, ignore_errors=True)
         return run
     known = ("fingerprint", "parent", "sequence", "hostname", "catalog")
-    write_metadata(
-        journal,
+    described = write_metadata(
         directory,
         request.configuration,
         request.workflow,
@@ -127,22 +126,34 @@ def _create(
         ml_schema=around.session.ml_schema,
         hydra_output=around.hydra_output,
     )
-    # From here to its new place nobody writes the journal, so that it may be moved.
-    journal.close()
-    rid, workflow_rid, files = _record(around, request, facts["token"], inputs, took)
+
+    def note(rid: str, workflow_rid: str, files: list[str]) -> None:
+        register_metadata(journal, directory, described, rid)
+        note_files(journal, inputs, files, around.session.ml("File").qualified)
+        journal.record(rid=rid, workflow_rid=workflow_rid)
+        journal.close()  # nobody writes it on its way to its place
+
+    rid, workflow_rid = _record(around, request, facts["token"], inputs, took, note)
     place = around.local.settle(facts["token"], rid)
-    moved = Journal.open(place)
-    moved.record(rid=rid, workflow_rid=workflow_rid)
-    note_files(moved, inputs, files, around.session.ml("File").qualified)
-    run = Run(around, rid, moved, place)
+    run = Run(around, rid, Journal.open(place), place, attempt=1)
+    run.calls.open()
     _tell_environment(run, workflow_rid)
     return run
 
 
 def _record(
-    around: Surroundings, request: Request, token: str, inputs: Inputs, took: float
-) -> tuple[str, str, list[str]]:
-    """Write the execution and everything about it, or nothing."""
+    around: Surroundings,
+    request: Request,
+    token: str,
+    inputs: Inputs,
+    took: float,
+    note: Callable[[str, str, list[str]], None],
+) -> tuple[str, str]:
+    """Write the execution and everything about it, or nothing.
+
+    The journal has to be complete before the catalog is: `note` is called with the RIDs of the
+    execution, its workflow and its local files, right before the commit.
+    """
     session = around.session
     with session.transaction():
         rid = session.catalog.lease_rids([token])[token]
@@ -163,7 +174,8 @@ def _record(
         around.assets.attach(rid, read, "Input")
         if request.parent is not None:
             link_child(session, request.parent, rid, request.sequence)
-    return rid, workflow_rid, files
+        note(rid, workflow_rid, files)
+    return rid, workflow_rid
 
 
 def link_child(session: Session, parent: str, child: str, sequence: int | None) -> None:
@@ -220,9 +232,7 @@ def _tell_environment(run: Run, workflow_rid: str) -> None:
 
 def leased(session: Session, token: str) -> str | None:
     """The RID that was leased with a token, if that was committed."""
-    table = session.model.schemas[_LEASES.schema or ""].tables[_LEASES.name]
-    rows = session.fetch(attributes(table, ("RID",), equals("ID", token)))
-    return str(rows[0]["RID"]) if rows else None
+    return session.catalog.leased_rids([token]).get(token)
 
 
 def settle_unfinished(around: Surroundings) -> list[str]:
@@ -235,11 +245,8 @@ def settle_unfinished(around: Surroundings) -> list[str]:
         rid = leased(around.session, token)
         if rid is None:
             continue
-        rows = around.session.fetch(entities(around.session.ml("Execution"), equals("RID", rid)))
-        if rows and directory.is_dir():
-            place = around.local.settle(token, rid)
-            journal = Journal.open(place)
-            journal.record(rid=rid, workflow_rid=rows[0]["Workflow"])
-            journal.close()
+        known = attributes(around.session.ml("Execution"), ("RID",), equals("RID", rid))
+        if around.session.fetch(known) and directory.is_dir():
+            around.local.settle(token, rid)
             settled.append(rid)
     return settled

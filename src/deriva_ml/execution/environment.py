@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,19 @@ def write_environment_snapshot(directory: Path, also: Iterable[str] = ()) -> Pat
 
 def _packages() -> dict[str, str]:
     """Return the installed distributions and their versions, by name."""
+    return dict(_packages_in(tuple((path, _changed(path)) for path in sys.path)))
+
+
+def _changed(path: str) -> int | None:
+    """When a directory of packages changed last; None when it cannot be said."""
+    try:
+        return os.stat(path or os.curdir).st_mtime_ns  # noqa: PTH116 - "" is this directory
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1)  # hundreds of files are read, and a sweep makes many executions
+def _packages_in(where: tuple[tuple[str, int | None], ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]

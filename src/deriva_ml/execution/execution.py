@@ -478,11 +478,17 @@ class Execution:
     ) -> Dataset:
         """Create a dataset that this execution is the producer of, at once.
 
+        A run that was interrupted and is done over gets the dataset that it made then. So do
+        changes of the dataset through the object returned: what took place is not repeated (see
+        `deriva_ml.execution.calls`).
+
         Raises:
+            DerivaMLResumeError: Before it was interrupted, the run did something else here.
             DerivaMLInvalidTerm: A type is not a term of ``Dataset_Type``.
             DerivaMLExecutionError: This is a dry run, which cannot create anything.
         """
         self._refuse_dry_run("create a dataset")
+        self._run.calls.open()
         return self._run.around.datasets.create(
             dataset_types, description, self.execution_rid, version
         )
@@ -543,7 +549,8 @@ class Execution:
         """Forget what an interrupted attempt left, so that the run can be done over.
 
         Registered files, feature values and rows that were not uploaded are dropped; what the
-        execution was created with stays.
+        execution was created with stays. So do datasets that it made: the run that is done over
+        gets them where it creates them again.
 
         Raises:
             DerivaMLExecutionError: The execution's outputs are uploaded.

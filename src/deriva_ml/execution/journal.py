@@ -35,10 +35,10 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
 )
 
-__all__ = ["Journal", "OutputFile", "StagedFeature"]
+__all__ = ["Journal", "JournalCall", "OutputFile", "StagedFeature"]
 
 FILE_NAME = "journal.db"
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -48,16 +48,21 @@ CREATE TABLE output (
     path TEXT NOT NULL, source TEXT, types TEXT NOT NULL, metadata TEXT NOT NULL,
     description TEXT NOT NULL, token TEXT NOT NULL UNIQUE,
     status TEXT NOT NULL DEFAULT 'pending', rid TEXT, error TEXT, content TEXT,
+    attempt INTEGER NOT NULL,
     UNIQUE (asset_schema, asset_table, file_name)
 );
 CREATE TABLE feature_value (
     id INTEGER PRIMARY KEY,
     feature_schema TEXT NOT NULL, feature_table TEXT NOT NULL, about TEXT NOT NULL,
-    row TEXT NOT NULL, committed INTEGER NOT NULL DEFAULT 0,
+    row TEXT NOT NULL, committed INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL,
     UNIQUE (feature_schema, feature_table, about)
 );
 CREATE INDEX feature_value_pending ON feature_value (committed, feature_schema, feature_table);
 CREATE TABLE input_asset (rid TEXT PRIMARY KEY, asset_table TEXT NOT NULL, path TEXT NOT NULL);
+CREATE TABLE call (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL, arguments TEXT NOT NULL,
+    token TEXT NOT NULL UNIQUE, result TEXT, attempt INTEGER NOT NULL
+);
 """
 
 
@@ -93,6 +98,21 @@ class StagedFeature:
     schema: str
     table: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalCall:
+    """A call that changes the catalog at once.
+
+    `arguments` is a JSON text; `token` tells, by the catalog, whether it took place; `result` is
+    what it returns, where that was to be kept.
+    """
+
+    number: int
+    name: str
+    arguments: str
+    token: str
+    result: Any = None
 
 
 class Journal:
@@ -181,17 +201,17 @@ class Journal:
 
     # --- outputs -------------------------------------------------------------------------
 
-    def add_output(self, output: OutputFile, *, flush: bool = True) -> None:
+    def add_output(self, output: OutputFile, *, attempt: int = 1, flush: bool = True) -> None:
         """Register an output file, or replace what is known of a pending one of that name."""
         with self._writing(flush) as connection:
             connection.execute(
                 "INSERT INTO output (asset_schema, asset_table, file_name, path, source, types,"
-                " metadata, description, token) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " metadata, description, token, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (asset_schema, asset_table, file_name) DO UPDATE SET"
                 " path = excluded.path, source = excluded.source, types = excluded.types,"
                 " metadata = excluded.metadata, description = excluded.description,"
                 " token = excluded.token, status = 'pending', rid = NULL, error = NULL,"
-                " content = NULL",
+                " content = NULL, attempt = excluded.attempt",
                 (
                     output.schema,
                     output.table,
@@ -202,6 +222,7 @@ class Journal:
                     json.dumps(dict(output.metadata)),
                     output.description,
                     output.token,
+                    attempt,
                 ),
             )
 
@@ -229,9 +250,18 @@ class Journal:
                 [(json.dumps(dict(content)), token) for token, content in contents.items()],
             )
 
-    def update_output(self, token: str, changes: Mapping[str, Any]) -> None:
-        """Change `types`, `metadata` or `description` of an output that is not uploaded."""
+    def update_output(
+        self, token: str, changes: Mapping[str, Any], attempt: int | None = None
+    ) -> None:
+        """Change `types`, `metadata` or `description` of an output that is not uploaded.
+
+        With `attempt`, it counts as registered by that attempt of the run.
+        """
         with self._writing() as connection:
+            if attempt is not None:
+                connection.execute(
+                    "UPDATE output SET attempt = ? WHERE token = ?", (attempt, token)
+                )
             for name in changes.keys() & {"types", "metadata", "description"}:
                 value = changes[name] if name == "description" else json.dumps(changes[name])
                 connection.execute(
@@ -252,35 +282,34 @@ class Journal:
         self,
         values: Iterable[tuple[str, str, Sequence[Any], Mapping[str, Any]]],
         *,
+        attempt: int = 1,
         flush: bool = True,
     ) -> int:
         """Keep feature values for the commit, all or none; returns how many.
 
         Args:
             values: (schema, table, what the value is about, row). There can be one value about
-                the same thing.
+                the same thing; one that an earlier attempt of the run gave may be given again.
+            attempt: The attempt of the run that gives them.
             flush: Whether they are to survive a power failure from now on.
 
         Raises:
             DerivaMLValidationError: There are two.
         """
         records = [
-            (schema, table, json.dumps(list(about)), json.dumps(dict(row)))
+            (schema, table, json.dumps(list(about)), json.dumps(dict(row)), attempt)
             for schema, table, about, row in values
         ]
         with self._writing(flush) as connection:
             for record in records:
-                try:
-                    connection.execute(
-                        "INSERT INTO feature_value (feature_schema, feature_table, about, row)"
-                        " VALUES (?, ?, ?, ?)",
-                        record,
-                    )
-                except sqlite3.IntegrityError as error:
-                    raise DerivaMLValidationError(
-                        f"This execution has given a value in {record[1]!r} about {record[2]} "
-                        "already; an execution gives one value of a feature for each row."
-                    ) from error
+                kept = connection.execute(
+                    "INSERT INTO feature_value (feature_schema, feature_table, about, row, attempt)"
+                    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET attempt = excluded.attempt"
+                    " WHERE row = excluded.row AND attempt < excluded.attempt AND committed = 0",
+                    record,
+                )
+                if not kept.rowcount:
+                    raise _given_already(connection, record)
         return len(records)
 
     def forget_features(self) -> None:
@@ -312,6 +341,88 @@ class Journal:
             " WHERE committed = 1 GROUP BY 1, 2 ORDER BY 1, 2"
         )
         return [(schema, table, count) for schema, table, count in rows]
+
+    # --- attempts ------------------------------------------------------------------------
+
+    def new_attempt(self) -> int:
+        """Begin another attempt of the run, and return its number; the first one is 1."""
+        with self._writing() as connection:
+            known = connection.execute("SELECT value FROM fact WHERE name = 'attempt'").fetchone()
+            number = (json.loads(known[0]) if known else 1) + 1
+            _keep_facts(connection, {"attempt": number})
+        return int(number)
+
+    def left_over(self, attempt: int) -> list[str]:
+        """Return what attempts of the run before `attempt` registered, and no later one.
+
+        Files and tables by name, and how many values of which features. What is uploaded, and
+        what describes the execution, does not count.
+        """
+        tokens = json.dumps(self.fact("described_by") or [])
+        files = self._read(
+            "SELECT asset_table || '/' || file_name FROM output WHERE status <> 'uploaded'"
+            " AND attempt < ? AND token NOT IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (attempt, tokens),
+        )
+        values = self._read(
+            "SELECT count(*) || ' values of ' || feature_table FROM feature_value"
+            " WHERE committed = 0 AND attempt < ? GROUP BY feature_table ORDER BY 1",
+            (attempt,),
+        )
+        tables = self.fact("tables") or {}
+        rows = self.fact("table_attempts") or {}
+        old = [f"rows of {name}" for name in tables if rows.get(name, 1) < attempt]
+        return [*(text for (text,) in (*files, *values)), *old]
+
+    # --- calls ---------------------------------------------------------------------------
+
+    def add_call(self, name: str, arguments: str, token: str, attempt: int) -> JournalCall:
+        """Write down a call that is about to be carried out."""
+        with self._writing() as connection:
+            number = connection.execute(
+                "INSERT INTO call (name, arguments, token, attempt) VALUES (?, ?, ?, ?)",
+                (name, arguments, token, attempt),
+            ).lastrowid
+        return JournalCall(int(number or 0), name, arguments, token)
+
+    def calls(
+        self, after: int = 0, limit: int = -1, before_attempt: int | None = None
+    ) -> list[JournalCall]:
+        """Return calls in their order: those with larger numbers than `after`, at most `limit`.
+
+        With `before_attempt`, only those that neither that attempt of the run nor a later one
+        made.
+        """
+        rows = self._read(
+            "SELECT number, name, arguments, token, result FROM call WHERE number > ?1"
+            " AND (?2 IS NULL OR attempt < ?2) ORDER BY number LIMIT ?3",
+            (after, before_attempt, limit),
+        )
+        return [
+            JournalCall(number, name, arguments, token, json.loads(result or "null"))
+            for number, name, arguments, token, result in rows
+        ]
+
+    def last_call(self) -> int:
+        """Return the number of the last call; 0 when there is none."""
+        return int(self._read("SELECT coalesce(max(number), 0) FROM call")[0][0])
+
+    def made_again(self, number: int, attempt: int) -> None:
+        """Note that an attempt of the run made a call that an earlier one had made."""
+        with self._writing(flush=False) as connection:
+            connection.execute("UPDATE call SET attempt = ? WHERE number = ?", (attempt, number))
+
+    def keep_result(self, token: str, result: Any) -> None:
+        """Write down what a call returns."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE call SET result = ? WHERE token = ?", (json.dumps(result), token)
+            )
+
+    def forget_calls(self, after: int) -> None:
+        """Drop the calls with larger numbers than `after`, which did not take place."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM call WHERE number > ?", (after,))
 
     # --- inputs --------------------------------------------------------------------------
 
@@ -407,6 +518,27 @@ class Journal:
                 f"The journal {str(self.path)!r} cannot be read ({error}); "
                 "its local state is lost. Abort the execution and run it again."
             ) from error
+
+
+def _given_already(
+    connection: sqlite3.Connection, record: tuple[str, str, str, str, int]
+) -> DerivaMLValidationError:
+    """The error for a second value about the same thing."""
+    found = connection.execute(
+        "SELECT row, attempt < ? AND committed = 0 FROM feature_value"
+        " WHERE feature_schema = ? AND feature_table = ? AND about = ?",
+        (record[4], *record[:3]),
+    ).fetchone()
+    if found[1]:
+        return DerivaMLValidationError(
+            f"Before it was interrupted, this execution gave another value in {record[1]!r} about "
+            f"{record[2]}: {found[0]} instead of {record[3]}. Call restart() before the run is "
+            "done over, which forgets what waits for the upload."
+        )
+    return DerivaMLValidationError(
+        f"This execution has given a value in {record[1]!r} about {record[2]} "
+        "already; an execution gives one value of a feature for each row."
+    )
 
 
 def _keep_facts(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from deriva_catalog.interface import Row
+from deriva_ml.core.arguments import status_named
 from deriva_ml.core.enums import ExecutionStatus, Status
 from deriva_ml.core.exceptions import (
     DerivaMLStateInconsistency,
@@ -46,7 +47,7 @@ def report(run: Run, message: str | None, progress: float | None) -> None:
     Raises:
         DerivaMLValidationError: `progress` is not between 0 and 1.
     """
-    if progress is not None and not 0 <= progress <= 1:
+    if progress is not None and not (isinstance(progress, int | float) and 0 <= progress <= 1):
         raise DerivaMLValidationError(f"Progress is a fraction between 0 and 1, not {progress!r}.")
     facts = run.facts
     text = message if message is not None else facts.get("message")
@@ -66,20 +67,18 @@ def state_named(name: ExecutionStatus | str | None, present: ExecutionStatus) ->
         return present
     if str(name) == Status.completed:
         return _S.Stopped if present is _S.Running else present
-    try:
-        return ExecutionStatus(str(name))
-    except ValueError as error:
-        known = ", ".join(s.value for s in ExecutionStatus)
-        raise DerivaMLValidationError(
-            f"{str(name)!r} is not a state of an execution; states are {known}."
-        ) from error
+    return status_named(str(name))
 
 
 def start(run: Run) -> None:
     """The run begins, for the first time or again; the catalog learns when."""
+    check_transition(run.status, _S.Running, run.rid)
+    run.begin()
     change(
         run,
         _S.Running,
+        ran_attempt=run.attempt,
+        run_calls=None,
         start=now(),
         stop=None,
         error=None,
@@ -91,7 +90,7 @@ def start(run: Run) -> None:
 
 def stop(run: Run) -> None:
     """The run came to its end; its outputs wait for the upload."""
-    change(run, _S.Stopped, stop=now(), finished=True)
+    change(run, _S.Stopped, stop=now(), finished=True, run_calls=run.journal.last_call())
 
 
 def fail(run: Run, error: str) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from deriva_catalog.model.elements import Table
 from deriva_ml.asset.file_path import AssetFilePath
+from deriva_ml.core.arguments import words
 from deriva_ml.core.constants import is_rid
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.enums import ExecutionStatus
@@ -61,7 +62,7 @@ def register(
         changes: dict[str, Any] = {"types": types} if asset_types else {}
         changes |= {"metadata": values} if values else {}
         changes |= {"description": description} if description is not None else {}
-        run.journal.update_output(known.token, changes)
+        run.journal.update_output(known.token, changes, run.attempt)
         return output_path(run, run.journal.find_output(table.schema, table.name, name) or known)
     place = Path("assets") / table.schema / table.name / name
     _place(source, run.inside(place), copy_file)
@@ -76,7 +77,7 @@ def register(
         values,
         description or "",
     )
-    run.journal.add_output(output, flush=flush)
+    run.journal.add_output(output, attempt=run.attempt, flush=flush)
     return output_path(run, output)
 
 
@@ -131,6 +132,8 @@ def _asset_table(run: Run, name: str | Table) -> Table:
 
 def _existing(file_name: str | Path) -> Path | None:
     """The file that a name means, if it means one that is there already."""
+    if not isinstance(file_name, str | os.PathLike):
+        raise DerivaMLValidationError(f"A file name is a text or a path, not {file_name!r}.")
     path = Path(file_name)
     try:
         return path.absolute() if path.is_file() else None
@@ -159,11 +162,11 @@ def _output_name(file_name: str | Path, source: Path | None, rename: str | None)
 
 
 def _types(run: Run, asset_types: str | Iterable[str]) -> list[str]:
-    words = [str(w) for w in ([asset_types] if isinstance(asset_types, str) else asset_types)]
-    if unknown := [w for w in words if w not in run.asset_types]:
+    given = words(asset_types, "asset_types")
+    if unknown := [w for w in given if w not in run.asset_types]:
         terms = run.around.vocabularies.lookup_terms(MLVocab.asset_type, unknown)
         run.asset_types.update((w, t.name) for w, t in zip(unknown, terms, strict=True))
-    return list(dict.fromkeys(run.asset_types[w] for w in words))
+    return list(dict.fromkeys(run.asset_types[w] for w in given))
 
 
 def _metadata(
@@ -231,9 +234,13 @@ def table_file(run: Run, table: str | Table) -> Path:
     _flushed(run)
     found = run.session.table(table)
     path = Path("tables") / found.schema / f"{found.name}.csv"
-    tables = run.facts.get("tables", {})
-    if found.qualified not in tables:
-        run.journal.record(tables={**tables, found.qualified: path.as_posix()})
+    facts = run.facts
+    tables, attempts = facts.get("tables", {}), facts.get("table_attempts", {})
+    if found.qualified not in tables or attempts.get(found.qualified) != run.attempt:
+        run.journal.record(
+            tables={**tables, found.qualified: path.as_posix()},
+            table_attempts={**attempts, found.qualified: run.attempt},
+        )
     try:
         run.inside(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -251,12 +258,18 @@ def stage_features(run: Run, features: Iterable[FeatureRecord] | FeatureRecord) 
     """Keep feature values for the commit; returns how many (see `Execution.add_features`)."""
     flush = _flushed(run)
     # A record is itself iterable, over its fields.
-    records: list[Any] = [features] if isinstance(features, BaseModel) else list(features)
+    records: list[Any] = [features] if isinstance(features, BaseModel) else _listed(features)
     if not records:
         raise DerivaMLValidationError("There are no feature values to add.")
     files = {_real(run.inside(o.path)): o for o in run.journal.outputs()}
     staged = [_staged(run, r, files) for r in records]
-    return run.journal.stage_features(staged, flush=flush)
+    return run.journal.stage_features(staged, attempt=run.attempt, flush=flush)
+
+
+def _listed(features: Iterable[FeatureRecord]) -> list[FeatureRecord]:
+    if not isinstance(features, Iterable):
+        raise DerivaMLValidationError(f"Feature values are a list of records, not {features!r}.")
+    return list(features)
 
 
 def _staged(
@@ -305,11 +318,16 @@ def _real(path: str | Path) -> str:
 
 
 def forget_attempt(run: Run) -> None:
-    """Drop what an interrupted attempt left: feature values, rows, and files."""
+    """Drop what an interrupted attempt left: feature values, rows, and files.
+
+    What it did in the catalog stays, and is compared with what the run does now.
+    """
     keep = set(run.facts.get("described_by", ()))
+    run.calls.rewind()
     run.journal.forget_features()
     for path in run.facts.get("tables", {}).values():
         run.inside(Path(path)).unlink(missing_ok=True)
+    run.journal.record(tables=None, table_attempts=None)
     for output in run.journal.outputs():
         if output.status != "uploaded" and output.token not in keep:
             run.inside(output.path).unlink(missing_ok=True)

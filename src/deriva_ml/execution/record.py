@@ -215,7 +215,7 @@ class ExecutionRecord:
             DerivaMLNotFoundError: There is no such execution.
             DerivaMLCycleError: This one belongs to it.
         """
-        rid = str(getattr(child, "execution_rid", child))
+        rid = check_rid(getattr(child, "execution_rid", child))
         nest(self._session, self.execution_rid, rid, sequence)
 
     @translated()

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from deriva_ml.core.enums import ExecutionStatus
-from deriva_ml.core.exceptions import DerivaMLConfigurationError
+from deriva_ml.core.exceptions import DerivaMLConfigurationError, some_of
 from deriva_ml.core.logging_config import get_logger
+from deriva_ml.core.query import attributes, equals
 
 from .registry import ExecutionSnapshot
 from .workflow import Workflow
@@ -176,11 +177,20 @@ def look_up(ml: DerivaML, fingerprint: str, parent: str | None, workflow: Workfl
     known = ml.lookup_workflow(str(execution.workflow_rid))
     if (known.url, known.checksum) != (workflow.url, workflow.checksum):
         _log.warning(
-            "Execution %s was interrupted, but the code has changed since: a new one is made.",
+            "Execution %s was interrupted, but the code has changed since: a new one is made.%s",
             snapshot.rid,
+            _what_stays(ml, snapshot.rid),
         )
         return Found()
     return Found(execution)
+
+
+def _what_stays(ml: DerivaML, rid: str) -> str:
+    """A sentence about the datasets that an execution made; empty when there is none."""
+    table = ml.session.ml("Dataset_Version")
+    rows = ml.session.fetch(attributes(table, ("Dataset",), equals("Execution", rid)))
+    made = sorted({str(row["Dataset"]) for row in rows})
+    return f" Datasets that it made or changed stay: {some_of(made)}." if made else ""
 
 
 def _is_done(snapshot: ExecutionSnapshot) -> bool:

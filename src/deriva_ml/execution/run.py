@@ -12,6 +12,7 @@ from deriva_catalog.model.elements import Table
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.session import Session
 
+from .calls import CallLog
 from .configuration import ExecutionConfiguration
 from .local import LocalRuns
 
@@ -54,6 +55,7 @@ class Run:
         journal: What it has done so far.
         directory: Where its files are.
         dry_run: Whether nothing is written to the catalog.
+        started: Whether the run began through this object, not only before it was taken up.
         asset_types: Words that were looked up before, and the terms of ``Asset_Type`` they mean.
         asset_tables: Asset tables that were looked up before, by the names that they were given
             by. The commit looks at the catalog again, so that a change of a table is seen there.
@@ -67,12 +69,15 @@ class Run:
         directory: Path,
         *,
         dry_run: bool = False,
+        attempt: int | None = None,
     ) -> None:
         self.around = around
         self.rid = rid
         self.journal = journal
         self.directory = directory
         self.dry_run = dry_run
+        self.started = False
+        self._attempt = attempt
         self.asset_types: dict[str, str] = {}
         self.asset_tables: dict[str, Table] = {}
 
@@ -90,6 +95,26 @@ class Run:
     def status(self) -> ExecutionStatus:
         """The state that the execution is in."""
         return ExecutionStatus(self.journal.fact("status"))
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of the run this is: the first, or another after it was taken up."""
+        if self._attempt is None:
+            self._attempt = self.journal.new_attempt()
+        return self._attempt
+
+    def begin(self) -> None:
+        """The run begins; after it had failed through this object, with a new attempt."""
+        again = self.started and self.status is ExecutionStatus.Failed
+        if again:
+            self._attempt = self.journal.new_attempt()
+        self.calls.begin(again=again)
+        self.started = True
+
+    @cached_property
+    def calls(self) -> CallLog:
+        """Its calls that change the catalog at once."""
+        return CallLog(self.session, self.rid, self.journal, lambda: self.attempt)
 
     @cached_property
     def configuration(self) -> ExecutionConfiguration:

@@ -1,17 +1,27 @@
-"""A run in a process of its own that kills itself, as `kill -9` would, at a chosen point.
+"""A run that kills itself, as `kill -9` would, at a chosen point, in a process of its own.
 
     python run_and_die.py CATALOG WORKING_DIR [POINT]
+    python run_and_die.py CATALOG WORKING_DIR --serve
 
-POINT counts calls of functions of the library from the creation of the execution on, or is the
-name of the function that is not to be entered; without one, the run is left alone and the number
-of its calls is printed.
+POINT counts the boundaries of steps: calls and returns of the functions that write something, from
+the creation of the execution on. Or it is the name of a function that is not to be entered.
+Without one, the run is left alone, and for each change of what is on the disk the number of the
+first boundary after it is printed.
+
+With ``--serve``, points are read, a line each. For each of them a run takes place in a process that
+is forked off, so that imports are paid once, and a line is printed: how the process ended, and what
+it printed. The caller brings the catalog to its beginning between the runs.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import threading
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,19 +30,36 @@ from deriva_ml import ExecutionConfiguration, Workflow
 from deriva_ml.core.base import DerivaML
 from deriva_ml.execution.execution import Execution
 
+STEPS = tuple(
+    str(Path(*parts))
+    for parts in (
+        ("deriva_ml", "execution"),
+        ("deriva_catalog", "objects"),
+        ("deriva_catalog", "engine", "store"),
+        ("deriva_catalog", "engine", "sqlite", "storage"),
+    )
+)
+"""Parts of the paths of the modules whose functions are steps."""
+
 WORKFLOW = Workflow(
     name="train.py", workflow_type="Training", url="https://example.org/t.py", checksum="c0ffee"
 )
 
 
 def train(ml: DerivaML, exe: Execution) -> None:
-    """The model function: two files, rows of a table, and a feature value with a file."""
+    """The model function: a dataset, files (two are equal), rows, a feature value with a file."""
+    subject = next(r["RID"] for r in ml.get_table_as_dict("Subject") if r["Name"] == "Tom")
+    dataset = exe.create_dataset(["Training"], description="made")
+    dataset.add_dataset_members({"Subject": [subject]})
+    dataset.add_dataset_type("Labeled")
+    assert str(dataset.release("major", "first")) == "1.0.0"
     exe.asset_file_path("Execution_Asset", "log.txt", description="log").write_text("fine")
+    for name in ("a/same.txt", "b/same.txt"):
+        exe.asset_file_path("Execution_Asset", name).write_text("same")
     mask = exe.asset_file_path("Mask", "mask.png", ["Mask", "Model_File"])
     mask.write_bytes(b"m" * 2_000_000)
     exe.table_path("Subject").write_text("Name\nRex\nIda\n")
     outline = ml.feature_record_class("Subject", "Outline")
-    subject = next(r["RID"] for r in ml.get_table_as_dict("Subject") if r["Name"] == "Tom")
     exe.add_features([outline(Subject=subject, Mask=mask)])
 
 
@@ -45,25 +72,79 @@ def whole_run(ml: DerivaML) -> None:
     exe.upload_execution_outputs()
 
 
+def on_disk(*places: str) -> frozenset[tuple[str, int, int]]:
+    """Path, size and time of change of each file."""
+    found = set()
+    for place in places:
+        for path in Path(place).rglob("*"):
+            if path.name.endswith("-shm"):  # which says who has a file open, and nothing else
+                continue
+            with suppress(FileNotFoundError):  # the threads of an upload are at work
+                seen = path.lstat()
+                found.add((str(path), seen.st_size, seen.st_mtime_ns))
+    return frozenset(found)
+
+
+@cache
+def is_step(file: str) -> bool:
+    """Whether the functions of a module are steps."""
+    return any(part in file for part in STEPS)
+
+
 def main(place: str, work: str, point: str = "") -> None:
     """Run, and die at the point."""
-    ml = DerivaML(place, 1, working_dir=work)
-    calls = 0
+    die_or_tell(DerivaML(place, 1, working_dir=work), (place, work), point)
+
+
+def die_or_tell(ml: DerivaML, places: tuple[str, str], point: str) -> None:
+    """Run, and die at the point; without one, print after which steps files had changed."""
+    steps = 0
     number = int(point) if point.isdecimal() else None
+    seen, changes = on_disk(*places), []
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
-        nonlocal calls
-        if event in ("call", "return") and f"{os.sep}deriva_" in frame.f_code.co_filename:
-            calls += 1
-            if calls == number or (event == "call" and frame.f_code.co_qualname == point):
+        nonlocal steps, seen
+        if event not in ("call", "return") or not is_step(frame.f_code.co_filename):
+            return
+        if event == "call" and frame.f_code.co_qualname == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if threading.current_thread() is threading.main_thread():
+            steps += 1
+            if steps == number:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if not point and (now := on_disk(*places)) != seen:
+                seen = now
+                changes.append(steps)
 
+    threading.setprofile(count)
     sys.setprofile(count)
     whole_run(ml)
     sys.setprofile(None)
-    print(calls)
+    print(json.dumps(changes), flush=True)
+
+
+def serve(place: str, work: str) -> None:
+    """Do what standard input says, each line in a process of its own, on a connection of ours."""
+    ml = DerivaML(place, 1, working_dir=work)
+    whole_run(ml)  # so that what is compiled and read once is there before the forks
+    ml.catalog.close()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.dup2(writing, 1)
+            die_or_tell(ml, (place, work), line.strip())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as output:
+            told = output.read()
+        _, status = os.waitpid(child, 0)
+        print(json.dumps([os.waitstatus_to_exitcode(status), told]), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
-    Path(sys.argv[2]).mkdir(exist_ok=True)
+    if sys.argv[3:] == ["--serve"]:
+        serve(*sys.argv[1:3])
+    else:
+        main(*sys.argv[1:])

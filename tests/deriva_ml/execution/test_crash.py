@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,14 @@ from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import DerivaMLException
 
 SCRIPT = Path(__file__).with_name("run_and_die.py")
+IN_THREADS = ("ContentStore.add", "ContentStore._add_pieces")
+"""Steps of the threads of an upload, which are not counted."""
+
 TABLES = (
+    "Dataset",
+    "Dataset_Version",
+    "Dataset_Dataset_Type",
+    "Dataset_Subject",
     "Workflow",
     "Workflow_Workflow_Type",
     "Execution",
@@ -51,23 +59,68 @@ def program() -> ModuleType:
 
 @pytest.fixture
 def prepared(ml: DerivaML, place: Path) -> Path:
+    prepare(ml)
+    return place
+
+
+def prepare(ml: DerivaML) -> None:
+    """Make what the run needs, and close the catalog."""
     ml.create_asset("Mask")
     ml.create_feature("Subject", "Outline", assets=["Mask"])
     ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Tom"}])
     ml.catalog.close()
-    return place
 
 
-def run(place: Path, work: Path, point: int | str = "") -> subprocess.CompletedProcess[str]:
-    source = str(Path(__file__).parents[3] / "src")
-    arguments = [str(place), str(work), str(point)]
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
-        env={**os.environ, "PYTHONPATH": source},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class Scene:
+    """One catalog and working directory that many runs die in, each in a forked process."""
+
+    def __init__(self, template: Path, root: Path) -> None:
+        self._template = template
+        self.place, self.work = root / "catalog", root / "work"
+        self.reset()
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(self.place), str(self.work), "--serve"],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "src")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+        self.ml = DerivaML(str(self.place), 1, working_dir=self.work)
+
+    def reset(self) -> None:
+        """Bring the catalog to its beginning, and forget all runs."""
+        for directory in (self.place, self.work):
+            shutil.rmtree(directory, ignore_errors=True)
+        shutil.copytree(self._template, self.place)
+
+    def run(self, point: int | str = "") -> tuple[int, str]:
+        """Run and die in a fresh scene; returns how the process ended, and what it printed."""
+        self.ml.catalog.close()
+        self.reset()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{point}\n")
+        self._process.stdin.flush()
+        status, told = json.loads(self._process.stdout.readline())
+        return status, told
+
+    def close(self) -> None:
+        self.ml.catalog.close()
+        self._process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def scene(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+    root = tmp_path_factory.mktemp("scene")
+    shutil.copytree(_template, root / "prepared")
+    prepare(DerivaML(str(root / "prepared"), working_dir=root / "work"))
+    made = Scene(root / "prepared", root)
+    yield made
+    made.close()
 
 
 def content(ml: DerivaML) -> dict[str, list[tuple[str, ...]]]:
@@ -78,7 +131,7 @@ def content(ml: DerivaML) -> dict[str, list[tuple[str, ...]]]:
         for row in rows:
             label = row.get("Filename") or row.get("Name") or row.get("Description") or table
             names[row["RID"]] = str(label).partition("_2026")[0].partition("_20")[0]
-    skipped = {"RID", "RCT", "RMT", "RCB", "RMB", "URL", "Start", "Stop"}
+    skipped = {"RID", "RCT", "RMT", "RCB", "RMB", "URL", "Start", "Stop", "Snapshot"}
     result = {}
     for table, rows in tables.items():
         lines = []
@@ -113,50 +166,50 @@ def resume(ml: DerivaML, program: ModuleType) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_a_run_that_is_killed_anywhere_can_be_resumed(
-    prepared: Path, tmp_path: Path, program: ModuleType, seed: int
-) -> None:
-    shutil.copytree(prepared, tmp_path / "calm")
-    calm = run(tmp_path / "calm", tmp_path / "calm-work")
-    assert calm.returncode == 0, calm.stderr
-    undisturbed = DerivaML(str(tmp_path / "calm"), 1, working_dir=tmp_path / "calm-work")
-    expected = content(undisturbed)
-    undisturbed.catalog.close()
-    chance = random.Random(seed)
-    for attempt in range(3):
-        point = chance.randint(1, int(calm.stdout))
-        place, work = tmp_path / f"c{attempt}", tmp_path / f"w{attempt}"
-        shutil.copytree(prepared, place)
-        died = run(place, work, point)
-        assert died.returncode == -signal.SIGKILL, died.stderr
-        ml = DerivaML(str(place), 1, working_dir=work)
-        try:
-            resume(ml, program)
-            assert content(ml) == expected, f"killed at call {point}"
-            assert ml.find_incomplete_executions() == []
-        finally:
-            ml.catalog.close()
+def test_a_run_that_is_killed_at_any_step_can_be_resumed(program: ModuleType, scene: Scene) -> None:
+    """Kills at the first boundary of steps after each change of what is on the disk.
+
+    From the creation of the execution over its place, run, upload and commit to the removal of
+    its files: boundaries in between find the same files, so that nothing else can follow.
+    """
+    status, told = scene.run()
+    assert status == 0
+    points = json.loads(told)
+    assert len(points) > 40
+    expected = content(scene.ml)
+    for point in (*points, *IN_THREADS):
+        assert scene.run(point)[0] == -signal.SIGKILL
+        resume(scene.ml, program)
+        assert content(scene.ml) == expected, f"killed at boundary {point}"
+        assert scene.ml.find_incomplete_executions() == []
 
 
-@pytest.mark.slow
-def test_a_commit_whose_process_died_is_noted_and_not_repeated(
-    prepared: Path, tmp_path: Path
-) -> None:
-    died = run(prepared, tmp_path / "work", "Journal.committed")
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    ml = DerivaML(str(prepared), 1, working_dir=tmp_path / "work")
-    try:
-        before = ml.catalog.latest_snapshot()
-        again = ml.restore_execution()
-        assert again.status is ExecutionStatus.Uploaded
-        (path,) = again.uploaded_assets["deriva-ml/Execution_Asset"]
-        assert path.asset_rid == ml.list_assets("Execution_Asset")[0].asset_rid
-        again.upload_execution_outputs()
-        assert ml.catalog.latest_snapshot() == before
-        assert len(ml.get_table_as_dict("Subject")) == 3
-    finally:
-        ml.catalog.close()
+def test_an_execution_that_has_no_place_yet_is_found_and_not_made_twice(scene: Scene) -> None:
+    assert scene.run("LocalRuns.settle")[0] == -signal.SIGKILL
+    ml = scene.ml
+    (found,) = ml.find_incomplete_executions()
+    exe = ml.resume_execution(found.rid)
+    assert exe.workflow_rid == ml.lookup_execution(found.rid).workflow_rid
+    assert ml.lookup_workflow(str(exe.workflow_rid)).checksum == "c0ffee"
+    assert [e.rid for e in ml.find_executions(status="Created")] == [found.rid]
+    exe.upload_execution_outputs()
+    described = {a.filename for a in ml.list_assets("Execution_Metadata")}
+    assert {"configuration.json", "workflow.json"} < described
+    assert ml.find_incomplete_executions() == []
+
+
+def test_a_commit_whose_process_died_is_noted_and_not_repeated(scene: Scene) -> None:
+    assert scene.run("Journal.committed")[0] == -signal.SIGKILL
+    ml = scene.ml
+    before = ml.catalog.latest_snapshot()
+    again = ml.restore_execution()
+    assert again.status is ExecutionStatus.Uploaded
+    files = again.uploaded_assets["deriva-ml/Execution_Asset"]
+    assert [f.name for f in files] == ["log.txt", "same.txt", "same.txt"]
+    assert {f.asset_rid for f in files} == {a.asset_rid for a in ml.list_assets("Execution_Asset")}
+    again.upload_execution_outputs()
+    assert ml.catalog.latest_snapshot() == before
+    assert len(ml.get_table_as_dict("Subject")) == 3
 
 
 def test_a_resumed_execution_has_its_inputs_and_registered_outputs(

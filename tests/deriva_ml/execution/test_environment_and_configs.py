@@ -38,6 +38,16 @@ def test_snapshot_says_what_is_installed_and_nothing_secret(
     assert set(snapshot) == set(environment_snapshot())
 
 
+def test_a_package_that_is_installed_meanwhile_is_in_the_next_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "fresh" not in environment_snapshot()["packages"]
+    (tmp_path / "fresh-1.2.dist-info").mkdir()
+    (tmp_path / "fresh-1.2.dist-info" / "METADATA").write_text("Name: fresh\nVersion: 1.2\n")
+    assert environment_snapshot()["packages"]["fresh"] == "1.2"
+
+
 def test_modules_load_with_experiments_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -250,6 +250,31 @@ def test_every_run_records_configuration_code_and_environment(
     assert saved["config_choices"] == {"model": "quick"}
 
 
+def test_runs_of_one_moment_do_not_share_what_describes_their_moment(
+    place: Path, tmp_path: Path, workflow: Workflow
+) -> None:
+    hydra = tmp_path / "hydra"
+    (hydra / "hydra-config").mkdir(parents=True)
+    for name in ("config.yaml", "overrides.yaml"):
+        (hydra / "hydra-config" / name).write_text("equal: true\n")
+    ml = DerivaML(str(place), working_dir=tmp_path / "work", hydra_runtime_output_dir=hydra)
+    described = []
+    for _ in range(2):
+        exe = ml.create_execution(workflow=workflow)
+        exe.upload_execution_outputs()
+        names = {a.filename for a in exe.list_assets("Output")}
+        moments = {n for n in names if n.startswith(("environment_snapshot_", "hydra-"))}
+        assert len(moments) == 3
+        assert all(exe.execution_rid in n for n in moments)
+        assert {n.rpartition("-")[2] for n in moments if n.startswith("hydra-")} == {
+            "config.yaml",
+            "overrides.yaml",
+        }
+        described.append({a.asset_rid for a in exe.list_assets("Output") if a.filename in moments})
+    assert not described[0] & described[1]
+    ml.catalog.close()
+
+
 def test_hydra_files_are_kept_with_the_run(place: Path, tmp_path: Path, workflow: Workflow) -> None:
     (tmp_path / "hydra" / "hydra-config").mkdir(parents=True)
     (tmp_path / "hydra" / "hydra-config" / "config.yaml").write_text("a: 1\n")

@@ -82,8 +82,8 @@ def test_a_run_that_ended_but_was_not_uploaded_is_only_uploaded(ml: DerivaML, pl
     with pytest.raises(KeyboardInterrupt):
         start(ml, place, 0.1, resume=True)
     exe = ml.resume_execution(calls[0][0])
-    exe.execution_start()
-    exe.execution_stop()
+    with exe.execute():
+        exe.asset_file_path("Execution_Asset", "0.1.txt")
     start(ml, place, 0.1, resume=True)
     assert len(calls) == 1
     assert ml.lookup_execution(exe.rid).status == "Uploaded"

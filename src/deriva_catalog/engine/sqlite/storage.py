@@ -3,7 +3,8 @@
 The file is in WAL mode: readers never wait, and writers wait for each other. A writing
 transaction takes the write lock at its beginning (``BEGIN IMMEDIATE``), so it can never find
 out half-way that another one came first. Threads of this process queue on a lock of their own
-before they queue at the file, because SQLite's waiting is by polling.
+before they queue at the file, because SQLite's waiting is by polling. A thread that would wait
+for itself, having a transaction open through another object on the same file, is told so.
 
 ``synchronous=FULL``: a commit is flushed to the disk before it is reported, so that what was
 committed survives a killed process (as it would with NORMAL) and also a loss of power. It costs
@@ -25,7 +26,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...errors import CatalogError, Corrupted, ReadOnly, Unavailable
+from ...errors import CatalogError, Conflict, Corrupted, ReadOnly, Unavailable
 from ...model.elements import ColumnType
 from ..storage import Collision
 from .expressions import SqliteExpressions
@@ -35,8 +36,11 @@ from .types import storage_type
 PATIENCE_S = 120.0
 """How long a writer waits for the others, in seconds."""
 
-_OF_PARENTS: list[sa.Engine] = []
+_OF_PARENTS: list[sa.Pool] = []
 """Pools that a fork brought along, kept so that nothing closes their connections."""
+
+_WRITERS: dict[tuple[int, int, int], int] = {}
+"""The threads that write: by process, device and number of the file."""
 
 _CONTENTION = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -104,11 +108,14 @@ class SqliteStorage:
 
     @property
     def engine(self) -> sa.Engine:
-        """The pool of connections; a new one in a process that was forked off."""
+        """The pool of connections; a process that was forked off gets its own.
+
+        What was compiled before the fork is kept.
+        """
         if self._pid != os.getpid():
             # Connections and locks of the parent must be neither used nor closed here.
-            _OF_PARENTS.append(self._engine)
-            self._engine = self._make_engine()
+            _OF_PARENTS.append(self._engine.pool)
+            self._engine.dispose(close=False)
             self._lock = threading.Lock()
             self._pid = os.getpid()
         return self._engine
@@ -125,6 +132,9 @@ class SqliteStorage:
         if self._readonly:
             raise ReadOnly(f"The catalog in {str(self.path.parent)!r} was opened for reading only.")
         engine = self.engine
+        file = _identity(self.path)
+        if file is not None and _WRITERS.get(file) == threading.get_ident():
+            raise _own_transaction(self.path)
         if not self._lock.acquire(timeout=PATIENCE_S):
             raise _too_long(self.path)
         try:
@@ -132,6 +142,7 @@ class SqliteStorage:
                 self._translated(),
                 engine.connect().execution_options(deriva_write=True) as connection,
                 connection.begin(),
+                _noted_writer(file),
             ):
                 yield connection
         finally:
@@ -236,6 +247,27 @@ def _begin(connection: sa.Connection) -> None:
                 connection.exec_driver_sql("ROLLBACK")
 
 
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """What tells the file from all others in this process; None while there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return os.getpid(), found.st_dev, found.st_ino
+
+
+@contextmanager
+def _noted_writer(file: tuple[int, int, int] | None) -> Iterator[None]:
+    if file is None:
+        yield
+        return
+    _WRITERS[file] = threading.get_ident()
+    try:
+        yield
+    finally:
+        del _WRITERS[file]
+
+
 def _rowid(table: sa.Table) -> sa.ColumnElement[Any]:
     return sa.literal_column(f'"{table.name}".rowid', sa.BigInteger())
 
@@ -249,6 +281,14 @@ def _too_long(path: Path) -> Unavailable:
         f"The catalog in {str(path.parent)!r} was busy with other writers for "
         f"{PATIENCE_S:.0f} seconds.",
         hint="See which process keeps a transaction open; then repeat the request.",
+    )
+
+
+def _own_transaction(path: Path) -> Conflict:
+    return Conflict(
+        f"This thread has a transaction open on the catalog in {str(path.parent)!r} through "
+        "another catalog object, and would wait for itself.",
+        hint="Use one catalog object for all that belongs to the transaction, or end it first.",
     )
 
 

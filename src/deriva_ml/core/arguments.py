@@ -1,0 +1,82 @@
+"""Checking what a caller gave, before anything is done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from .enums import ExecutionStatus
+from .exceptions import DerivaMLValidationError
+
+__all__ = ["check_count", "check_text", "status_named", "validated", "words"]
+
+
+def check_text(value: object, name: str) -> str:
+    """`value`, which must be a text.
+
+    Raises:
+        DerivaMLValidationError: It is not.
+    """
+    if not isinstance(value, str):
+        raise DerivaMLValidationError(f"{name} is a text, not {value!r}.")
+    return value
+
+
+def check_count(value: int | None, name: str) -> int | None:
+    """`value`, which must be None or a whole number, 0 or more.
+
+    Raises:
+        DerivaMLValidationError: It is not.
+    """
+    if value is None or (isinstance(value, int) and value >= 0):
+        return value
+    raise DerivaMLValidationError(f"{name} is a number of rows (0 or more) or None, not {value!r}.")
+
+
+def words(value: str | Iterable[str] | None, name: str) -> list[str]:
+    """One word or several, as a list; None is none.
+
+    Raises:
+        DerivaMLValidationError: `value` is neither.
+    """
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise DerivaMLValidationError(f"{name} is one word or several, not {value!r}.")
+    return [str(word) for word in value]
+
+
+def status_named(value: ExecutionStatus | str) -> ExecutionStatus:
+    """The state of an execution with a name.
+
+    Raises:
+        DerivaMLValidationError: There is no such state.
+    """
+    try:
+        return ExecutionStatus(value)
+    except ValueError as error:
+        known = ", ".join(state.value for state in ExecutionStatus)
+        raise DerivaMLValidationError(
+            f"{str(value)!r} is not a state of an execution; states are {known}."
+        ) from error
+
+
+@contextmanager
+def validated(what: str) -> Iterator[None]:
+    """Turn what pydantic says of wrong values into an error of ours.
+
+    Raises:
+        DerivaMLValidationError: A value does not fit; the message says which, and why.
+    """
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}"
+            for each in error.errors(include_url=False)[:10]
+        )
+        raise DerivaMLValidationError(f"{what} cannot be made: {found}.") from error
