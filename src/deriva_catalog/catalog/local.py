@@ -21,6 +21,7 @@ from ..engine import writes
 from ..engine.checks import Finding, check
 from ..engine.compile import compile_rows
 from ..engine.ddl import apply_change
+from ..engine.migration import upgrade
 from ..engine.reader import Reader
 from ..engine.rids import rids_one_by_one
 from ..engine.sqlite.storage import SqliteStorage
@@ -441,7 +442,7 @@ def open_local(
         )
     who = client if client is not None else default_client()
     store = Store(SqliteStorage(place / DATABASE, readonly=readonly), who)
-    store.check_format()
+    upgrade(store)
     store.at_begin(_keep_client)
     return LocalCatalog(store, place, catalog_id or place.name)
 

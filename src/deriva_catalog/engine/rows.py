@@ -8,7 +8,7 @@ than a loop over the cells of each row.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -58,8 +58,18 @@ def decoded_column(column: Column, values: Sequence[Any]) -> Sequence[Any]:
 
 def json_rows(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Rows from columns."""
-    names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return _row_maker(tuple(columns))(columns.values())
+
+
+@lru_cache(maxsize=256)
+def _row_maker(names: tuple[str, ...]) -> Callable[[Iterable[Sequence[Any]]], list[dict[str, Any]]]:
+    """A function from columns to rows: a dictionary display takes half the time of `dict`."""
+    values = [f"v{n}" for n in range(len(names))]
+    members = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
+    targets = "".join(f"{value}, " for value in values)
+    source = f"lambda columns: [{{{members}}} for ({targets}) in zip(*columns, strict=True)]"
+    maker: Callable[[Iterable[Sequence[Any]]], list[dict[str, Any]]] = eval(source)
+    return maker
 
 
 def members(rows: Sequence[Mapping[str, Any]], column: Column, member: str) -> list[Any]:

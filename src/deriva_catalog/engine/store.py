@@ -75,8 +75,8 @@ class Store:
         with self.storage.writing() as connection:
             create_internal(connection)
 
-    def check_format(self) -> None:
-        """Refuse a database that this release cannot read.
+    def check_format(self) -> int:
+        """Return the format of the database; refuse one that this release cannot read.
 
         Raises:
             Corrupted: the database is no catalog, or a newer release wrote it.
@@ -94,6 +94,7 @@ class Store:
                 f"version reads formats up to {FORMAT}.",
                 hint="Upgrade this package.",
             )
+        return int(found)
 
     def fact(self, connection: sa.Connection, name: str) -> str | None:
         """The value of one fact about the catalog."""
