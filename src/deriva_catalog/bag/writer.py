@@ -22,7 +22,16 @@ from ..objects import Content, ContentStore, Source
 from ..objects.content import Hasher, Progress, pieces
 from .names import payload_path
 from .staging import staging, storage_errors
-from .tags import DECLARATION, FETCH, INFO, FetchEntry, fetch_bytes, info_bytes, manifest_bytes
+from .tags import (
+    DECLARATION,
+    FETCH,
+    INFO,
+    Digests,
+    FetchEntry,
+    fetch_bytes,
+    info_bytes,
+    manifest_bytes,
+)
 
 _OXUM = "Payload-Oxum"
 _URL = re.compile(r"(?:file:|[A-Za-z][A-Za-z0-9+.-]*://[!-.0-~])[!-~]*")
@@ -49,6 +58,8 @@ class BagWriter:
         self._contents: dict[str, tuple[int, str, str | None]] = {}
         self._fetch: list[FetchEntry] = []
         self._folders = {"data"}
+        self._tags: tuple[str, ...] = ()
+        self._absent: set[str] = set()
         self._root = ""
         self._lock = threading.Lock()
         self._purpose = f"writing the bag {str(self.directory)!r}"
@@ -73,6 +84,22 @@ class BagWriter:
         with self._life:
             if kind is None:
                 self._finish()
+
+    # --- what it holds, once it is written -------------------------------------------
+
+    @property
+    def payload(self) -> dict[str, Digests]:
+        """The digests of every payload file, by algorithm: what its manifests say."""
+        return {
+            path: {"md5": md5} if sha256 is None else {"md5": md5, "sha256": sha256}
+            for path, (_, md5, sha256) in self._contents.items()
+        }
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file and folder that is there, also of tags; not what is listed only."""
+        files = [path for path in self._contents if path not in self._absent]
+        return [*self._tags, *self._folders, *files]
 
     # --- payload ---------------------------------------------------------------------
 
@@ -156,6 +183,7 @@ class BagWriter:
         self._claim(path, folder=False)
         known = None if sha256 is None else sha256.lower()
         self._contents[path] = (length, md5.lower(), known)
+        self._absent.add(path)
         self._list(entry)
 
     def _list(self, entry: FetchEntry) -> None:
@@ -168,9 +196,9 @@ class BagWriter:
             if path in self._contents:
                 raise Conflict(f"The bag {str(self.directory)!r} already has a file {path!r}.")
             self._contents[path] = (0, "", None)
-        if folder:
+        if folder and (parent := path.rpartition("/")[0]) not in self._folders:
             with storage_errors(self._purpose):
-                self._make_folder(path.rpartition("/")[0])
+                self._make_folder(parent)
         return f"{self._root}/{path}"
 
     def _make_folder(self, folder: str) -> None:
@@ -210,6 +238,7 @@ class BagWriter:
         with storage_errors(self._purpose):
             for name, data in tags.items():
                 (self._staging / name).write_bytes(data)
+            self._tags = tuple(tags)
             self._refuse_existing()
             self._staging.rename(self.directory)
 

@@ -36,6 +36,16 @@ from .transaction import Writing
 Relation = Callable[[Table], sa.FromClause]
 TextValues = Callable[[Sequence[str]], sa.FromClause]
 _MODELS_KEPT = 64
+_NEWEST_MODEL = sa.select(sa.func.max(MODEL.c.time))
+_HORIZON = sa.select(
+    sa.func.coalesce(
+        sa.select(sa.cast(META.c.value, sa.BigInteger))
+        .where(META.c.name == "horizon")
+        .scalar_subquery(),
+        sa.select(sa.func.min(COMMIT.c.time)).scalar_subquery(),
+        0,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +126,7 @@ class Store:
 
     def model_at(self, connection: sa.Connection, at: int | None = None) -> Model:
         """The model at a time; the current one when `at` is None. One tiny query if cached."""
-        newest = sa.select(sa.func.max(MODEL.c.time))
-        if at is not None:
-            newest = newest.where(MODEL.c.time <= at)
+        newest = _NEWEST_MODEL if at is None else _NEWEST_MODEL.where(MODEL.c.time <= at)
         time = connection.execute(newest).scalar()
         if time is None:
             return Model(version=0)
@@ -176,11 +184,7 @@ class Store:
 
     def horizon(self, connection: sa.Connection) -> int:
         """The oldest snapshot that can be read."""
-        found = self.fact(connection, "horizon")
-        if found is not None:
-            return int(found)
-        first = connection.execute(sa.select(sa.func.min(COMMIT.c.time))).scalar()
-        return int(first or 0)
+        return int(connection.execute(_HORIZON).scalar_one())
 
     def latest(self) -> int:
         """The time of the latest snapshot."""

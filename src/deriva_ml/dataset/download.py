@@ -23,7 +23,7 @@ from .reach import reach
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
-    from deriva_catalog.bag.export import Files
+    from deriva_catalog.bag.export import Exported, Files
     from deriva_catalog.objects.content import Progress
 
 __all__ = ["FETCHES", "download_bag"]
@@ -104,7 +104,7 @@ def _opened(session: Session, found: CachedBag, dataset: str, fetch: partial[Non
 # --- from the catalog --------------------------------------------------------------------
 
 
-def _write(session: Session, key: BagKey, files: Files, directory: Path) -> None:
+def _write(session: Session, key: BagKey, files: Files, directory: Path) -> Exported:
     """Export what belongs to the dataset at the version's snapshot."""
     past = session.at(Versions(session).snapshot(key.dataset, key.version))
     for name in key.exclude_tables:
@@ -125,7 +125,7 @@ def _write(session: Session, key: BagKey, files: Files, directory: Path) -> None
         "Dataset-Version": str(key.version),
     }
     with _progress(key.dataset, str(key.version)) as progress:
-        export_bag(
+        return export_bag(
             past.catalog,
             directory,
             {**reached.rids, **dict.fromkeys(reached.whole, "all")},
