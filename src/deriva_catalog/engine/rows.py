@@ -58,17 +58,23 @@ def decoded_column(column: Column, values: Sequence[Any]) -> Sequence[Any]:
 
 def json_rows(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Rows from columns."""
-    return _row_maker(tuple(columns))(columns.values())
+    return named_rows(tuple(columns), zip(*columns.values(), strict=True))
+
+
+def named_rows(names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Rows as dictionaries, from the names of their values."""
+    return _row_maker(names)(rows)
 
 
 @lru_cache(maxsize=256)
 def _row_maker(names: tuple[str, ...]) -> Callable[[Iterable[Sequence[Any]]], list[dict[str, Any]]]:
-    """A function from columns to rows: a dictionary display takes half the time of `dict`."""
+    """What `named_rows` does for some names: a display takes half the time of `dict(zip(...))`."""
     values = [f"v{n}" for n in range(len(names))]
     members = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
     targets = "".join(f"{value}, " for value in values)
-    source = f"lambda columns: [{{{members}}} for ({targets}) in zip(*columns, strict=True)]"
-    maker: Callable[[Iterable[Sequence[Any]]], list[dict[str, Any]]] = eval(source)
+    maker: Callable[[Iterable[Sequence[Any]]], list[dict[str, Any]]] = eval(
+        f"lambda rows: [{{{members}}} for ({targets}) in rows]"
+    )
     return maker
 
 
