@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +21,7 @@ from ..errors import BadRequest, Conflict
 from ..objects import Content, ContentStore, Source
 from ..objects.content import Hasher, Progress, pieces
 from .names import payload_path
-from .staging import staging, storage_errors
+from .staging import staging, storage_errors, storage_failure
 from .tags import (
     DECLARATION,
     FETCH,
@@ -196,9 +196,11 @@ class BagWriter:
             if path in self._contents:
                 raise Conflict(f"The bag {str(self.directory)!r} already has a file {path!r}.")
             self._contents[path] = (0, "", None)
-        if folder and (parent := path.rpartition("/")[0]) not in self._folders:
-            with storage_errors(self._purpose):
-                self._make_folder(parent)
+        if folder:
+            try:
+                self._make_folder(path.rpartition("/")[0])
+            except OSError as error:
+                raise storage_failure(self._purpose, error) from error
         return f"{self._root}/{path}"
 
     def _make_folder(self, folder: str) -> None:
@@ -206,8 +208,10 @@ class BagWriter:
         if folder in self._folders:
             return
         self._make_folder(folder.rpartition("/")[0])
-        with suppress(FileExistsError):
+        try:
             os.mkdir(f"{self._root}/{folder}")  # noqa: PTH102
+        except FileExistsError:
+            return  # another thread was faster
         self._folders.add(folder)
 
     # --- the end ---------------------------------------------------------------------

@@ -37,15 +37,18 @@ Relation = Callable[[Table], sa.FromClause]
 TextValues = Callable[[Sequence[str]], sa.FromClause]
 _MODELS_KEPT = 64
 _NEWEST_MODEL = sa.select(sa.func.max(MODEL.c.time))
-_HORIZON = sa.select(
-    sa.func.coalesce(
-        sa.select(sa.cast(META.c.value, sa.BigInteger))
-        .where(META.c.name == "horizon")
-        .scalar_subquery(),
-        sa.select(sa.func.min(COMMIT.c.time)).scalar_subquery(),
-        0,
-    )
+_KEPT_SINCE = sa.func.coalesce(
+    sa.select(sa.cast(META.c.value, sa.BigInteger))
+    .where(META.c.name == "horizon")
+    .scalar_subquery(),
+    sa.select(sa.func.min(COMMIT.c.time)).scalar_subquery(),
+    0,
 )
+_HORIZON = sa.select(_KEPT_SINCE)
+_SNAPSHOT = sa.select(
+    _KEPT_SINCE, _NEWEST_MODEL.where(MODEL.c.time <= sa.bindparam("at")).scalar_subquery()
+)
+"""The oldest time that can be read, and the time of the model at ``at``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,10 @@ class Store:
     def model_at(self, connection: sa.Connection, at: int | None = None) -> Model:
         """The model at a time; the current one when `at` is None. One tiny query if cached."""
         newest = _NEWEST_MODEL if at is None else _NEWEST_MODEL.where(MODEL.c.time <= at)
-        time = connection.execute(newest).scalar()
+        return self._model_of(connection, connection.execute(newest).scalar())
+
+    def _model_of(self, connection: sa.Connection, time: int | None) -> Model:
+        """The model that a change at that time made."""
         if time is None:
             return Model(version=0)
         known = self._models.get(time)
@@ -169,9 +175,10 @@ class Store:
             SnapshotUnavailable: history was truncated beyond it in the meantime.
         """
         with self.reading() as live:
-            if at < self.horizon(live.connection):
+            horizon, time = live.connection.execute(_SNAPSHOT, {"at": at}).one()
+            if at < horizon:
                 raise unavailable(snaptime.encode(at))
-            model = with_history_only(self.model_at(live.connection, at))
+            model = with_history_only(self._model_of(live.connection, time))
             current = {table.rid: table for table in live.model.tables()}
             made: dict[str, sa.FromClause] = {}
 
