@@ -28,11 +28,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=PARTS, help="run one part")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        help="where files are written; one in memory (/dev/shm) leaves the disk out",
+    )
     options = parser.parse_args()
     print(_machine())
     found: list[Comparison] = []
     for part in (options.only,) if options.only else PARTS:
-        with tempfile.TemporaryDirectory(prefix=f"bench-{part}-") as directory:
+        with tempfile.TemporaryDirectory(
+            prefix=f"bench-{part}-", dir=options.directory
+        ) as directory:
             for comparison in importlib.import_module(part).main(Path(directory)):
                 print(_line(comparison), flush=True)
                 found.append(comparison)

@@ -19,7 +19,7 @@ from ..model.documents import describe_model
 from ..model.elements import Model
 from ..path.ast import Path, Query, TableName
 from .index import bag_digest, build_index, is_current, load_model
-from .tags import read_info
+from .tags import Digests, read_info
 
 if TYPE_CHECKING:
     from ..objects import ObjectStore
@@ -257,14 +257,27 @@ def open_bag(directory: FilePath, index: FilePath | None = None) -> BagCatalog:
     return BagCatalog(directory.absolute(), index_bag(directory, index))
 
 
-def index_bag(directory: FilePath, index: FilePath | None = None) -> FilePath:
+def index_bag(
+    directory: FilePath,
+    index: FilePath | None = None,
+    *,
+    payload: Mapping[str, Digests] | None = None,
+) -> FilePath:
     """Build the index of a bag when there is none that fits; returns where it is.
 
-    Args and errors are those of `open_bag`.
+    Args:
+        directory: The bag.
+        index: As in `open_bag`.
+        payload: What the bag's manifests say, if that is known: it was written just now.
+
+    Raises:
+        NotFound: There is no bag.
+        Corrupted: The bag is damaged or was not exported from a catalog.
+        Unavailable: The index cannot be written.
     """
     place = directory.absolute()
     kept = (index or place.with_name(f"{place.name}.catalog.db")).absolute()
     digest = bag_digest(place)
     if not is_current(kept, digest):
-        build_index(place, kept, digest)
+        build_index(place, kept, digest, payload)
     return kept

@@ -7,8 +7,8 @@ Layout: ``data/schema.json``, ``data/<schema>/<Table>.csv`` and
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from ..path import ast
 from .catalog import CATALOG_LABEL, SNAPSHOT_LABEL
 from .index import SCHEMA
 from .names import portable_name
+from .tags import Digests
 from .writer import BagWriter
 
 ASSET = "tag:isrd.isi.edu,2017:asset"
@@ -37,13 +38,19 @@ _LIST_HOST = "deriva://localhost"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote: rows by table, files and their bytes."""
+    """What an export wrote: rows by table, files and their bytes.
+
+    `payload` has the digests of every payload file by algorithm, `paths` every file and folder
+    that is there.
+    """
 
     directory: Path
     snapshot: str
     rows: Mapping[TableKey, int]
     files: int
     length: int
+    payload: Mapping[str, Digests] = field(repr=False)
+    paths: Sequence[str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,15 @@ def export_bag(
                 columns = _asset_columns(table_at(model, *key))
                 if columns is not None and key in tables:
                     written.add(tables[key], columns, rows[key])
-    return Exported(directory, str(fixed.snaptime), counts, written.files, written.length)
+    return Exported(
+        directory=directory,
+        snapshot=str(fixed.snaptime),
+        rows=counts,
+        files=written.files,
+        length=written.length,
+        payload=bag.payload,
+        paths=bag.paths,
+    )
 
 
 def _part(name: str) -> str:
@@ -240,15 +255,16 @@ class _Files:
             rows = [row for row in self._catalog.fetch(query) if row[columns.url]]
             own = [row[columns.url] for row in rows if row[columns.url].startswith(PREFIX + "/")]
             known = self._catalog.objects.stat_many(own) if own else {}
+            place = _part(table.name)
             for row in rows:
-                self._one(table, columns, row, known)
+                self._one(place, columns, row, known)
 
     def _one(
-        self, table: Table, columns: _AssetColumns, row: Row, known: Mapping[str, ObjectVersion]
+        self, place: str, columns: _AssetColumns, row: Row, known: Mapping[str, ObjectVersion]
     ) -> None:
         url = str(row[columns.url])
         name = row.get(columns.filename or "") or url.rsplit("/", 1)[-1]
-        path = f"data/asset/{row['RID']}/{_part(table.name)}/{portable_name(str(name))}"
+        path = f"data/asset/{row['RID']}/{place}/{portable_name(str(name))}"
         self.files += 1
         if not url.startswith(PREFIX + "/"):
             self.length += self._list_foreign(path, url, columns, row)

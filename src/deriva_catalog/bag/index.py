@@ -28,7 +28,7 @@ from ..model.types import Family, family, text_encoder
 from .csvfile import Record, read_records
 from .names import inside
 from .staging import staging
-from .tags import Bag, Digests, read_bag
+from .tags import Digests, read_bag
 from .validation import damage
 
 FORMAT = 1
@@ -88,17 +88,24 @@ def _connected(index: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{index.absolute().as_uri()}?mode=ro", uri=True)
 
 
-def build_index(directory: Path, index: Path, digest: str) -> None:
+def build_index(
+    directory: Path, index: Path, digest: str, payload: Mapping[str, Digests] | None = None
+) -> None:
     """Read a bag's tables into a new index, which replaces the one that is there.
+
+    Args:
+        directory: The bag.
+        index: Where the index shall be.
+        digest: What `bag_digest` says of the bag.
+        payload: What its manifests say; they are read when this is None.
 
     Raises:
         Corrupted: The bag is damaged, or its tables do not fit its schema document.
         Unavailable: The index cannot be written.
     """
-    bag = read_bag(directory)
-    listed = bag.payload
-    model = _with_own_rids(_read_schema(bag, listed))
-    files = _tables_of(bag, listed, model)
+    listed = read_bag(directory).payload if payload is None else payload
+    model = _with_own_rids(_read_schema(directory, listed))
+    files = _tables_of(directory, listed, model)
     with staging(index.absolute(), f"building the index {str(index)!r}") as temporaries:
         building = temporaries / "index"
         with closing(sqlite3.connect(building, isolation_level=None)) as connection:
@@ -126,7 +133,7 @@ def build_index(directory: Path, index: Path, digest: str) -> None:
 # --- what the bag holds ------------------------------------------------------------------
 
 
-def _read_schema(bag: Bag, listed: Mapping[str, Digests]) -> Model:
+def _read_schema(bag: Path, listed: Mapping[str, Digests]) -> Model:
     file = _verified(bag, listed, SCHEMA)
     try:
         return read_model(json.loads(file.read_bytes()))
@@ -137,23 +144,23 @@ def _read_schema(bag: Bag, listed: Mapping[str, Digests]) -> Model:
         ) from error
 
 
-def _verified(bag: Bag, payload: Mapping[str, Digests], path: str) -> Path:
+def _verified(bag: Path, payload: Mapping[str, Digests], path: str) -> Path:
     """Return a payload file whose bytes are those listed.
 
     Raises:
         Corrupted: It is missing or damaged.
     """
     listed = payload.get(path)
-    file = inside(bag.directory, path)
+    file = inside(bag, path)
     if listed is None or not file.is_file():
         raise Corrupted(
-            f"The bag {str(bag.directory)!r} has no {path!r}.",
+            f"The bag {str(bag)!r} has no {path!r}.",
             hint="Only bags that were exported from a catalog can be opened as one.",
         )
     problem = damage(file, listed)
     if problem is not None:
         raise Corrupted(
-            f"{path!r} in the bag {str(bag.directory)!r} {problem}.",
+            f"{path!r} in the bag {str(bag)!r} {problem}.",
             hint="The bag is damaged; remove it and get it again.",
             path=path,
         )
@@ -161,7 +168,7 @@ def _verified(bag: Bag, payload: Mapping[str, Digests], path: str) -> Path:
 
 
 def _tables_of(
-    bag: Bag, listed: Mapping[str, Digests], model: Model
+    bag: Path, listed: Mapping[str, Digests], model: Model
 ) -> dict[tuple[str, str], list[Path]]:
     """Return the CSV files of each table.
 
@@ -181,7 +188,7 @@ def _tables_of(
         chosen = exact or [t for t in candidates if t.schema == folder] or candidates
         if len(chosen) > 1:
             raise Corrupted(
-                f"{path!r} in the bag {str(bag.directory)!r} may be any of "
+                f"{path!r} in the bag {str(bag)!r} may be any of "
                 f"{', '.join(t.qualified for t in chosen)}."
             )
         if chosen:

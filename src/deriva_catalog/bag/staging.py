@@ -63,7 +63,12 @@ def storage_errors(purpose: str) -> Iterator[None]:
     except CatalogError:
         raise
     except OSError as error:
-        raise Unavailable(
-            f"The storage failed while {purpose}: {error}.",
-            hint="Check the space on the device and the rights on the directory.",
-        ) from error
+        raise storage_failure(purpose, error) from error
+
+
+def storage_failure(purpose: str, error: OSError) -> Unavailable:
+    """What `storage_errors` raises."""
+    return Unavailable(
+        f"The storage failed while {purpose}: {error}.",
+        hint="Check the space on the device and the rights on the directory.",
+    )

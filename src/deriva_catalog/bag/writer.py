@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,8 +21,17 @@ from ..errors import BadRequest, Conflict
 from ..objects import Content, ContentStore, Source
 from ..objects.content import Hasher, Progress, pieces
 from .names import payload_path
-from .staging import staging, storage_errors
-from .tags import DECLARATION, FETCH, INFO, FetchEntry, fetch_bytes, info_bytes, manifest_bytes
+from .staging import staging, storage_errors, storage_failure
+from .tags import (
+    DECLARATION,
+    FETCH,
+    INFO,
+    Digests,
+    FetchEntry,
+    fetch_bytes,
+    info_bytes,
+    manifest_bytes,
+)
 
 _OXUM = "Payload-Oxum"
 _URL = re.compile(r"(?:file:|[A-Za-z][A-Za-z0-9+.-]*://[!-.0-~])[!-~]*")
@@ -49,6 +58,8 @@ class BagWriter:
         self._contents: dict[str, tuple[int, str, str | None]] = {}
         self._fetch: list[FetchEntry] = []
         self._folders = {"data"}
+        self._tags: tuple[str, ...] = ()
+        self._absent: set[str] = set()
         self._root = ""
         self._lock = threading.Lock()
         self._purpose = f"writing the bag {str(self.directory)!r}"
@@ -73,6 +84,22 @@ class BagWriter:
         with self._life:
             if kind is None:
                 self._finish()
+
+    # --- what it holds, once it is written -------------------------------------------
+
+    @property
+    def payload(self) -> dict[str, Digests]:
+        """The digests of every payload file, by algorithm: what its manifests say."""
+        return {
+            path: {"md5": md5} if sha256 is None else {"md5": md5, "sha256": sha256}
+            for path, (_, md5, sha256) in self._contents.items()
+        }
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file and folder that is there, also of tags; not what is listed only."""
+        files = [path for path in self._contents if path not in self._absent]
+        return [*self._tags, *self._folders, *files]
 
     # --- payload ---------------------------------------------------------------------
 
@@ -156,6 +183,7 @@ class BagWriter:
         self._claim(path, folder=False)
         known = None if sha256 is None else sha256.lower()
         self._contents[path] = (length, md5.lower(), known)
+        self._absent.add(path)
         self._list(entry)
 
     def _list(self, entry: FetchEntry) -> None:
@@ -169,8 +197,10 @@ class BagWriter:
                 raise Conflict(f"The bag {str(self.directory)!r} already has a file {path!r}.")
             self._contents[path] = (0, "", None)
         if folder:
-            with storage_errors(self._purpose):
+            try:
                 self._make_folder(path.rpartition("/")[0])
+            except OSError as error:
+                raise storage_failure(self._purpose, error) from error
         return f"{self._root}/{path}"
 
     def _make_folder(self, folder: str) -> None:
@@ -178,8 +208,10 @@ class BagWriter:
         if folder in self._folders:
             return
         self._make_folder(folder.rpartition("/")[0])
-        with suppress(FileExistsError):
+        try:
             os.mkdir(f"{self._root}/{folder}")  # noqa: PTH102
+        except FileExistsError:
+            return  # another thread was faster
         self._folders.add(folder)
 
     # --- the end ---------------------------------------------------------------------
@@ -210,6 +242,7 @@ class BagWriter:
         with storage_errors(self._purpose):
             for name, data in tags.items():
                 (self._staging / name).write_bytes(data)
+            self._tags = tuple(tags)
             self._refuse_existing()
             self._staging.rename(self.directory)
 

@@ -22,6 +22,7 @@ from ..engine.checks import Finding, check
 from ..engine.compile import compile_rows
 from ..engine.ddl import apply_change
 from ..engine.leases import looked_up
+from ..engine.migration import upgrade
 from ..engine.reader import Reader
 from ..engine.rids import rids_one_by_one
 from ..engine.sqlite.storage import SqliteStorage
@@ -447,7 +448,7 @@ def open_local(
         )
     who = client if client is not None else default_client()
     store = Store(SqliteStorage(place / DATABASE, readonly=readonly), who)
-    store.check_format()
+    upgrade(store)
     store.at_begin(_keep_client)
     return LocalCatalog(store, place, catalog_id or place.name)
 

@@ -120,7 +120,7 @@ def _constraints(view: Writing, table: Table) -> Iterator[Finding]:
     for key in table.keys:
         yield from _key(view, table, key)
     for fkey in table.foreign_keys:
-        for row in view.run(dangling(view, table, fkey).limit(_MOST)):
+        for row in view.run(dangling(view, table, fkey).distinct().limit(_MOST)):
             yield Finding(
                 "foreign key",
                 table.qualified,

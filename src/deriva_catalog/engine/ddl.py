@@ -28,6 +28,13 @@ from .rows import decoder, serial_sequence
 from .transaction import Writing
 from .uniqueness import duplicate_key
 
+WITHOUT_INDEX = (("RCB",), ("RMB",))
+"""Foreign keys without an index: nearly every table has these two, to the users.
+
+The few users of a catalog have many rows each, so that looking at every row (9 ms for 100,000)
+is bearable, while all writing would have to keep two more indexes.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -87,20 +94,24 @@ def indexes(table: Table) -> dict[str, Index]:
         columns = tuple(physical[name] for name in key.columns)
         prefixes |= {columns[:n] for n in range(1, len(columns) + 1)}
         wanted[f"u{key.rid.replace('-', '')}"] = Index(live, columns, unique=True)
-        wanted[_name(closed, columns)] = Index(closed, (*columns, VERSION_END), unique=False)
+        wanted[index_name(closed, columns)] = Index(closed, (*columns, VERSION_END), unique=False)
     for fkey in table.foreign_keys:
+        if fkey.columns in WITHOUT_INDEX:
+            continue
         columns = tuple(physical[name] for name in fkey.columns)
-        wanted[_name(closed, columns)] = Index(closed, (*columns, VERSION_END), unique=False)
+        wanted[index_name(closed, columns)] = Index(closed, (*columns, VERSION_END), unique=False)
         if columns not in prefixes:  # a key's index serves otherwise
-            wanted[_name(live, columns)] = Index(live, columns, unique=False)
+            wanted[index_name(live, columns)] = Index(live, columns, unique=False)
     return wanted
 
 
-def _name(table: str, columns: tuple[str, ...]) -> str:
+def index_name(table: str, columns: tuple[str, ...]) -> str:
+    """The name of an index that is not a key's; all names are physical ones."""
     return f"i{table}_{hashlib.sha256(','.join(columns).encode()).hexdigest()[:16]}"
 
 
-def _element(name: str, index: Index) -> sa.Index:
+def index_element(name: str, index: Index) -> sa.Index:
+    """An index as SQLAlchemy creates and drops it."""
     table = sa.Table(index.table, sa.MetaData(), *(sa.Column(c) for c in index.columns))
     return sa.Index(name, *(table.c[c] for c in index.columns), unique=index.unique)
 
@@ -113,7 +124,7 @@ def _drop_indexes(writing: Writing, before: Table | None, after: Table | None) -
     for name, index in indexes(before).items():
         # History keeps its indexes: what was indexed then is asked for by then's paths.
         if kept.get(name) != index and index.table != closed:
-            writing.run(sa.schema.DropIndex(_element(name, index)))
+            writing.run(sa.schema.DropIndex(index_element(name, index)))
 
 
 def _create_indexes(writing: Writing, before: Table | None, after: Table | None) -> None:
@@ -124,7 +135,7 @@ def _create_indexes(writing: Writing, before: Table | None, after: Table | None)
         if present.get(name) == index:
             continue
         try:
-            writing.run(sa.schema.CreateIndex(_element(name, index), if_not_exists=True))
+            writing.run(sa.schema.CreateIndex(index_element(name, index), if_not_exists=True))
         except sa.exc.IntegrityError as error:
             raise duplicate_key(writing, after, index.columns) from error
 

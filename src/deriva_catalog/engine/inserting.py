@@ -5,9 +5,8 @@ Source: ERMrest, "POST entity" and "RID leases".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -68,7 +67,7 @@ def insert(
     if options.on_conflict == "skip" and not _any(writing, live, new):
         return []
     writing.changed = True
-    references.check_rows(writing, table, table.foreign_keys, new)
+    references.check_inserted(writing, table, columns, new)
     if "RID" in options.nondefaults:
         push_rids(writing.connection, columns["RID"])
         leases.consume(writing, table, columns["RID"])
@@ -151,15 +150,13 @@ def _put(
     mark: int,
     options: Options,
 ) -> None:
-    text, order = writing.tables.insertion(live, writing.connection.dialect)
-    if options.on_conflict == "skip":
-        text += " ON CONFLICT DO NOTHING"
+    skip = options.on_conflict == "skip"
+    if skip:
         for key in table.keys:
             refuse_repetition(table, key.columns, [columns[name] for name in key.columns])
-    stored: dict[str, Iterable[Any]] = {**columns, START: repeat(writing.time, count)}
-    batch = list(zip(*(stored[name] for name in order), strict=True))
+    stored = {**columns, START: [writing.time] * count}
     try:
-        writing.connection.exec_driver_sql(text, batch)
+        writing.storage.insert_batch(writing.connection, live, stored, mark, skip=skip)
     except sa.exc.IntegrityError as error:
         raise refused_insertion(writing, table, columns, mark, error) from error
 

@@ -8,7 +8,7 @@ and a transaction of one statement is told at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +29,54 @@ def check_rows(
 ) -> None:
     """Remember the values of changed rows that refer to nothing yet."""
     for fkey in foreign_keys:
-        _remember(writing, table, fkey, dangling(writing, table, fkey).where(rows), referring=True)
+        query = dangling(writing, table, fkey).where(rows).distinct()
+        _remember(writing, table, fkey, query, referring=True)
+
+
+def check_inserted(
+    writing: Writing,
+    table: Table,
+    columns: Mapping[str, Sequence[Any]],
+    new: sa.ColumnElement[bool],
+) -> None:
+    """Remember the values of new rows that refer to nothing yet.
+
+    Args:
+        writing: The transaction.
+        table: The table.
+        columns: The stored values of the rows by column name. Rows that were skipped may be
+            among them: what is remembered is compared with the table before the commit.
+        new: Whether a row of the table is one of the new ones.
+    """
+    for fkey in table.foreign_keys:
+        texts = _texts(columns[fkey.columns[0]]) if len(fkey.columns) == 1 else None
+        if texts is None:
+            # Not DISTINCT: for its sake SQLite would walk through an index of the whole table.
+            query = dangling(writing, table, fkey).where(new)
+        elif texts:
+            query = _without_partner(writing, table, fkey, texts)
+        else:
+            continue
+        _remember(writing, table, fkey, query, referring=True)
+
+
+def _texts(values: Sequence[Any]) -> list[str] | None:
+    """The different values but NULL, in their order; None when some are no texts."""
+    found = dict.fromkeys(values)
+    found.pop(None, None)
+    return list(found) if set(map(type, found)) <= {str} else None
+
+
+def _without_partner(
+    writing: Writing, table: Table, fkey: ForeignKey, texts: Sequence[str]
+) -> sa.Select[*tuple[Any, ...]]:
+    """Those of the values that the foreign key does not find."""
+    target = writing.tables.live(_target(writing, table, fkey))
+    given = writing.storage.text_values(texts).c.value
+    partner = target.c[fkey.referenced_columns[0]] == given
+    return sa.select(given).where(
+        ~sa.exists(sa.select(sa.literal(1)).select_from(target).where(partner))
+    )
 
 
 def check_all_rows(writing: Writing, table: Table, fkey: ForeignKey) -> None:
@@ -107,7 +154,6 @@ def dangling(writing: Writing, table: Table, fkey: ForeignKey) -> sa.Select[*tup
         sa.select(*columns)
         .where(*(column.is_not(None) for column in columns))
         .where(~sa.exists(sa.select(sa.literal(1)).select_from(target).where(partner)))
-        .distinct()
     )
 
 

@@ -24,6 +24,7 @@ HISTORY_CAPTURE = "tag:isrd.isi.edu,2020:history-capture"
 START = f"\0{VERSION_START}"
 END = f"\0{VERSION_END}"
 _MOST = 4096
+_MOST_PAST = 256
 
 
 class Tables:
@@ -38,6 +39,7 @@ class Tables:
         self._made: dict[int, tuple[Table, sa.Table, sa.Table]] = {}
         self._temporary: dict[tuple[object, ...], sa.Table] = {}
         self._inserts: dict[int, tuple[sa.Table, str, tuple[str, ...]]] = {}
+        self._past: dict[tuple[int, int, int], tuple[Table, Table | None, sa.FromClause]] = {}
 
     def _pair(self, table: Table) -> tuple[Table, sa.Table, sa.Table]:
         found = self._made.get(id(table))
@@ -91,11 +93,22 @@ class Tables:
             at: The time, in microseconds since 1970.
             current: The tables of the live model by RID.
         """
+        now = current.get(table.rid)
+        key = (id(table), id(now), at)
+        found = self._past.get(key)
+        if found is None:
+            if len(self._past) >= _MOST_PAST:
+                self._past.clear()
+            # The tables are kept too, so that their identities stay their own.
+            found = (table, now, self._rows_at(table, now, at))
+            self._past[key] = found
+        return found[2]
+
+    def _rows_at(self, table: Table, now: Table | None, at: int) -> sa.FromClause:
         history = self.history(table)
         closed = sa.select(*(history.c[c.name] for c in table.columns)).where(
             history.c[START] <= at, at < history.c[END]
         )
-        now = current.get(table.rid)
         physical = set() if now is None else {c.physical for c in now.columns}
         if any(c.physical not in physical for c in table.columns):
             return closed.subquery()

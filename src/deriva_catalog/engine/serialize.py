@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from ..errors import BadRequest
 from .compile import Compiled
 from .dialect import Expressions
+from .rows import named_rows
 
 __all__ = ["csv_header", "csv_rows", "fetch", "json_rows", "stream"]
 
@@ -121,8 +122,7 @@ def fetch(connection: sa.Connection, compiled: Compiled) -> list[dict[str, Any]]
             for values, decode in zip(zip(*rows, strict=True), decoders, strict=True)
         ]
         rows = zip(*columns, strict=True)
-    names = [column.name for column in compiled.columns]
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return named_rows(tuple(column.name for column in compiled.columns), rows)
 
 
 def _cursor(result: sa.CursorResult[Any]) -> Any:

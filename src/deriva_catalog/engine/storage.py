@@ -7,7 +7,7 @@ the rows that a statement has just inserted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,25 @@ class Storage(Protocol):
 
     def inserted_since(self, table: sa.Table, mark: int) -> sa.ColumnElement[bool]:
         """Whether a row was inserted after the mark (by this transaction)."""
+        ...
+
+    def insert_batch(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        mark: int,
+        *,
+        skip: bool = False,
+    ) -> None:
+        """Insert rows in their order, given by column: stored values by the column's key.
+
+        When a row is refused, the rows before it are in the table, and no others; `mark` is
+        from before. With `skip`, rows that collide with others are left out instead.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a unique index refused a row.
+        """
         ...
 
     def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:

@@ -36,6 +36,19 @@ from .transaction import Writing
 Relation = Callable[[Table], sa.FromClause]
 TextValues = Callable[[Sequence[str]], sa.FromClause]
 _MODELS_KEPT = 64
+_NEWEST_MODEL = sa.select(sa.func.max(MODEL.c.time))
+_KEPT_SINCE = sa.func.coalesce(
+    sa.select(sa.cast(META.c.value, sa.BigInteger))
+    .where(META.c.name == "horizon")
+    .scalar_subquery(),
+    sa.select(sa.func.min(COMMIT.c.time)).scalar_subquery(),
+    0,
+)
+_HORIZON = sa.select(_KEPT_SINCE)
+_SNAPSHOT = sa.select(
+    _KEPT_SINCE, _NEWEST_MODEL.where(MODEL.c.time <= sa.bindparam("at")).scalar_subquery()
+)
+"""The oldest time that can be read, and the time of the model at ``at``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +88,8 @@ class Store:
         with self.storage.writing() as connection:
             create_internal(connection)
 
-    def check_format(self) -> None:
-        """Refuse a database that this release cannot read.
+    def check_format(self) -> int:
+        """Return the format of the database; refuse one that this release cannot read.
 
         Raises:
             Corrupted: the database is no catalog, or a newer release wrote it.
@@ -94,6 +107,7 @@ class Store:
                 f"version reads formats up to {FORMAT}.",
                 hint="Upgrade this package.",
             )
+        return int(found)
 
     def fact(self, connection: sa.Connection, name: str) -> str | None:
         """The value of one fact about the catalog."""
@@ -115,10 +129,11 @@ class Store:
 
     def model_at(self, connection: sa.Connection, at: int | None = None) -> Model:
         """The model at a time; the current one when `at` is None. One tiny query if cached."""
-        newest = sa.select(sa.func.max(MODEL.c.time))
-        if at is not None:
-            newest = newest.where(MODEL.c.time <= at)
-        time = connection.execute(newest).scalar()
+        newest = _NEWEST_MODEL if at is None else _NEWEST_MODEL.where(MODEL.c.time <= at)
+        return self._model_of(connection, connection.execute(newest).scalar())
+
+    def _model_of(self, connection: sa.Connection, time: int | None) -> Model:
+        """The model that a change at that time made."""
         if time is None:
             return Model(version=0)
         known = self._models.get(time)
@@ -160,9 +175,10 @@ class Store:
             SnapshotUnavailable: history was truncated beyond it in the meantime.
         """
         with self.reading() as live:
-            if at < self.horizon(live.connection):
+            horizon, time = live.connection.execute(_SNAPSHOT, {"at": at}).one()
+            if at < horizon:
                 raise unavailable(snaptime.encode(at))
-            model = with_history_only(self.model_at(live.connection, at))
+            model = with_history_only(self._model_of(live.connection, time))
             current = {table.rid: table for table in live.model.tables()}
             made: dict[str, sa.FromClause] = {}
 
@@ -175,11 +191,7 @@ class Store:
 
     def horizon(self, connection: sa.Connection) -> int:
         """The oldest snapshot that can be read."""
-        found = self.fact(connection, "horizon")
-        if found is not None:
-            return int(found)
-        first = connection.execute(sa.select(sa.func.min(COMMIT.c.time))).scalar()
-        return int(first or 0)
+        return int(connection.execute(_HORIZON).scalar_one())
 
     def latest(self) -> int:
         """The time of the latest snapshot."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-FORMAT = 1
-"""The version of the layout that this release writes."""
+FORMAT = 2
+"""The version of the layout that this release writes; see `migration` for the older ones."""
 
 _METADATA = sa.MetaData()
 

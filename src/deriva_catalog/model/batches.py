@@ -27,6 +27,10 @@ _TIMES = re.compile(f"(?:{_TIME}\n)*")
 _ZONED_TIMES = re.compile(f"(?:{_TIME}[+]00:00\n)*")
 """The canonical forms, one on each line; whether such a time exists is another question."""
 
+_TO_ZEROS = str.maketrans("123456789", "000000000")
+_DATE_SHAPE = "0000-00-00"
+_TIME_SHAPE = f"{_DATE_SHAPE}T00:00:00"
+
 _Check = Callable[[ColumnType, list[Any]], bool]
 
 
@@ -74,16 +78,23 @@ def _texts(column_type: ColumnType, values: list[str]) -> bool:
 
 
 def _dates(column_type: ColumnType, values: list[str]) -> bool:
-    return _shaped(_DATES, values) and _possible(date.fromisoformat, values)
+    return _shaped(_DATES, _DATE_SHAPE, values) and _possible(date.fromisoformat, values)
 
 
 def _times(column_type: ColumnType, values: list[str]) -> bool:
-    shape = _ZONED_TIMES if column_type.storage == "timestamptz" else _TIMES
-    return _shaped(shape, values) and _possible(datetime.fromisoformat, values)
+    if column_type.storage == "timestamptz":
+        shaped = _shaped(_ZONED_TIMES, f"{_TIME_SHAPE}+00:00", values)
+    else:
+        shaped = _shaped(_TIMES, _TIME_SHAPE, values)
+    return shaped and _possible(datetime.fromisoformat, values)
 
 
-def _shaped(shape: re.Pattern[str], values: list[str]) -> bool:
-    return shape.fullmatch("\n".join(values) + "\n") is not None
+def _shaped(lines: re.Pattern[str], usual: str, values: list[str]) -> bool:
+    """Whether all values are such lines; `usual` is the form that most batches are in."""
+    whole = "\n".join(values)
+    if whole.translate(_TO_ZEROS) == "\n".join([usual] * len(values)) and "T24" not in whole:
+        return True  # ten times as fast as the regular expression
+    return lines.fullmatch(whole + "\n") is not None
 
 
 def _possible(parse: Callable[[str], date], values: list[str]) -> bool:

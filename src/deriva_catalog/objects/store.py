@@ -287,7 +287,7 @@ class ObjectStore:
                 for row in reading.connection.execute(statement):
                     version = _from_row(row)
                     url = versions[version.version]
-                    if names[url].path == version.name:
+                    if url == version.url or names[url].path == version.name:
                         found[url] = version
         return found
 

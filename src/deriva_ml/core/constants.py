@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -22,6 +23,7 @@ __all__ = [
     "SYSTEM_SCHEMAS",
     "DerivaAssetColumns",
     "DerivaSystemColumns",
+    "all_plain_rids",
     "is_rid",
 ]
 
@@ -42,11 +44,20 @@ RID = Annotated[str, StringConstraints(pattern=RID_PATTERN)]
 """A row identifier as a type: pydantic checks its form."""
 
 _RID = re.compile(rf"{_CODE}(?:@{_CODE})?")
+_PLAIN_RID = re.compile(_CODE)
 
 
 def is_rid(text: object) -> bool:
     """Whether `text` is a string in the form of a RID (it need not exist in a catalog)."""
     return isinstance(text, str) and _RID.fullmatch(text) is not None
+
+
+def all_plain_rids(values: Collection[object]) -> bool:
+    """Whether all are strings in the form of a RID without a snapshot.
+
+    Cost: two passes in C, a fraction of calling `is_rid` for each.
+    """
+    return set(map(type, values)) <= {str} and all(map(_PLAIN_RID.fullmatch, values))  # type: ignore[arg-type]
 
 
 DerivaSystemColumns = ["RID", "RCT", "RMT", "RCB", "RMB"]

@@ -13,6 +13,7 @@ from deriva_catalog.model.elements import Table
 
 if TYPE_CHECKING:
     from deriva_catalog.path.builder import TablePath
+from .constants import all_plain_rids
 from .definitions import DRY_RUN_RID, is_rid
 from .exceptions import (
     DerivaMLRidsNotFound,
@@ -46,7 +47,10 @@ def check_rids(rids: Iterable[object]) -> list[str]:
     """
     if isinstance(rids, str) or not isinstance(rids, Iterable):
         raise DerivaMLValidationError(f"A list of RIDs is needed, not {rids!r}.")
-    return list(dict.fromkeys(check_rid(r) for r in rids))
+    given: list[Any] = list(rids)
+    if not all_plain_rids(given):  # some object to convert, or to complain about
+        given = [check_rid(r) for r in given]
+    return list(dict.fromkeys(given))
 
 
 @dataclass(frozen=True, slots=True)

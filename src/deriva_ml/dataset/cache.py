@@ -15,12 +15,16 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deriva_catalog.bag import BagCatalog, index_bag, open_bag
 from deriva_catalog.errors import CatalogError, Unavailable
 
 from .seen import first_seen, looked_over
 from .versions import DatasetVersion
+
+if TYPE_CHECKING:
+    from deriva_catalog.bag.export import Exported
 
 __all__ = ["BagKey", "CachedBag", "DamagedBag", "cached_bag", "store_bag"]
 
@@ -89,7 +93,7 @@ def cached_bag(cache_dir: Path, key: BagKey) -> CachedBag | None:
 
 
 def store_bag(
-    cache_dir: Path, key: BagKey, write: Callable[[Path], object], *, complete: bool
+    cache_dir: Path, key: BagKey, write: Callable[[Path], Exported], *, complete: bool
 ) -> CachedBag:
     """Make a bag with `write`, and keep it unless another process was faster.
 
@@ -104,9 +108,9 @@ def store_bag(
     bag = building / f"Dataset_{key.dataset}"
     try:
         building.mkdir(parents=True)
-        write(bag)
-        index_bag(bag)
-        first_seen(bag, complete, building / _SEEN)
+        written = write(bag)
+        index_bag(bag, payload=written.payload)
+        first_seen(bag, complete, building / _SEEN, written.paths)
         place = bags / key.name
         try:
             building.rename(place)

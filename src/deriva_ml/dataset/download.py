@@ -24,7 +24,7 @@ from .spec import DatasetSpec
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
-    from deriva_catalog.bag.export import Files
+    from deriva_catalog.bag.export import Exported, Files
     from deriva_catalog.objects.content import Progress
 
 __all__ = ["FETCHES", "download_bag", "download_spec"]
@@ -123,7 +123,7 @@ def _opened(session: Session, found: CachedBag, dataset: str, fetch: partial[Non
 # --- from the catalog --------------------------------------------------------------------
 
 
-def _write(session: Session, key: BagKey, files: Files, directory: Path) -> None:
+def _write(session: Session, key: BagKey, files: Files, directory: Path) -> Exported:
     """Export what belongs to the dataset at the version's snapshot."""
     past = session.at(Versions(session).snapshot(key.dataset, key.version))
     for name in key.exclude_tables:
@@ -144,7 +144,7 @@ def _write(session: Session, key: BagKey, files: Files, directory: Path) -> None
         "Dataset-Version": str(key.version),
     }
     with _progress(key.dataset, str(key.version)) as progress:
-        export_bag(
+        return export_bag(
             past.catalog,
             directory,
             {**reached.rids, **dict.fromkeys(reached.whole, "all")},

@@ -159,7 +159,9 @@ class Members:
     def _insert(self, dataset: str, element: Element, rids: list[str]) -> None:
         if not rids:
             return
-        rows = [{element.dataset_column: dataset, element.member_column: rid} for rid in rids]
+        here, there = element.dataset_column, element.member_column
+        # In the order of their index, which then grows page by page.
+        rows = [{here: dataset, there: rid} for rid in sorted(rids)]
         try:
             self._session.catalog.insert(name_of(element.association), rows, returning=False)
         except UniqueViolation as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +63,10 @@ class Seen:
             return False
 
 
-def first_seen(bag: Path, complete: bool, file: Path) -> Seen:
-    """Remember a bag that was just made."""
-    seen = Seen.of(bag, complete)
+def first_seen(bag: Path, complete: bool, file: Path, paths: Iterable[str]) -> Seen:
+    """Remember a bag that was just made and that consists of `paths`."""
+    root = str(bag)
+    seen = Seen(complete, {p: _look(os.lstat(f"{root}/{p}")) for p in ("", *paths)})
     seen.save(file)
     return seen
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ from deriva_catalog.bag import (
     BagWriter,
     content_fetcher,
     export_bag,
+    index_bag,
     materialize,
     open_bag,
+    read_bag,
     validate,
 )
 from deriva_catalog.catalog import LocalCatalog
@@ -53,6 +57,11 @@ QUERIES = [
 
 def rids(catalog: LocalCatalog, table: TableName) -> list[str]:
     return [row["RID"] for row in catalog.fetch(f"entity/S:{table.name}@sort(RID)")]
+
+
+def dump(index: Path) -> list[str]:
+    with closing(sqlite3.connect(index)) as connection:
+        return list(connection.iterdump())
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -117,6 +126,35 @@ def test_equal_snapshots_give_equal_bags(catalog: LocalCatalog, tmp_path: Path) 
         for root in (tmp_path / "one", tmp_path / "two")
     )
     assert one == two
+
+
+@pytest.mark.parametrize("files", ["link", "copy", "list", "none"])
+def test_an_export_tells_what_is_in_the_bag(
+    catalog: LocalCatalog, tmp_path: Path, files: str
+) -> None:
+    done = export_bag(catalog, tmp_path / "bag", ALL, files=files)  # type: ignore[arg-type]
+    there = {p.relative_to(tmp_path / "bag").as_posix() for p in (tmp_path / "bag").rglob("*")}
+    assert sorted(done.paths) == sorted(there)
+    assert done.payload == read_bag(tmp_path / "bag").payload
+
+
+def test_an_index_is_the_same_without_reading_the_manifests(
+    catalog: LocalCatalog, tmp_path: Path
+) -> None:
+    done = export_bag(catalog, tmp_path / "bag", ALL)
+    known = index_bag(tmp_path / "bag", tmp_path / "known.db", payload=done.payload)
+    found = index_bag(tmp_path / "bag", tmp_path / "found.db")
+    assert dump(known) == dump(found)
+
+
+def test_an_index_is_not_built_of_a_table_that_changed_since(
+    catalog: LocalCatalog, tmp_path: Path
+) -> None:
+    done = export_bag(catalog, tmp_path / "bag", ALL)
+    table = tmp_path / "bag" / "data" / "S" / "Sample.csv"
+    table.write_bytes(table.read_bytes().replace(b"\n", b"\r\n", 1))
+    with pytest.raises(Corrupted, match=r"Sample\.csv"):
+        index_bag(tmp_path / "bag", payload=done.payload)
 
 
 @pytest.mark.parametrize("files", ["link", "copy"])

@@ -24,6 +24,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.dataset.bag import DatasetBag
 from deriva_ml.dataset.reach import reach
+from deriva_ml.dataset.seen import Seen
 from deriva_ml.dataset.spec import DatasetSpec
 from deriva_ml.feature import FeatureRecord
 
@@ -254,6 +255,15 @@ def test_a_bag_without_its_record_is_hashed_and_kept(
         seen.write_bytes(record)
     assert ml.download_dataset_bag(f"{nested}@0.1.0").path.stat().st_ino == number
     assert seen.stat().st_size > 100
+
+
+@pytest.mark.parametrize("materialize", [True, False])
+def test_what_is_remembered_of_a_new_bag_is_what_a_look_finds(
+    ml: DerivaML, nested: str, materialize: bool
+) -> None:
+    spec = DatasetSpec(rid=nested, version="0.1.0", materialize=materialize)
+    bag = ml.download_dataset_bag(spec)
+    assert Seen.load(bag.path.with_name("seen.json")) == Seen.of(bag.path, materialize)
 
 
 @pytest.mark.parametrize("damage", ["manifest", "table", "gone", "index"])

@@ -22,6 +22,7 @@ from ...path.ast import Function, Operator, Outer
 from ..dialect import Bins, Field, Search, Stored, Test, Value
 from ..dialect import bound as _bind
 from .bins import bounds_of
+from .csvtext import csv_field, csv_line, float_text
 from .digits import ORDINARY, SEVENTEEN, writes_seventeen_digits
 from .functions import MOST_ARGUMENTS, finders, interval_key, reporting
 
@@ -129,7 +130,7 @@ class SqliteExpressions:
             case Family.BOOLEAN:
                 return sa.case((value == 1, _bind("true")), (value == 0, _bind("false")))
             case Family.FLOAT:
-                return _float_text(value)
+                return float_text(value)
             case Family.TIMESTAMPTZ:
                 return sa.func.substr(value, 1, 19).concat(_bind("Z"))
             case Family.TIMESTAMP:
@@ -250,11 +251,7 @@ class SqliteExpressions:
 
     def csv_line(self, fields: Sequence[Field], *, arrays_json: bool) -> Value:
         """The fields with commas between them."""
-        pieces: list[Value] = []
-        for i, (_, value, column_type) in enumerate(fields):
-            pieces += [_bind(",")] if i else []
-            pieces.append(_csv_field(value, column_type, arrays_json))
-        return _joined(pieces)
+        return csv_line([csv_field(v, kind, arrays_json=arrays_json) for _, v, kind in fields])
 
     def decoder(self, column_type: ColumnType | None) -> Callable[[Any], Any] | None:
         """Booleans are stored as 0 and 1, JSON values and arrays as JSON text."""
@@ -390,52 +387,6 @@ def _object(fields: Sequence[Field]) -> Value:
     for name, value, column_type in fields:
         arguments += [_bind(name), _argument(value, column_type)]
     return sa.func.json_object(*arguments, type_=sa.Text)
-
-
-def _float_text(value: Value) -> Value:
-    """A float as PostgreSQL writes it: the shortest digits, no fraction that is zero."""
-    whole = sa.and_(
-        value == sa.cast(value, sa.BigInteger), value.between(_bind(-1e15), _bind(1e15))
-    )
-    return sa.case(
-        (sa.func.typeof(value) != _bind("real"), value),
-        (whole, sa.cast(sa.cast(value, sa.BigInteger), sa.Text)),
-        else_=sa.func.deriva_float(value),
-    )
-
-
-def _csv_field(value: Value, column_type: ColumnType | None, arrays_json: bool) -> Value:
-    empty = _bind("")
-    match None if column_type is None else family(column_type):
-        case Family.BOOLEAN:
-            return sa.case(
-                (value == _bind(1), _bind("t")), (value == _bind(0), _bind("f")), else_=empty
-            )
-        case Family.INTEGER | Family.DATE | Family.TIME | Family.TIMETZ | Family.UUID:
-            return sa.func.ifnull(value, empty)
-        case Family.FLOAT:
-            return sa.func.ifnull(_float_text(value), empty)
-        case Family.TIMESTAMPTZ:
-            clock = sa.func.substr(value, 12, sa.func.length(value) - 14)
-            text = sa.func.substr(value, 1, 10).concat(_bind(" ")).concat(clock)
-            return sa.func.ifnull(text, empty)
-        case Family.TIMESTAMP:
-            return sa.func.ifnull(sa.func.replace(value, _bind("T"), _bind(" ")), empty)
-        case Family.ARRAY if not arrays_json:
-            return _quoted(sa.func.deriva_array(value))
-        case _:
-            return _quoted(value)
-
-
-def _quoted(value: Value) -> Value:
-    """A text with quotes around it when it needs them; NULL is empty, empty is quoted."""
-    inner = sa.func.replace(value, _bind('"'), _bind('""'))
-    return sa.case(
-        (value.is_(None), _bind("")),
-        (sa.func.glob(_bind('*[",\n\r]*'), value), _joined([_bind('"'), inner, _bind('"')])),
-        (value == _bind(""), _bind('""')),
-        else_=value,
-    )
 
 
 def _with_specials(total: Value, value: Value) -> Value:

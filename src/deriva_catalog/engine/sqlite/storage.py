@@ -19,7 +19,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ import sqlalchemy as sa
 from ...errors import CatalogError, Conflict, Corrupted, ReadOnly, Unavailable
 from ...model.elements import ColumnType
 from ..storage import Collision
+from .batches import insert_batch
 from .expressions import SqliteExpressions
 from .functions import register
 from .types import storage_type
@@ -185,6 +186,18 @@ class SqliteStorage:
     def inserted_since(self, table: sa.Table, mark: int) -> sa.ColumnElement[bool]:
         """Whether a row's number is beyond the mark."""
         return _rowid(table) > mark
+
+    def insert_batch(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        mark: int,
+        *,
+        skip: bool = False,
+    ) -> None:
+        """Insert rows, given by column; see `Storage.insert_batch`."""
+        insert_batch(connection, table, columns, self.inserted_since(table, mark), skip=skip)
 
     def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:
         """The row number."""
