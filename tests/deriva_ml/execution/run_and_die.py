@@ -72,17 +72,19 @@ def whole_run(ml: DerivaML) -> None:
     exe.upload_execution_outputs()
 
 
-def on_disk(*places: str) -> frozenset[tuple[str, int, int]]:
-    """Path, size and time of change of each file."""
-    found = set()
-    for place in places:
-        for path in Path(place).rglob("*"):
-            if path.name.endswith("-shm"):  # which says who has a file open, and nothing else
-                continue
-            with suppress(FileNotFoundError):  # the threads of an upload are at work
-                seen = path.lstat()
-                found.add((str(path), seen.st_size, seen.st_mtime_ns))
-    return frozenset(found)
+def on_disk(*places: str) -> dict[str, tuple[int, int]]:
+    """Size and time of change of each file, by path."""
+    found = {}
+    waiting = list(places)
+    while waiting:
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:  # the threads of an upload are at work meanwhile
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif not entry.name.endswith("-shm"):  # which only says who has a file open
+                    seen = entry.stat(follow_symlinks=False)
+                    found[entry.path] = (seen.st_size, seen.st_mtime_ns)
+    return found
 
 
 @cache
