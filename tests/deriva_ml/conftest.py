@@ -53,6 +53,39 @@ def ml(place: Path, tmp_path: Path) -> Iterator[DerivaML]:
     connection.catalog.close()
 
 
+class Stage:
+    """One connection for the tests of a module, each of which begins on a fresh copy.
+
+    What the connection has compiled is kept, which takes longer than most of the tests.
+    """
+
+    def __init__(self, template: Path, root: Path) -> None:
+        self._template = template
+        self.place, self.work = root / "catalog", root / "work"
+        self.reset()
+        self.ml = DerivaML(str(self.place), working_dir=self.work)
+
+    def reset(self) -> None:
+        """Bring the catalog to its beginning, and remove what was on this machine."""
+        for directory in (self.place, self.work):
+            shutil.rmtree(directory, ignore_errors=True)
+        shutil.copytree(self._template, self.place)
+
+    def clear(self) -> DerivaML:
+        """The connection, on a fresh copy."""
+        self.ml.catalog.close()
+        self.reset()
+        return self.ml
+
+
+@pytest.fixture(scope="module")
+def stage(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The stage of a module that uses it for its fixture `ml`."""
+    made = Stage(_template, tmp_path_factory.mktemp("stage"))
+    yield made
+    made.ml.catalog.close()
+
+
 @dataclass(frozen=True)
 class Zoo:
     """Rows to work with: an execution, subjects and pictures of them, the first half cats."""

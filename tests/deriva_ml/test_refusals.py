@@ -43,11 +43,21 @@ from deriva_ml.dataset.dataset import Dataset
 from deriva_ml.execution.execution import Execution
 from deriva_ml.execution.runner import run_model
 
-from .conftest import Zoo, fill_zoo
+from .conftest import Stage, Zoo, fill_zoo
 
 WORKFLOW = Workflow(
     name="train.py", workflow_type="Training", url="https://x/train.py", checksum="c0ffee"
 )
+
+
+@pytest.fixture
+def ml(stage: Stage) -> DerivaML:
+    return stage.clear()
+
+
+@pytest.fixture
+def place(stage: Stage) -> Path:
+    return stage.place
 
 
 def stored(place: Path) -> dict[str, list[Any]]:

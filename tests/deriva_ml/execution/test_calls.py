@@ -26,7 +26,7 @@ from deriva_ml.dataset.split import split_dataset
 from deriva_ml.execution.execution import Execution
 from deriva_ml.execution.runner import run_model
 
-from ..conftest import Zoo
+from ..conftest import Stage, Zoo
 
 WORKFLOW = Workflow(
     name="make.py", workflow_type="Dataset_Management", url="https://x/make.py", checksum="c0ffee"
@@ -36,6 +36,16 @@ Model = Callable[[DerivaML, Execution], Any]
 
 class Killed(BaseException):
     """Ends a run as an interruption does."""
+
+
+@pytest.fixture
+def ml(stage: Stage) -> DerivaML:
+    return stage.clear()
+
+
+@pytest.fixture
+def place(stage: Stage) -> Path:
+    return stage.place
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from deriva_ml.core.base import DerivaML
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import DerivaMLException
 
+from ..conftest import Stage
+
 SCRIPT = Path(__file__).with_name("run_and_die.py")
 IN_THREADS = ("ContentStore.add", "ContentStore._add_pieces")
 """Steps of the threads of an upload, which are not counted."""
@@ -72,14 +74,14 @@ def prepare(ml: DerivaML) -> None:
 
 
 class Scene:
-    """One catalog and working directory that many runs die in, each in a forked process."""
+    """A stage that runs die on, each in a forked process."""
 
     def __init__(self, template: Path, root: Path) -> None:
-        self._template = template
-        self.place, self.work = root / "catalog", root / "work"
-        self.reset()
+        self.stage = Stage(template, root)
+        self.ml = self.stage.ml
+        places = str(self.stage.place), str(self.stage.work)
         self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(self.place), str(self.work), "--serve"],
+            [sys.executable, str(SCRIPT), *places, "--serve"],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "src")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -87,19 +89,11 @@ class Scene:
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
-        self.reset()
-        self.ml = DerivaML(str(self.place), 1, working_dir=self.work)
-
-    def reset(self) -> None:
-        """Bring the catalog to its beginning, and forget all runs."""
-        for directory in (self.place, self.work):
-            shutil.rmtree(directory, ignore_errors=True)
-        shutil.copytree(self._template, self.place)
+        self.stage.clear()
 
     def run(self, point: int | str = "") -> tuple[int, str]:
         """Run and die in a fresh scene; returns how the process ended, and what it printed."""
-        self.ml.catalog.close()
-        self.reset()
+        self.stage.clear()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{point}\n")
@@ -173,9 +167,7 @@ def test_a_run_that_is_killed_at_any_step_can_be_resumed(program: ModuleType, sc
     From the creation of the execution over its place, run, upload and commit to the removal of
     its files: boundaries in between find the same files, so that nothing else can follow.
     """
-    scene.ml.catalog.close()
-    scene.reset()
-    nothing = content(scene.ml)
+    nothing = content(scene.stage.clear())
     status, told = scene.run()
     assert status == 0
     points = json.loads(told)
