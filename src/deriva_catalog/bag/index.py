@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ FORMAT = 1
 SCHEMA = "data/schema.json"
 _ASSETS = "data/asset/"
 _BATCH = 10_000
+_MODELS_KEPT = 8
+"""The bags of one catalog nearly always have the same model: it is read once."""
 _WORTH_AN_INDEX = 100
 """Rows from which on finding one by an index beats looking at all."""
 _AS_TEXT = (Family.TEXT, Family.UUID, Family.OTHER)
@@ -76,12 +79,17 @@ def load_model(index: Path) -> Model:
     try:
         with closing(_connected(index)) as connection:
             (blob,) = connection.execute("SELECT model FROM _bag").fetchone()
-        return load_stored(json.loads(zlib.decompress(blob)))
+        return _unpacked(blob)
     except (sqlite3.Error, zlib.error, ValueError) as error:
         raise Corrupted(
             f"The index {str(index)!r} of a bag is damaged: {error}.",
             hint="Remove it; it is built again.",
         ) from error
+
+
+@lru_cache(maxsize=_MODELS_KEPT)
+def _unpacked(blob: bytes) -> Model:
+    return load_stored(json.loads(zlib.decompress(blob)))
 
 
 def _connected(index: Path) -> sqlite3.Connection:
@@ -104,7 +112,7 @@ def build_index(
         Unavailable: The index cannot be written.
     """
     listed = read_bag(directory).payload if payload is None else payload
-    model = _with_own_rids(_read_schema(directory, listed))
+    model, packed = _read_schema(directory, listed)
     files = _tables_of(directory, listed, model)
     with staging(index.absolute(), f"building the index {str(index)!r}") as temporaries:
         building = temporaries / "index"
@@ -120,7 +128,6 @@ def build_index(
                 if rows >= _WORTH_AN_INDEX:
                     _create_indexes(connection, table)
             connection.execute("CREATE TABLE _bag (format INTEGER, digest TEXT, model BLOB)")
-            packed = zlib.compress(json.dumps(stored_document(model)).encode())
             connection.execute("INSERT INTO _bag VALUES (?, ?, ?)", (FORMAT, digest, packed))
             connection.execute("COMMIT")
             connection.execute("PRAGMA analysis_limit=1000").close()
@@ -133,15 +140,22 @@ def build_index(
 # --- what the bag holds ------------------------------------------------------------------
 
 
-def _read_schema(bag: Path, listed: Mapping[str, Digests]) -> Model:
+def _read_schema(bag: Path, listed: Mapping[str, Digests]) -> tuple[Model, bytes]:
+    """Return the model, and how it is kept in an index."""
     file = _verified(bag, listed, SCHEMA)
     try:
-        return read_model(json.loads(file.read_bytes()))
+        return _exported(file.read_bytes())
     except ValueError as error:  # CatalogError's BadRequest is one, too
         raise Corrupted(
             f"{str(file)!r} is no schema document: {error}.",
             hint="Only bags that were exported from a catalog can be opened as one.",
         ) from error
+
+
+@lru_cache(maxsize=_MODELS_KEPT)
+def _exported(document: bytes) -> tuple[Model, bytes]:
+    model = _with_own_rids(read_model(json.loads(document)))
+    return model, zlib.compress(json.dumps(stored_document(model)).encode())
 
 
 def _verified(bag: Path, payload: Mapping[str, Digests], path: str) -> Path:
