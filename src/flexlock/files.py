@@ -29,17 +29,19 @@ def write_atomically(path: Path, data: bytes | str, *, sync: bool = True) -> Non
         OSError: The file cannot be written; then `path` is as it was and nothing is left over.
     """
     content = data.encode() if isinstance(data, str) else data
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    # Plain functions of `os`: a sweep calls this thousands of times.
+    target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)  # noqa: PTH114
+    folder, name = os.path.split(target)
+    temporary = f"{folder or '.'}/.{name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
     try:
         _write_new(temporary, content, mode=_mode_of(target), sync=sync)
-        temporary.replace(target)
+        os.replace(temporary, target)  # noqa: PTH105
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)  # noqa: PTH108
         raise
     if sync:
-        sync_directory(target.parent)
+        sync_directory(Path(folder or "."))
 
 
 def sync_directory(path: Path) -> None:
@@ -55,19 +57,22 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _write_new(path: Path, content: bytes, *, mode: int | None, sync: bool) -> None:
+def _write_new(path: str, content: bytes, *, mode: int | None, sync: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        if mode is not None:
-            path.chmod(mode)
-        if sync:
-            os.fsync(file.fileno())
-
-
-def _mode_of(path: Path) -> int | None:
     try:
-        return path.stat().st_mode & 0o7777
+        written = os.write(descriptor, content)
+        while written < len(content):
+            written += os.write(descriptor, content[written:])
+        if mode is not None:
+            os.chmod(path, mode)  # noqa: PTH101
+        if sync:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _mode_of(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mode & 0o7777  # noqa: PTH116
     except FileNotFoundError:
         return None

@@ -34,6 +34,11 @@ _ORDER = (
     "id", "timestamp", "status", "caller", "config", "config_raw", "repos", "data", "env", "prevs",
     "outputs", "result", "parent", "note", "warnings",
 )  # fmt: skip
+_WORDS: dict[Any, str] = {
+    **{word: word for word in ("recorded", "running", "complete", "failed", "interrupted")},
+    **{None: "null", True: "true", False: "false"},
+}
+"""How values that need no more than a word are written; for these YAML's machinery is left out."""
 _TOP_KEY = re.compile(r"^(?=[^ \n])(?!- |-$|: |:$)", re.MULTILINE)
 """Where a top-level key begins; ``:`` alone follows a key that is too long for its line."""
 _ALWAYS = frozenset(
@@ -149,10 +154,15 @@ def _as_text(lock: RunLock, texts: SectionTexts) -> str:
     places: dict[str, tuple[str, ...]] = {}
     for key, value in told.items():
         known = texts.get(key)
-        if known is None or known[0] is not value:
-            found: list[str] = []
-            new[key] = to_data(_mapping(value), found.append, key)
-            places[key] = tuple(found)
+        if known is not None and known[0] is value:
+            continue
+        word = _WORDS.get(value) if isinstance(value, str | bool | None) else None
+        if word is not None and key in _ORDER:
+            texts[key] = (value, f"{key}: {word}\n", ())
+            continue
+        found: list[str] = []
+        new[key] = to_data(_mapping(value), found.append, key)
+        places[key] = tuple(found)
     if new:
         for key, text in _split(dump(new), list(new)).items():
             texts[key] = (told[key], text, places[key])

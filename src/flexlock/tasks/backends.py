@@ -36,7 +36,7 @@ from flexlock.tasks.recovery import recover
 from flexlock.tasks.sheets import Workplace
 from flexlock.tasks.stopping import StopRequest
 from flexlock.tasks.watching import Monitor
-from flexlock.tasks.worker import note_drift, work
+from flexlock.tasks.worker import WorkSummary, work
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -125,8 +125,7 @@ def run_inline(
     stop = StopRequest()
     beat = heartbeat(command.queue.path, name, lease_s())
     try:
-        work(command.queue, command.plan, place, stop=stop, tell=command.monitor.tell)
-        note_drift(command.queue, place)
+        work(command.queue, command.plan, place, WorkSummary(command.monitor.tell), stop=stop)
         if not stop:
             _wait_for_others(command)
     except (KeyboardInterrupt, Terminated) as error:

@@ -39,9 +39,9 @@ def capture_process(directory: Path, attempt: int) -> Iterator[None]:
     saved = [os.dup(1), os.dup(2)]
     try:
         for number, name in enumerate(LOGS, 1):
-            _keep_earlier(directory / name, attempt)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            descriptor = os.open(directory / name, flags, 0o666)
+            log = f"{directory}/{name}"
+            _keep_earlier(log, attempt)
+            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             os.dup2(descriptor, number)
             os.close(descriptor)
         yield
@@ -60,7 +60,7 @@ def double_streams(directory: Path, attempt: int) -> Iterator[None]:
     files: list[TextIO] = []
     try:
         for name in LOGS:
-            _keep_earlier(directory / name, attempt)
+            _keep_earlier(f"{directory}/{name}", attempt)
             files.append((directory / name).open("a", encoding="utf-8", buffering=1))
         sys.stdout, sys.stderr = map(_Double, before, files)
         yield
@@ -131,15 +131,15 @@ def _c_library() -> ctypes.CDLL | None:
         return None
 
 
-def _keep_earlier(log: Path, attempt: int) -> None:
+def _keep_earlier(log: str, attempt: int) -> None:
     if attempt > 1:
         with suppress(FileNotFoundError):
-            log.rename(log.with_name(f"{log.name}.{attempt - 1}"))
+            Path(log).rename(f"{log}.{attempt - 1}")
 
 
 def _remove_empty(directory: Path) -> None:
     for name in LOGS:
-        log = directory / name
+        log = f"{directory}/{name}"  # not a path object: this is done for each task
         with suppress(FileNotFoundError):
-            if log.stat().st_size == 0:
-                log.unlink()
+            if os.stat(log).st_size == 0:  # noqa: PTH116
+                os.unlink(log)  # noqa: PTH108

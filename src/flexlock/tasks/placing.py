@@ -16,7 +16,7 @@ from flexlock.tasks.model import Task
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-__all__ = ["SAVE_DIR", "merge_task", "place_tasks", "stored_directory", "sweep_root"]
+__all__ = ["SAVE_DIR", "merge_task", "place_tasks", "put_task", "stored_directory", "sweep_root"]
 
 SAVE_DIR = "save_dir"
 
@@ -69,25 +69,37 @@ def place_tasks(base: DictConfig, tasks: Sequence[Task], root: Path) -> list[Pat
 def merge_task(
     base: DictConfig, values: Mapping[str, Any], directory: Path | None = None
 ) -> DictConfig:
-    """Return the config of one task: the base with the task's values, and its directory.
+    """Return the config of one task: a copy of the base with the task's values and its directory.
 
     Raises:
         ConfigError: A value cannot be put where its key says.
     """
     import copy
 
+    return put_task(copy.deepcopy(base), values, directory)
+
+
+def put_task(
+    config: DictConfig, values: Mapping[str, Any], directory: Path | None = None
+) -> DictConfig:
+    """Put the values of a task and its directory into a config, and return that.
+
+    Raises:
+        ConfigError: A value cannot be put where its key says.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    config = copy.deepcopy(base)
     try:
         for key, value in values.items():
-            OmegaConf.update(config, key, value, merge=False, force_add=True)
+            if "." in key or "[" in key:
+                OmegaConf.update(config, key, value, merge=False, force_add=True)
+            else:
+                config[key] = value
         if directory is not None:
-            node = base._get_node(SAVE_DIR)
+            node = config._get_node(SAVE_DIR)
             is_path = node is not None and isinstance(node._value(), PurePath)
-            target = Path(directory) if is_path else str(directory)
-            OmegaConf.update(config, SAVE_DIR, target, merge=False, force_add=True)
+            config[SAVE_DIR] = Path(directory) if is_path else str(directory)
     except OmegaConfBaseException as cause:
         message = f"The task {dict(values)!r} does not fit the config: {cause}."
         raise ConfigError(message, hint="Check the key given to --task_to.") from cause
@@ -97,9 +109,9 @@ def merge_task(
 def stored_directory(directory: Path, root: Path) -> str:
     """Return a directory as the queue keeps it: relative to the sweep's when it lies below it."""
     # Not `resolve`: symbolic links stay what the user wrote.
-    absolute = Path(os.path.abspath(directory))  # noqa: PTH100
-    base = Path(os.path.abspath(root))  # noqa: PTH100
-    return str(absolute.relative_to(base)) if absolute.is_relative_to(base) else str(absolute)
+    absolute = os.path.abspath(directory)  # noqa: PTH100
+    base = os.path.join(os.path.abspath(root), "")  # noqa: PTH100, PTH118
+    return absolute[len(base) :] if absolute.startswith(base) else absolute
 
 
 def _own_directory(base: DictConfig, task: Task) -> Path:

@@ -52,7 +52,7 @@ def recover(
             long: what has ended is noted, what was not begun may go to another worker.
         stopped: Whether the sweep was stopped, so that nothing is tried again or has failed.
     """
-    rows = {row.id: row for row in queue.rows() if row.state == "running"}
+    rows = {row.id: row for row in queue.rows("running")}
     if not rows:
         return
     owners = {row.owner for row in rows.values()}

@@ -21,7 +21,6 @@ from flexlock.run.session import RunSession, Terminated, open_run
 from flexlock.tasks.measuring import PeakMemory
 from flexlock.tasks.model import TaskState
 from flexlock.tasks.output import capture_process, double_streams
-from flexlock.tasks.placing import merge_task
 from flexlock.tasks.queue.records import Claim, Outcome
 from flexlock.tasks.sheets import Workplace, own_data, task_sheet
 
@@ -41,7 +40,7 @@ def run_claim(claim: Claim, place: Workplace) -> Outcome:
     watch = _Watch(claim)
     directory = place.root / claim.directory
     try:
-        config = merge_task(place.base, claim.values, directory)
+        config = place.config_of(claim)
         if not place.is_plain(claim):
             config = resolve(config)
         sheet = None if place.sheet is None else task_sheet(claim, place, config)

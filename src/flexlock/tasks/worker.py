@@ -18,15 +18,12 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
 from flexlock.cli.reporting import say
-from flexlock.code.drift import code_drift
-from flexlock.environment import environment
-from flexlock.errors import CodeError, FlexLockError, TaskError
-from flexlock.lock.record import RunLock
+from flexlock.errors import FlexLockError, TaskError
+from flexlock.lock.record import EnvState
 from flexlock.run.owner import this_process
 from flexlock.tasks.heartbeat import heartbeat
 from flexlock.tasks.liveness import lease_s
@@ -45,14 +42,14 @@ __all__ = ["CANNOT_WORK", "WorkSummary", "main", "work"]
 CANNOT_WORK = 4
 """Exit status of a worker that could not load the function or the config."""
 
-_BATCH_S = 0.25
+_BATCH_S = 0.5
 _MAX_BATCH = 64
-_HAND_IN_S = 0.5
+_HAND_IN_S = 1.0
 
 
 @dataclass(slots=True)
 class WorkSummary:
-    """How many tasks a worker ended, and in which way."""
+    """How many tasks a worker ended, and in which way; `tell` is called after each."""
 
     tell: Callable[[Claim, Outcome], None] | None = None
     done: int = 0
@@ -75,37 +72,37 @@ def work(
     queue: TaskQueue,
     plan: Plan,
     place: Workplace,
+    summary: WorkSummary,
     *,
     stop: StopRequest | None = None,
     parent: int | None = None,
     max_batch: int = _MAX_BATCH,
-    tell: Callable[[Claim, Outcome], None] | None = None,
-) -> WorkSummary:
+) -> None:
     """Run tasks of a plan until none is pending, and hand in their outcomes.
 
     Tasks that take no time are taken many at once: so many as the last ones say will run for about
-    a quarter of a second.
+    half a second.
 
     Args:
         queue: Where tasks come from.
         plan: What they run.
         place: What they need.
+        summary: Counts them.
         stop: Asks to stop after the task at hand.
         parent: The process that must live for the worker to go on.
         max_batch: How many tasks to take at once at most.
-        tell: Called after each task.
     """
     stop = stop if stop is not None else StopRequest()
-    summary = WorkSummary(tell)
     outcomes: list[Outcome] = []
     limit, lease = 1, lease_s()
     while True:
         wanted = 0 if stop or _is_orphan(parent) else limit
         claims = queue.exchange(place.worker, plan.id, outcomes, limit=wanted, lease_s=lease)
         if not claims:
-            return summary
+            return
         began = time.monotonic()
         outcomes = _run_batch(queue, plan, place, claims, stop, summary)
+        _note_drift(queue, place)
         spent = time.monotonic() - began
         each = spent / max(len(claims), 1)
         limit = max(1, min(max_batch, 2 * len(claims), int(_BATCH_S / max(each, 1e-6))))
@@ -157,6 +154,12 @@ def _hand_back(
     queue.settle([settlement])
 
 
+def _note_drift(queue: TaskQueue, place: Workplace) -> None:
+    """Leave a note in the queue when loaded code is not what was recorded."""
+    if place.look_for_drift():
+        queue.write_note(f"drift:{place.worker}", json.dumps(place.drift))
+
+
 def _is_orphan(parent: int | None) -> bool:
     return parent is not None and os.getppid() != parent
 
@@ -188,10 +191,17 @@ def _main(options: argparse.Namespace, stop: StopRequest) -> int:
         if options.parent is None:
             beat = heartbeat(queue.path, row.name, lease_s())
         place = _workplace(plan, queue, row)
-        summary = work(
-            queue, plan, place, stop=stop, parent=options.parent, max_batch=_max_batch(row)
-        )
-        note_drift(queue, place)
+        _note_drift(queue, place)
+        summary = WorkSummary()
+        while _has_tasks(queue, plan, row):
+            work(
+                *(queue, plan, place, summary),
+                stop=stop,
+                parent=options.parent,
+                max_batch=_max_batch(row),
+            )
+            if stop or row.job is None:
+                break
     except BaseException as error:
         with suppress(FlexLockError):
             queue.end_worker(row.name, f"{type(error).__name__}: {error}")
@@ -204,6 +214,27 @@ def _main(options: argparse.Namespace, stop: StopRequest) -> int:
     queue.close()
     remove_empty_log(queue.path.parent, row.name)
     return 1 if summary.failed or summary.interrupted else 0
+
+
+def _has_tasks(queue: TaskQueue, plan: Plan, row: WorkerRow) -> bool:
+    """Whether there is something to do; on a cluster, after a look at what other workers lost.
+
+    There a worker may be all that is left of a sweep. A job that was started again by the batch
+    system is the only one of its id, so earlier workers of that id are gone.
+    """
+    if row.job is None:
+        return True
+    from flexlock.tasks.recovery import recover
+
+    same = [one for one in queue.workers() if one.job == row.job and one.name != row.name]
+    recover(
+        queue,
+        queue.path.parent,
+        has_sheets=plan.parent is not None,
+        max_attempts=plan.max_attempts,
+        gone=[one.name for one in same],
+    )
+    return any(task.plan == plan.id for task in queue.rows("pending"))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -261,8 +292,7 @@ def _workplace(plan: Plan, queue: TaskQueue, row: WorkerRow) -> Workplace:
     function = plan.load_function()
     place = Workplace(row.name, function, plan.load_base(), root, queue.path, plan.id, sheet)
     if sheet is not None:
-        place.env = environment() if _is_elsewhere(row) else None
-        place.drift = find_drift(sheet)
+        place.env = _environment() if _is_elsewhere(row) else None
     return place
 
 
@@ -275,25 +305,15 @@ def remove_empty_log(root: Path, worker: str) -> None:
             log.parent.rmdir()
 
 
-def note_drift(queue: TaskQueue, place: Workplace) -> None:
-    """Leave a note in the queue when loaded code is not what was recorded."""
-    drift = place.drift or ({} if place.sheet is None else find_drift(place.sheet))
-    if drift:
-        queue.write_note(f"drift:{place.worker}", json.dumps(drift))
+def _environment() -> EnvState:
+    from flexlock.environment import environment
+
+    return environment()
 
 
 def _is_elsewhere(row: WorkerRow) -> bool:
     """Whether the worker may run on another machine, or in a container."""
     return row.backend in ("slurm", "pbs") or "FLEXLOCK_CONTAINER" in os.environ
-
-
-def find_drift(sheet: RunLock) -> Mapping[str, tuple[str, ...]]:
-    """Return the loaded files that were edited after the sheet was written, by repository."""
-    since_ns = int(datetime.fromisoformat(sheet.timestamp).timestamp() * 1e9)
-    try:
-        return code_drift(sheet.repos, since_ns=since_ns)
-    except CodeError:  # no git on this node: nothing can be compared
-        return {}
 
 
 if __name__ == "__main__":

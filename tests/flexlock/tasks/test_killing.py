@@ -268,3 +268,17 @@ def test_workers_that_cannot_load_the_function_end_the_command(sweep: Sweep) -> 
     assert done.returncode == 1
     assert "A worker could not start: AssertionError" in done.stderr
     assert sweep.states() == ["pending"] * 3
+
+
+def test_a_long_task_holds_up_no_other(sweep: Sweep) -> None:
+    slow_one = HUNDRED.replace(
+        "    time.sleep(0.01 if cfg.param % 5 else 0.05)\n",
+        '    while cfg.param == 30 and not os.path.exists("go"):\n        time.sleep(0.02)\n',
+    )
+    sweep.write(slow_one, 60)
+    process = sweep.start("--n_jobs=2", "-q")
+    until(lambda: Counter(sweep.states()) == {"done": 59, "running": 1})
+    (sweep.folder / "go").touch()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert len(sweep.journal()) == 120

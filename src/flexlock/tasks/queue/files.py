@@ -33,6 +33,7 @@ from flexlock.errors import QueueError
 from flexlock.files import write_atomically
 from flexlock.run.owner import Owner
 from flexlock.tasks.encoding import decode, encode
+from flexlock.tasks.model import TaskState
 from flexlock.tasks.queue.records import Claim, Outcome, Settlement, TaskRow, WorkerRow
 
 __all__ = ["FilesQueue"]
@@ -98,9 +99,10 @@ class FilesQueue:
             file.flush()
             os.fsync(file.fileno())
 
-    def rows(self) -> list[TaskRow]:
-        """Return all tasks in the order in which they were added."""
-        return [entry.row for entry in self._entries()]
+    def rows(self, state: TaskState | None = None) -> list[TaskRow]:
+        """Return all tasks, or those in one state, in the order in which they were added."""
+        rows = [entry.row for entry in self._entries()]
+        return rows if state is None else [row for row in rows if row.state == state]
 
     def changes(self) -> list[TaskRow]:
         """Return the tasks that changed since the last call on this object; first, all."""
@@ -143,14 +145,14 @@ class FilesQueue:
 
     def release(self, worker: str, ids: Collection[str]) -> None:
         """Give back tasks that the worker took and did not start; the attempt is not counted."""
-        for row in self._running():
+        for row in self.rows("running"):
             if row.id in ids and row.owner == worker:
                 self._claim_file(row.id, row.attempt).unlink(missing_ok=True)
 
     def renew(self, worker: str, lease_s: float) -> set[str]:
         """Extend the worker's lease; return the ids of the tasks that are still its own."""
         self._extend(worker, lease_s)
-        return {row.id for row in self._running() if row.owner == worker}
+        return {row.id for row in self.rows("running") if row.owner == worker}
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Decide about tasks of workers that are gone; return the ids for which it counted."""
@@ -217,9 +219,6 @@ class FilesQueue:
         if document is not None:
             row = _worker(document)
             self.begin_worker(replace(row, lease_until=time.time() + lease_s))
-
-    def _running(self) -> list[TaskRow]:
-        return [row for row in self.rows() if row.state == "running"]
 
     def _settle(self, one: Settlement) -> bool:
         if one.outcome is not None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from flexlock.tasks.model import TaskState
 from flexlock.tasks.queue.records import Claim, Outcome, Settlement, TaskRow, WorkerRow
 
 __all__ = ["TaskQueue"]
@@ -36,8 +37,8 @@ class TaskQueue(Protocol):
         """Add tasks as they are given. Those whose id is known already stay as they are."""
         ...
 
-    def rows(self) -> list[TaskRow]:
-        """Return all tasks in the order of their index."""
+    def rows(self, state: TaskState | None = None) -> list[TaskRow]:
+        """Return all tasks, or those in one state, in the order in which they were added."""
         ...
 
     def changes(self) -> list[TaskRow]:

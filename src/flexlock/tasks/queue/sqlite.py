@@ -21,6 +21,7 @@ from flexlock.errors import QueueError
 from flexlock.run.owner import Owner
 from flexlock.tasks.encoding import decode, encode
 from flexlock.tasks.identity import canonical_json
+from flexlock.tasks.model import TaskState
 from flexlock.tasks.queue.records import Claim, Outcome, Settlement, TaskRow, WorkerRow
 
 __all__ = ["SqliteQueue"]
@@ -112,10 +113,13 @@ class SqliteQueue:
 
         self._write(write)
 
-    def rows(self) -> list[TaskRow]:
-        """Return all tasks in the order in which they were added."""
-        query = f"SELECT {_TASK_COLUMNS} FROM tasks ORDER BY position"
-        return [_task_row(cells) for cells in self._call(lambda db: db.execute(query).fetchall())]
+    def rows(self, state: TaskState | None = None) -> list[TaskRow]:
+        """Return all tasks, or those in one state, in the order in which they were added."""
+        query = (
+            f"SELECT {_TASK_COLUMNS} FROM tasks WHERE state = coalesce(?, state) ORDER BY position"
+        )
+        found = self._call(lambda db: db.execute(query, (state,)).fetchall())
+        return [_task_row(cells) for cells in found]
 
     def changes(self) -> list[TaskRow]:
         """Return the tasks that changed since the last call on this object; first, all."""

@@ -97,6 +97,8 @@ def test_adding_a_known_task_changes_nothing(queue: TaskQueue) -> None:
     hand_in(queue, Outcome(ids[0], 1, "done", "returned"))
     fill(queue, 5)
     assert [row.state for row in queue.rows()] == ["done", *["pending"] * 4]
+    assert [row.id for row in queue.rows("done")] == ids[:1]
+    assert queue.rows("failed") == []
     assert [row.values["x"] for row in queue.rows()] == [0, 1, 2, 3, 4]
 
 
