@@ -45,7 +45,7 @@ if __name__ == "__main__":
 
 POOL = """
 import sys
-from loky import ProcessPoolExecutor
+from joblib.externals.loky import ProcessPoolExecutor
 
 def main(param):
     return param + 1

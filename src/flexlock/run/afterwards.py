@@ -42,7 +42,12 @@ def changed_meanwhile(
 
 
 def _drift(lock: RunLock) -> dict[str, tuple[str, ...]]:
-    if not any(state.tree for state in lock.repos.values()):
+    """Return the loaded files that are not what was recorded.
+
+    None for a task of a sweep: its code was recorded with the sweep, and its worker looks after
+    that for all of its tasks.
+    """
+    if lock.parent is not None or not any(state.tree for state in lock.repos.values()):
         return {}
     from flexlock.code.drift import code_drift
 

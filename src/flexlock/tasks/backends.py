@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -41,7 +42,7 @@ from flexlock.tasks.worker import WorkSummary, work
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-__all__ = ["Command", "run_cluster", "run_inline", "run_local"]
+__all__ = ["Command", "run_cluster", "run_inline", "run_local", "say_drift"]
 
 _TICK_S = 0.02
 _LOOK_S = 0.1
@@ -330,6 +331,23 @@ def _poll_s() -> float:
         return max(0.1, float(os.environ.get("FLEXLOCK_POLL_INTERVAL", "") or 10))
     except ValueError:
         return 10.0
+
+
+# --- drift --------------------------------------------------------------------------------
+
+
+def say_drift(queue: TaskQueue) -> None:
+    """Say which files were edited after the code was recorded and before they were loaded."""
+    files: set[str] = set()
+    for worker in queue.workers():
+        text = queue.read_note(f"drift:{worker.name}")
+        if text is not None:
+            files |= {file for names in json.loads(text).values() for file in names}
+            queue.write_note(f"drift:{worker.name}", None)
+    if files:
+        shown = ", ".join(sorted(files)[:5])
+        more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+        say(f"the code was edited after it was recorded: {shown}{more}; the run sheets say so")
 
 
 # --- signals ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 from flexlock.cli.reporting import duration_text
 from flexlock.errors import ConfigError, TaskError
-from flexlock.tasks.backends import Command, run_cluster, run_local
+from flexlock.tasks.backends import Command, run_cluster, run_local, say_drift
 from flexlock.tasks.cluster.jobs import SCHEDULERS, known_jobs
 from flexlock.tasks.container import Container
 from flexlock.tasks.export import export_rows, table_of
@@ -191,6 +191,7 @@ def run_workers(path: Path, options: TaskOptions) -> TaskReport:
         try:
             command.recover()
             number, jobs = _run(command, options)
+            say_drift(queue)
         finally:
             monitor.close()
             watched.close()

@@ -71,6 +71,8 @@ def merge_task(
 ) -> DictConfig:
     """Return the config of one task: a copy of the base with the task's values and its directory.
 
+    The directory is its ``save_dir``, where the config has one.
+
     Raises:
         ConfigError: A value cannot be put where its key says.
     """
@@ -96,9 +98,9 @@ def put_task(
                 OmegaConf.update(config, key, value, merge=False, force_add=True)
             else:
                 config[key] = value
-        if directory is not None:
-            node = config._get_node(SAVE_DIR)
-            is_path = node is not None and isinstance(node._value(), PurePath)
+        node = config._get_node(SAVE_DIR)
+        if directory is not None and node is not None:
+            is_path = isinstance(node._value(), PurePath)
             config[SAVE_DIR] = Path(directory) if is_path else str(directory)
     except OmegaConfBaseException as cause:
         message = f"The task {dict(values)!r} does not fit the config: {cause}."

@@ -17,7 +17,7 @@ from flexlock.lock.document import write_lock
 from flexlock.run.directory import claim, keep_earlier, release
 from flexlock.run.session import Terminated, open_run
 from flexlock.target import Target
-from flexlock.tasks.backends import Command, run_cluster, run_inline, run_local
+from flexlock.tasks.backends import Command, run_cluster, run_inline, run_local, say_drift
 from flexlock.tasks.cluster.jobs import SCHEDULERS, script_folders
 from flexlock.tasks.comparing import compare_with
 from flexlock.tasks.export import export_rows
@@ -277,26 +277,11 @@ def _run_backend(sweep: Sweep, queue: TaskQueue, plan: Plan, secret: str) -> Tas
                 command, scheduler, sweep.settings, after=options.after, wait=options.wait
             )
             jobs = [job.id for job in found] if not options.wait or number else ()
-        _say_drift(queue)
+        say_drift(queue)
     finally:
         monitor.close()
         watched.close()
     return TaskReport(_rows(sweep, queue), sweep.root, jobs=tuple(jobs), signal=number)
-
-
-def _say_drift(queue: TaskQueue) -> None:
-    """Say which files were edited after the code was recorded and before they were loaded."""
-    import json
-
-    files: set[str] = set()
-    for worker in queue.workers():
-        text = queue.read_note(f"drift:{worker.name}")
-        if text is not None:
-            files |= {file for names in json.loads(text).values() for file in names}
-            queue.write_note(f"drift:{worker.name}", None)
-    if files:
-        shown = ", ".join(sorted(files)[:_MOST_NAMES])
-        say(f"the code was edited after it was recorded: {shown}; the run sheets say so")
 
 
 def _rows(sweep: Sweep, queue: TaskQueue) -> tuple[TaskRow, ...]:

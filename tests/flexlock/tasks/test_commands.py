@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from flexlock.cli.program import main
+from flexlock.lock.document import read_lock
 from flexlock.run import run_status
 from flexlock.tasks.commands import sweep_status
 from sweeps import Sweep, until
@@ -142,6 +143,26 @@ def test_workers_go_on_for_a_command_that_is_gone(
     assert sweep.states() == ["done", "failed", "done", "done"]
     assert "3 done, 1 failed" in capsys.readouterr().err
     assert sweep_status(sweep.root).counts == {"done": 3, "failed": 1}
+
+
+def test_code_that_was_edited_before_a_worker_loaded_it_is_named(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    (sweep.folder / ".gitignore").write_text("out\nbegun\ngo\n")
+    for words in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "x"]):
+        subprocess.run(["git", *words], check=True)
+    process = sweep.start("-q")
+    until(lambda: (sweep.folder / "begun").exists())
+    process.kill()
+    process.communicate()
+    (sweep.folder / "go").touch()
+    (sweep.folder / "job.py").write_text(SCRIPT + "\n# edited\n")
+    assert main(["worker", "out", "-q"]) == 1
+    assert "the code was edited after it was recorded: job.py" in capsys.readouterr().err
+    sheet = read_lock(sweep.root / "param=4")
+    assert sheet.extra["code_drift"] == {"main": ["job.py"]}
+    assert "Code was changed" in sheet.warnings[0]
 
 
 STEPS = """

@@ -83,6 +83,7 @@ def test_a_merged_config_has_the_values_and_the_directory_of_the_same_type() -> 
     assert merged.save_dir == Path("out/t")
     assert base.a.b == 1
     assert merge_task(to_config({"save_dir": "out"}), {}, Path("out/t")).save_dir == "out/t"
+    assert merge_task(to_config({"a": 1}), {"a": 2}, Path("out/t")) == {"a": 2}
 
 
 def test_directories_below_the_root_are_kept_relative_to_it(tmp_path: Path) -> None:
