@@ -18,14 +18,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from flexlock.errors import TargetImportError
+from flexlock.errors import ConfigError, TargetImportError
+from flexlock.spelling import nearest
 
-__all__ = ["CALL_ATTRIBUTE", "Target", "import_file", "import_name", "main_module_name"]
+__all__ = [
+    "CALL_ATTRIBUTE",
+    "SCRIPT_PREFIX",
+    "Target",
+    "import_file",
+    "import_name",
+    "main_module_name",
+]
 
 CALL_ATTRIBUTE = "__flexlock_call__"
 """Attribute of a decorated function: the callable that takes one resolved config."""
 
-_PRIVATE_PREFIX = "_flexlock_script_"
+SCRIPT_PREFIX = "_flexlock_script_"
+"""Beginning of the names of modules that were imported by their paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ class Target:
         name = getattr(function, "__module__", None) or "__main__"
         module = sys.modules.get(name)
         file = _source_file(function, module)
-        if module is not None and (name == "__main__" or name.startswith(_PRIVATE_PREFIX)):
+        if module is not None and (name == "__main__" or name.startswith(SCRIPT_PREFIX)):
             name = main_module_name(file) or "__main__" if name == "__main__" else "__main__"
         return cls(name, file, _bound_name(function, module))
 
@@ -127,6 +136,44 @@ def main_module_name(file: str | None) -> str | None:
     return str(spec.name) if _same_file(spec.origin, file) else None
 
 
+def load_function(address: str) -> Callable[..., Any]:
+    """Return the function at an address that a person writes.
+
+    Args:
+        address: ``file.py:function``, ``file.py`` for its ``main``, ``module:function``, or
+            ``module.function``. Modules are also looked for in the working directory.
+
+    Raises:
+        TargetImportError: There is no such file, module or function.
+        ConfigError: The address names no function.
+    """
+    place, colon, name = address.partition(":")
+    if place.endswith(".py"):
+        module = import_file(Path(place))
+        name = name or "main"
+    elif colon or "." in place:
+        if not colon:
+            place, _, name = address.rpartition(".")
+        module = import_name(place, Path.cwd())
+    else:
+        raise ConfigError(
+            f"{address!r} names no function.",
+            hint="Write file.py, file.py:function, or module:function.",
+        )
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if callable(found):
+        function: Callable[..., Any] = found
+        return function
+    known = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+    raise TargetImportError(
+        f"There is no function {name!r} in {place!r}.{nearest(name, known)}",
+        hint="Name one as file.py:function.",
+        target=address,
+    )
+
+
 def import_name(name: str, root: Path | None = None) -> ModuleType:
     """Import a module by its dotted name; `root` joins ``sys.path`` when that is needed.
 
@@ -153,7 +200,7 @@ def import_file(path: Path) -> ModuleType:
         TargetImportError: There is no such file.
     """
     file = Path(os.path.realpath(path))
-    name = _PRIVATE_PREFIX + hashlib.sha256(os.fsencode(file)).hexdigest()[:12]
+    name = SCRIPT_PREFIX + hashlib.sha256(os.fsencode(file)).hexdigest()[:12]
     if name in sys.modules:
         return sys.modules[name]
     if not file.is_file():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from flexlock.config.merging import Draft
-    from flexlock.lock.record import Caller, RunLock
+    from flexlock.lock.record import Caller, RepoState, RunLock
 
 __all__ = ["Call", "Outcome", "shown_path"]
 
@@ -31,6 +31,8 @@ class Call:
         draft: The merged config, interpolations unresolved.
         options: What the command line asks for.
         command: The command line, program included; None for a plain call.
+        note: A remark for the run sheet.
+        code: The code, when it was captured before.
     """
 
     entry: Entry
@@ -39,6 +41,8 @@ class Call:
     draft: Draft
     options: Options
     command: tuple[str, ...] | None
+    note: str | None = None
+    code: Mapping[str, RepoState] | None = None
 
     @property
     def is_program(self) -> bool:
@@ -65,7 +69,9 @@ class Call:
         from flexlock.config.secrets import mask_secrets
         from flexlock.lock.composing import compose_lock
 
-        lock = compose_lock(config, caller=self._caller(), commit=commit)
+        lock = compose_lock(
+            config, caller=self._caller(), commit=commit, note=self.note, code=self.code
+        )
         raw = to_plain(self.draft.config, resolve=False)
         return lock if raw == to_plain(config) else replace(lock, config_raw=mask_secrets(raw))
 
@@ -85,18 +91,21 @@ class Outcome:
         result: What the function returned, or the report of its tasks.
         save_dir: Where it ran; None without a run directory.
         id: The run; None without a sheet.
+        reused: Whether a finished run stands for it.
     """
 
     result: Any = None
     save_dir: Path | None = None
     id: str | None = None
+    reused: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         from flexlock.run.result import recorded_result
 
         place = None if self.save_dir is None else str(self.save_dir)
-        return {"id": self.id, "save_dir": place, "result": recorded_result(self.result)[0]}
+        result = recorded_result(self.result)[0]
+        return {"id": self.id, "save_dir": place, "reused": self.reused, "result": result}
 
 
 def shown_path(path: Path) -> str:

@@ -33,7 +33,7 @@ def done_before(call: Call, config: DictConfig, save_dir: Path | None) -> Outcom
 
     lock = record_reuse(match, save_dir)
     say(f"skipped: {match}", quiet=call.options.quiet)
-    return Outcome(lock.result, match.path, lock.id)
+    return Outcome(lock.result, match.path, lock.id, reused=True)
 
 
 def _find_done(call: Call, config: DictConfig, save_dir: Path | None) -> Match | None:

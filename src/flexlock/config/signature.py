@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flexlock.config.conversion import MISSING_TEXT
 from flexlock.errors import ConfigError, TargetImportError
+from flexlock.target import SCRIPT_PREFIX
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -91,11 +92,12 @@ def target_name(function: Any) -> str:
             f"{name!r} has no import path.", hint="Define it at the top level of a module."
         )
     module = inner.__module__
-    return f"{_script_module(inner) if module == '__main__' else module}.{name}"
+    is_script = module == "__main__" or module.startswith(SCRIPT_PREFIX)
+    return f"{_script_module(inner) if is_script else module}.{name}"
 
 
 def _script_module(obj: Any) -> str:
-    """Return the dotted name of the running script, seen from the working directory."""
+    """Return the dotted name of a script, seen from the working directory."""
     from flexlock.target import main_module_name
 
     try:
@@ -104,7 +106,7 @@ def _script_module(obj: Any) -> str:
         file = None
     if file is None or file.startswith("<"):
         return "__main__"
-    started = main_module_name(file)
+    started = main_module_name(file) if obj.__module__ == "__main__" else None
     if started is not None:
         return started
     path = Path(file).resolve()

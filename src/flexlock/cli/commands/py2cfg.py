@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flexlock.cli.command import make_parser, print_json
-from flexlock.cli.commands.run import load_function
+from flexlock.target import load_function
 
 _STATUSES = {0: "printed", 2: "there is no such function, or wrong use"}
 _EXAMPLES = {

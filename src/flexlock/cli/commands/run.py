@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from flexlock.cli.command import make_parser, print_json
-from flexlock.errors import ConfigError, TargetImportError
-from flexlock.spelling import nearest
-from flexlock.target import import_file, import_name
+from flexlock.target import load_function
 
 _STATUSES = {
     0: "the run is complete, or nothing had to run",
@@ -76,35 +72,3 @@ def _run(address: str, options: list[str], *, is_json: bool) -> int:
     if is_json and outcome is not None:
         print_json(outcome.to_json())
     return 0
-
-
-def load_function(address: str) -> Callable[..., Any]:
-    """Return the function at ``file.py:function``, ``file.py``, or ``module:function``.
-
-    Raises:
-        TargetImportError: There is no such file, module or function.
-        ConfigError: The address names no function.
-    """
-    place, colon, name = address.partition(":")
-    if place.endswith(".py"):
-        module = import_file(Path(place))
-        name = name or "main"
-    elif colon:
-        module = import_name(place, Path.cwd())
-    else:
-        raise ConfigError(
-            f"{address!r} names no function.",
-            hint="Write file.py, file.py:function, or module:function.",
-        )
-    found: Any = module
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if callable(found):
-        function: Callable[..., Any] = found
-        return function
-    known = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-    raise TargetImportError(
-        f"There is no function {name!r} in {place!r}.{nearest(name, known)}",
-        hint="Name one as file.py:function.",
-        target=address,
-    )
