@@ -9,13 +9,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["diff", "main", "run", "status"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the ``flexlock`` command and return its exit status."""
-    from flexlock.cli.program import main as run
+    from flexlock.cli.program import main as start
 
-    return run(argv)
+    return start(argv)
+
+
+def run() -> int:
+    """Be ``flexlock-run``, another name of ``flexlock run``."""
+    return main(["run", *sys.argv[1:]])
+
+
+def diff() -> int:
+    """Be ``flexlock-diff``, another name of ``flexlock diff``."""
+    return main(["diff", *sys.argv[1:]])
+
+
+def status() -> int:
+    """Be ``flexlock-status``, another name of ``flexlock status``."""
+    return main(["status", *sys.argv[1:]])

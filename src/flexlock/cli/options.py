@@ -69,20 +69,22 @@ class OptionFormatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=26, width=_terminal_width())
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        both = list(action.option_strings)
-        dashed = [text for text in both if "-" in text[2:]]
-        action.option_strings = [
-            text for text in both if text not in dashed or text.replace("-", "_") not in _bare(both)
-        ]
-        try:
+        names = _shown_names(action.option_strings)
+        if not names:
             return super()._format_action_invocation(action)
-        finally:
-            action.option_strings = both
+        default = self._get_default_metavar_for_optional(action)
+        value = "" if action.nargs == 0 else f" {self._format_args(action, default)}"
+        return f"{', '.join(names)}{value}"
 
 
-def _bare(options: Sequence[str]) -> set[str]:
-    """Return options with all their dashes as underscores, those that have none inside."""
-    return {text.replace("-", "_") for text in options if "-" not in text[2:]}
+def _shown_names(options: Sequence[str]) -> list[str]:
+    """Return the names of an option without those that only write another one with dashes."""
+    written = {text for text in options if "-" not in text[2:]}
+    return [text for text in options if text in written or _underscored(text) not in written]
+
+
+def _underscored(option: str) -> str:
+    return option[:2] + option[2:].replace("-", "_")
 
 
 def _terminal_width() -> int:

@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from flexlock import read_lock
 from flexlock.cli.program import COMMANDS
 
 Printed = Callable[..., tuple[int, str, str]]
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 SCRIPT = """
 from flexlock import clicfg
@@ -61,6 +63,19 @@ def test_help_lists_every_command_and_each_explains_itself(flexlock: Printed) ->
         assert "exit status:\n  0  " in own
     assert flexlock()[0] == 2
     assert flexlock("--version")[1].startswith("flexlock ")
+
+
+@pytest.mark.parametrize("name", ["run", "diff", "status"])
+def test_other_names(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripts = tomllib.loads(PYPROJECT.read_text())["project"]["scripts"]
+    module, _, function = scripts[f"flexlock-{name}"].partition(":")
+    monkeypatch.setattr(sys, "argv", [f"flexlock-{name}", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        getattr(importlib.import_module(module), function)()
+    assert not stopped.value.code
+    assert f"usage: flexlock {name} " in capsys.readouterr().out
 
 
 def test_wrong_use_is_one_line(flexlock: Printed) -> None:
