@@ -200,3 +200,26 @@ def test_a_sheet_without_code_cannot_be_run_again(tmp_path: Path) -> None:
     runlock(config={"save_dir": str(tmp_path / "run")}, repos=[])
     with pytest.raises(LockError, match="which function"):
         rerun(tmp_path / "run")
+
+
+def test_functions_of_projects_and_of_the_command(project: Path) -> None:
+    (project / "steps.py").write_text(
+        "from flexlock import current_run\n"
+        "class Model:\n    def __init__(self, size=1):\n        self.size = size\n"
+        "def fit(model, rate=0.5):\n"
+        "    (current_run().save_dir / 'out.txt').write_text(f'{model.size} {rate}')\n"
+        "def train(rate: float = 0.5, save_dir='results/train'):\n"
+        "    open(f'{save_dir}/out.txt', 'w').write(str(rate))\n"
+        "    return rate\n"
+    )
+    code = (
+        "from flexlock import submit; submit({'_target_': 'steps.fit', 'save_dir': 'results/fit',"
+        " 'model': {'_target_': 'steps.Model', 'size': 3}}).raise_on_failure()"
+    )
+    shell(project, sys.executable, "-c", code)
+    shell(project, sys.executable, "-m", "flexlock.cli", "run", "steps.py:train", "-o", "rate=2")
+    assert (project / "results/fit/out.txt").read_text() == "3 0.5"
+    for name in ("fit", "train"):
+        report = rerun(project / "results" / name)
+        assert report.is_identical, str(report)
+        assert [output.name for output in report.outputs] == ["out.txt"]

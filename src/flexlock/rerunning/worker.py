@@ -7,6 +7,7 @@ directory.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flexlock.target import CALL_ATTRIBUTE, Target, import_file
+from flexlock.target import Target, import_file
 
 __all__ = ["main"]
 
@@ -37,14 +38,27 @@ def main(arguments: list[str]) -> int:
     lock = compose_lock(config, caller=caller, sheet=save_dir / "run.lock")
     with open_run(save_dir, lock=lock) as session:
         session.outputs |= {n: Path(path) for n, path in request["outputs"].items()}
-        session.result = _call(called, config)
+        session.result = _call(called, config, script, function)
     return 0
 
 
-def _call(function: Callable[..., Any], config: Any) -> Any:
-    """Call with the config, or without when the function takes nothing."""
-    takes = [p for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_KEYWORD]
-    return function(config) if takes or hasattr(function, CALL_ATTRIBUTE) else function()
+def _call(function: Callable[..., Any], config: Any, script: str, name: str) -> Any:
+    """Call a function as the first run did: with its config, with its values, or with nothing."""
+    from flexlock.project.nodes import TARGET, call_node
+    from flexlock.tasks.plan import task_function
+
+    if TARGET in config:
+        here = copy.deepcopy(config)
+        here[TARGET] = f"{script}:{name}"  # the file of the fresh work tree, wherever else it is
+        return call_node(here)
+    if function is not task_function(function):
+        parameters = inspect.signature(function).parameters.values()
+        takes = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
+        if not takes:
+            return function()
+        if len(takes) == 1 and takes[0].name not in config:
+            return function(config)
+    return task_function(function)(config)
 
 
 if __name__ == "__main__":

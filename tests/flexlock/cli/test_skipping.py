@@ -76,6 +76,8 @@ def test_reuse_in_another_directory_is_recorded(script: Path, shell: Shell) -> N
     assert lock.extra["reused"] == read_lock(script / "results/process").id
     assert lock.result == {"param": 1}
     assert calls(script) == ["1"]
+    shown = shell("python -m flexlock.cli show results/copy").stdout
+    assert f"reused    {lock.extra['reused']} in " in shown
 
 
 def test_edits_of_input_and_output_are_seen(script: Path, shell: Shell) -> None:

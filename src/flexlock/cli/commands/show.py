@@ -48,6 +48,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _lines(lock: RunLock) -> Iterator[str]:
+    from flexlock.lock.record import REUSED, REUSED_FROM
     from flexlock.lock.yamlfile import dump, to_data
 
     caller = lock.caller
@@ -60,6 +61,9 @@ def _lines(lock: RunLock) -> Iterator[str]:
         yield f"part of   {lock.parent}"
     if lock.note:
         yield f"note      {lock.note}"
+    if REUSED in lock.extra:
+        place = lock.extra.get(REUSED_FROM)
+        yield f"reused    {lock.extra[REUSED]} in {place}: this run itself was not run"
     for name, repo in lock.repos.items():
         yield f"code      {name}: {_code(repo)}"
     for name, data in lock.data.items():
