@@ -199,7 +199,8 @@ def to_document(lock: RunLock) -> dict[str, Any]:
     """Return a sheet as the mapping that is written, in the order in which it is written."""
     document: dict[str, Any] = {"run_lock": lock.format}
     document |= {name: value for name in _ORDER if (value := _told(lock, name)) is not _SILENT}
-    document |= {key: value for key, value in lock.extra.items() if key not in document}
+    known = ("run_lock", *_ORDER)
+    document |= {key: value for key, value in lock.extra.items() if key not in known}
     untold: list[str] = []
     data: dict[str, Any] = to_data(document, untold.append)
     if untold:

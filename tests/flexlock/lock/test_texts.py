@@ -43,6 +43,13 @@ def test_parts_make_the_same_bytes(
         assert path.read_text() == dump(to_document(one))
 
 
+def test_a_field_is_no_further_key(tmp_path: Path) -> None:
+    lock = RunLock("id", "2026", extra={"outputs": None, "colour": "red"})
+    write_lock(tmp_path / "run.lock", lock)
+    assert (tmp_path / "run.lock").read_text() == dump(to_document(lock))
+    assert read_lock(tmp_path).extra == {"colour": "red"}
+
+
 def test_what_yaml_cannot_say_is_told_each_time(tmp_path: Path) -> None:
     texts: SectionTexts = {}
     lock = RunLock("id", "2026", config={"a": object()})

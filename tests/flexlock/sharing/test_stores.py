@@ -138,10 +138,10 @@ def test_without_rclone_the_error_names_other_stores(monkeypatch: pytest.MonkeyP
     from flexlock.sharing.stores import rclone
 
     monkeypatch.setenv("PATH", "")
-    rclone._program.cache_clear()
+    rclone.find_rclone.cache_clear()
     with pytest.raises(ShareError, match="s3://"):
         open_store("rclone:x:y").sizes(["a"])
-    rclone._program.cache_clear()
+    rclone.find_rclone.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["folder", pytest.param("rclone", marks=needs_rclone)])
