@@ -309,6 +309,9 @@ def family_repository(folder: Path, quick: bool, peers: Peers | None) -> None:
     def prepare(name: str) -> None:
         if "first" in name:
             edit(repository, next(count))
+        elif "same" in name:  # as in a run that comes a little later, and in all after it
+            time.sleep(2.1)
+            ours()
 
     sides = {
         "ours, new edits, first": ours,
@@ -316,7 +319,7 @@ def family_repository(folder: Path, quick: bool, peers: Peers | None) -> None:
         "git status": program(*status, cwd=repository),
     }
     dirty = {name: [] for name in sides}
-    for _ in range(rounds):
+    for _ in range(rounds // 2):
         for name, side in sides.items():
             prepare(name)
             dirty[name].append(side())
