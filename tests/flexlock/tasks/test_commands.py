@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet
@@ -44,11 +45,12 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweep]:
     monkeypatch.chdir(tmp_path)
     made = Sweep(tmp_path)
     made.write(SCRIPT, 4)
-    return made
+    yield made
+    (tmp_path / "go").touch()  # so that nothing waits on after a test that failed
 
 
 def test_status_follows_a_sweep_from_running_to_lost_to_done(

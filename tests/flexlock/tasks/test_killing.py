@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,9 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def sweep(tmp_path: Path) -> Sweep:
-    return Sweep(tmp_path)
+def sweep(tmp_path: Path) -> Iterator[Sweep]:
+    yield Sweep(tmp_path)
+    (tmp_path / "go").touch()  # so that nothing waits on after a test that failed
 
 
 def living(sweep: Sweep) -> list[int]:
