@@ -131,6 +131,27 @@ def test_missing_and_new_files_are_named(project: Path) -> None:
     assert verdicts["out.txt"] == "new"
 
 
+def test_runs_within_the_directory_are_not_part_of_the_run(project: Path) -> None:
+    (project / "list.txt").write_text("1\n2\n")
+    shell(project, sys.executable, "process.py", "--tasks", "list.txt", "--task_to", "param")
+    with pytest.raises(LockError, match="sweep of 2 tasks"):
+        rerun(project / "results" / "process")
+    assert rerun(project / "results" / "process" / "param=2").is_identical
+    directory = run(project)
+    assert (directory / "param=1" / "out.txt").exists()
+    report = rerun(directory)
+    assert report.is_identical, str(report)
+
+
+def test_outputs_that_are_not_here_any_longer_are_told(project: Path) -> None:
+    directory = run(project)
+    for path in (directory / "out.txt", directory / "more" / "log.txt"):
+        path.unlink()
+    report = rerun(directory)
+    assert not report.is_identical
+    assert "are not here" in str(report)
+
+
 def test_a_result_that_differs_is_told(project: Path) -> None:
     text = SCRIPT.replace("NOISE", "'x'").replace('{"lines"', '{"pid": os.getpid(), "lines"')
     (project / "process.py").write_text(text)

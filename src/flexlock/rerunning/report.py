@@ -11,6 +11,7 @@ from flexlock.comparing import Difference
 from flexlock.data.tracking import track
 from flexlock.errors import DataError, MissingDataError
 from flexlock.lock.record import RunLock
+from flexlock.run.directory import SHEET
 
 __all__ = ["OutputVerdict", "RerunReport", "judge"]
 
@@ -112,10 +113,14 @@ def _moved(path: str, first: RunLock, first_dir: Path, second_dir: Path) -> Path
 
 
 def _files(folder: Path) -> dict[str, Path]:
+    """Return the files of a run; runs of their own in it, such as tasks, are not part of it."""
+    others = {sheet.parent for sheet in folder.rglob(SHEET) if sheet.parent != folder}
     return {
         file.relative_to(folder).as_posix(): file
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not _is_ours(file.relative_to(folder))
+        if file.is_file()
+        and not _is_ours(file.relative_to(folder))
+        and others.isdisjoint(file.parents)
     }
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from flexlock.comparing import compare
 from flexlock.errors import ConfigError, LockError
 from flexlock.lock.document import read_lock, sheet_path
 from flexlock.lock.record import RunLock
-from flexlock.rerunning.report import RerunReport, judge
+from flexlock.rerunning.report import OutputVerdict, RerunReport, judge
 from flexlock.rerunning.workspace import Workspace, open_workspace
 from flexlock.run import run_status
 from flexlock.sharing.relocating import at_home
@@ -53,6 +53,7 @@ def rerun(
     """
     sheet = sheet_path(Path(run)).absolute()
     lock = at_home(read_lock(sheet), sheet)
+    _refuse_sweep(lock, sheet)
     config = _config(lock, overrides or {})
     target = Path(into).absolute() if into is not None else None
     with open_workspace(lock, sheet, target) as workspace:
@@ -63,16 +64,31 @@ def rerun(
             message = "The second run did not begin; what it printed says why."
             raise LockError(message, hint="Run it by hand with --into.", path=str(sheet))
         second = read_lock(save_dir)
+        outputs = judge(lock, sheet.parent, second, save_dir)
         return RerunReport(
             run=lock.id,
             second=second.id,
             status=status.name,
-            outputs=judge(lock, sheet.parent, second, save_dir),
+            outputs=outputs,
             same_result=lock.result == second.result,
             environment=compare(lock, second).of("env"),
-            warnings=workspace.warnings,
+            warnings=(*workspace.warnings, *_missing_first(outputs)),
             kept=workspace.root if target is not None else None,
         )
+
+
+def _refuse_sweep(lock: RunLock, sheet: Path) -> None:
+    sweep = lock.extra.get("sweep")
+    if isinstance(sweep, Mapping):
+        message = f"{str(sheet)!r} is the sheet of a sweep of {sweep.get('tasks')} tasks."
+        hint = "Name the directory of one of its tasks, such as those that 'flexlock ls' lists."
+        raise LockError(message, hint=hint, path=str(sheet))
+
+
+def _missing_first(outputs: Sequence[OutputVerdict]) -> Iterator[str]:
+    """Say when there was nothing to compare with, as after a pull without outputs."""
+    if outputs and all(output.verdict == "new" for output in outputs):
+        yield "The outputs of the first run are not here, and its sheet has no hashes of them."
 
 
 def _config(lock: RunLock, overrides: Mapping[str, Any]) -> dict[str, Any]:
