@@ -1,4 +1,8 @@
-"""`Execution`: one run, from the first input to the last output."""
+"""`Execution`: one run, from the first input to the last output.
+
+The module is long because the names of a run are many; nearly all of them are a few lines that
+hand on to `inputs`, `outputs`, `lifecycle`, `commit` and the other modules of this folder.
+"""
 
 from __future__ import annotations
 
