@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from flexlock.data import cache as module
 from flexlock.data.cache import HashCache, TreeRow, open_cache
+from strangers import let_others_in
 
 STAMP = (1, 2**63 + 5, 3, -4, 5)
 KNOWN = {"a": (STAMP, b"x" * 32), "é\udcff": ((1, 2, 3, 4, 5), b"y" * 32)}
@@ -106,8 +107,7 @@ def test_a_read_only_home_is_done_without(tmp_path: Path) -> None:
     source = str(Path(__file__).parents[3] / "src")
     data = tmp_path / "data"
     data.write_text("x")
-    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
-        folder.chmod(0o755)
+    let_others_in(tmp_path)
     data.chmod(0o644)
     code = f"import os, sys; sys.path.insert(0, {source!r})\n"
     # Everything is imported before the rights go: the interpreter may lie where nobody may read.

@@ -15,6 +15,7 @@ from xxhash import xxh3_128
 
 from flexlock.data.hashing import ALGORITHMS, check_algorithm, hash_bytes, read_content
 from flexlock.errors import ChangingDataError, DataError, MissingDataError, UnreadableDataError
+from strangers import let_others_in
 
 PEERS = {
     "blake3": lambda data: blake3(data).hexdigest(),
@@ -112,8 +113,7 @@ def as_nobody(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
-        folder.chmod(0o755)
+    let_others_in(tmp_path)
     (tmp_path / "open").write_text("x")
     (tmp_path / "shut").write_text("x")
     (tmp_path / "shut").chmod(0)
