@@ -71,7 +71,7 @@ def get_code(code: SharedCode, tag: str, url: str, folder: Path, *, fresh: bool)
     if code.place != HERE and not place.exists():
         fresh = True
     if fresh and (place / ".git").exists():
-        shutil.rmtree(place / ".git")  # begun by a pull that was interrupted
+        _forget_begun(place)
     place.mkdir(parents=True, exist_ok=True)
     git = Git(place, timeout_s=_TIMEOUT_S)
     reference = f"refs/tags/{tag}"
@@ -93,6 +93,16 @@ def get_code(code: SharedCode, tag: str, url: str, folder: Path, *, fresh: bool)
         _ignore_private(git)
     except CodeError as error:
         raise _unreachable(url, error) from error
+
+
+def _forget_begun(place: Path) -> None:
+    """Remove what an interrupted pull left of a repository; it never made a branch in it."""
+    with Git(place).start("for-each-ref", "refs/heads") as process:
+        branches = process.finish()[1]
+    if branches.strip():
+        message = f"{str(place)!r} has branches that no pull has made."
+        raise ShareError(message, hint="Pull into an empty folder.", path=str(place))
+    shutil.rmtree(place / ".git")
 
 
 def _ignore_private(git: Git) -> None:

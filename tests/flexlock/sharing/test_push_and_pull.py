@@ -395,3 +395,16 @@ def test_a_killed_pull_goes_on(project: Project, tmp_path: Path) -> None:
     pull("t", repo=project.remote, into=there)
     assert rehash(state, root=there) == state
     assert (there / "process.py").exists()
+
+
+def test_work_in_a_folder_of_an_interrupted_pull_is_kept(project: Project, tmp_path: Path) -> None:
+    tag = push([project.run("a", {"in": "data/in.csv"})], store=project.store).tag
+    there = tmp_path / "there"
+    pull(tag, repo=project.remote, into=there)
+    (there / ".flexlock" / "checking-out").touch()  # what an interrupted pull leaves
+    git(there, "switch", "--quiet", "--create", "mine")
+    git(there, "commit", "--quiet", "--allow-empty", "-m", "Mine")
+    mine = git(there, "rev-parse", "mine")
+    with pytest.raises(ShareError, match="branches"):
+        pull(tag, repo=project.remote, into=there)
+    assert git(there, "rev-parse", "mine") == mine
