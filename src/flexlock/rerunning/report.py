@@ -89,9 +89,7 @@ class RerunReport:
         return "\n".join(lines)
 
 
-def judge(
-    first: RunLock, first_dir: Path, second: RunLock | None, second_dir: Path
-) -> tuple[OutputVerdict, ...]:
+def judge(first: RunLock, first_dir: Path, second_dir: Path) -> tuple[OutputVerdict, ...]:
     """Compare what two runs left: declared outputs by their recorded hashes, else all files.
 
     Raises:

@@ -57,14 +57,14 @@ def rerun(
     config = _config(lock, overrides or {})
     target = Path(into).absolute() if into is not None else None
     with open_workspace(lock, sheet, target) as workspace:
-        save_dir = _save_dir(config, lock, workspace)
+        save_dir = _save_dir(config, workspace)
         _start(lock, config, save_dir, sheet.parent, workspace, quiet=quiet)
         status = run_status(save_dir)
         if status.id is None:
             message = "The second run did not begin; what it printed says why."
             raise LockError(message, hint="Run it by hand with --into.", path=str(sheet))
         second = read_lock(save_dir)
-        outputs = judge(lock, sheet.parent, second, save_dir)
+        outputs = judge(lock, sheet.parent, save_dir)
         return RerunReport(
             run=lock.id,
             second=second.id,
@@ -117,7 +117,7 @@ def _masked(value: Any, key: str = "") -> list[str]:
     return []
 
 
-def _save_dir(config: dict[str, Any], lock: RunLock, workspace: Workspace) -> Path:
+def _save_dir(config: dict[str, Any], workspace: Workspace) -> Path:
     """Return where the second run writes: the same relative place, within the work tree."""
     given = str(config.get("save_dir") or _PRIVATE)
     if Path(given).is_absolute():
