@@ -25,7 +25,7 @@ $(VENV)/.demo-ready: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test-ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[examples,dataflow,ray,spark,tracking,formats,plots,models,bridges,observing,notebook,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[examples,postgresql,server,dataflow,ray,spark,tracking,formats,plots,models,bridges,observing,notebook,test]'
 	@touch $@ $(VENV)/.demo-ready
 
 demo: $(VENV)/.demo-ready

@@ -17,10 +17,12 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import snaptime
+from ..access import Client
 from ..engine import writes
 from ..engine.checks import Finding, check
 from ..engine.compile import compile_rows
 from ..engine.ddl import apply_change
+from ..engine.identities import keep_identity
 from ..engine.leases import looked_up
 from ..engine.migration import upgrade
 from ..engine.reader import Reader
@@ -68,12 +70,18 @@ class LocalCatalog:
     """
 
     def __init__(
-        self, store: Store, directory: FilePath, catalog_id: str, at: int | None = None
+        self,
+        store: Store,
+        directory: FilePath,
+        catalog_id: str,
+        at: int | None = None,
+        actor: Client | None = None,
     ) -> None:
         self._store = store
         self._directory = directory
         self._id = catalog_id
         self._at = at
+        self._actor = actor
         opening = store.reading if at is None else partial(store.reading_at, at)
         self._reader = Reader(opening)
         self._objects: ObjectStore | None = None
@@ -107,7 +115,7 @@ class LocalCatalog:
     @property
     def client(self) -> str | None:
         """Who is recorded as the creator and modifier of rows."""
-        return self._store.client
+        return self._store.client if self._actor is None else self._actor.id
 
     @property
     def snaptime(self) -> str | None:
@@ -147,7 +155,11 @@ class LocalCatalog:
             requested = snaptime.parse(when)
             shown = when if isinstance(when, str) else when.isoformat()
             served = self._store.resolve(requested, shown)
-        return LocalCatalog(self._store, self._directory, self._id, served)
+        return LocalCatalog(self._store, self._directory, self._id, served, self._actor)
+
+    def for_client(self, client: Client) -> LocalCatalog:
+        """The same catalog (or snapshot) for a client: what is written is recorded as theirs."""
+        return LocalCatalog(self._store, self._directory, self._id, self._at, client)
 
     def latest_snapshot(self) -> str:
         """The snapshot of the latest change of anything; of a snapshot, itself."""
@@ -191,7 +203,7 @@ class LocalCatalog:
                 f"{self.snaptime!r}.",
                 hint="Write to the live catalog instead.",
             )
-        with self._store.writing() as writing:
+        with self._store.writing(self._actor) as writing:
             yield writing
 
     @contextmanager
@@ -422,8 +434,8 @@ def create_local(
     with store.writing() as writing:
         create_object_tables(writing.connection)
         _begin_model(writing, annotations or {})
-        _keep_client(writing)
-    store.at_begin(_keep_client)
+        keep_identity(writing)
+    store.at_begin(keep_identity)
     return LocalCatalog(store, place, catalog_id or place.name)
 
 
@@ -449,7 +461,7 @@ def open_local(
     who = client if client is not None else default_client()
     store = Store(SqliteStorage(place / DATABASE, readonly=readonly), who)
     upgrade(store)
-    store.at_begin(_keep_client)
+    store.at_begin(keep_identity)
     return LocalCatalog(store, place, catalog_id or place.name)
 
 
@@ -474,23 +486,3 @@ def _begin_model(writing: Writing, annotations: Mapping[str, Any]) -> None:
     with rids_one_by_one(writing.connection) as next_rid:
         change = creation.create(writing.model, documents, next_rid=next_rid, version=writing.time)
     apply_change(writing, change)
-
-
-def _keep_client(writing: Writing) -> None:
-    """Make sure that the writer has a row in ``public:ERMrest_Client``.
-
-    Source: ERMrest, "Identity records". They make no snapshot.
-    """
-    if writing.client is None:
-        return
-    table = writing.model.schemas["public"].tables["ERMrest_Client"]
-    live = writing.tables.live(table)
-    known = (
-        live.select()
-        .with_only_columns(live.c.RID)
-        .where(live.c.ID.is_not_distinct_from(writing.client))
-    )
-    if writing.run(known).first() is None:
-        person = {"id": writing.client, "display_name": writing.client}
-        row = {"ID": writing.client, "Display_Name": writing.client, "Client_Object": person}
-        writes.insert(writing, table, [row], writes.Options(), returning=False)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from ..access import ANONYMOUS
 from ..errors import CatalogError
 from ..model.elements import Key, Table
 from .ddl import indexes
@@ -48,7 +49,7 @@ def check(store: Store) -> list[Finding]:
             storage=store.storage,
             tables=store.tables,
             time=0,
-            client=None,
+            actor=ANONYMOUS,
             model=moment.model,
         )
         return [*_models(store, view), *_tables(view)]

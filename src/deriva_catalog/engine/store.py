@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from .. import snaptime
+from ..access import Client
 from ..errors import Corrupted, SnapshotUnavailable
 from ..model.documents import load_stored, stored_document
 from ..model.elements import Model, Table
@@ -75,6 +76,7 @@ class Store:
     def __init__(self, storage: Storage, client: str | None) -> None:
         self.storage = storage
         self.client = client
+        self._owner = Client(client)
         self.tables = Tables(storage.storage_type)
         self._models: dict[int, Model] = {}
         self._models_lock = threading.Lock()
@@ -226,15 +228,20 @@ class Store:
         return writing
 
     @contextmanager
-    def writing(self) -> Iterator[Writing]:
-        """A writing transaction, or a part of the one that this thread has open."""
+    def writing(self, actor: Client | None = None) -> Iterator[Writing]:
+        """A writing transaction, or a part of the one that this thread has open.
+
+        Args:
+            actor: Who writes; default: the store's own client. A part belongs to the actor of
+                the whole.
+        """
         outer = self.current
         if outer is not None:
             with outer.step():
                 yield outer
             return
         with self.storage.writing() as connection:
-            writing = self._begun(connection)
+            writing = self._begun(connection, self._owner if actor is None else actor)
             self._local.writing, self._local.pid = writing, os.getpid()
             before = writing.model
             try:
@@ -250,13 +257,13 @@ class Store:
         if writing.model is not before:
             self._keep(writing.model)
 
-    def _begun(self, connection: sa.Connection) -> Writing:
+    def _begun(self, connection: sa.Connection, actor: Client) -> Writing:
         return Writing(
             connection=connection,
             storage=self.storage,
             tables=self.tables,
             time=max(snaptime.now(), _latest(connection) + 1),
-            client=self.client,
+            actor=actor,
             model=self.model_at(connection),
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import snaptime
+from ..access import Client
 from ..model.elements import ForeignKey, Model, Table
 from .relation import Tables
 from .storage import Storage
@@ -34,11 +35,16 @@ class Writing:
     storage: Storage
     tables: Tables
     time: int
-    client: str | None
+    actor: Client
     model: Model
     changed: bool = False
     references: list[Reference] = field(default_factory=list)
     _levels: set[int] = field(default_factory=set)
+
+    @property
+    def client(self) -> str | None:
+        """Who writes, as recorded in ``RCB`` and ``RMB``."""
+        return self.actor.id
 
     @property
     def snaptime(self) -> str:

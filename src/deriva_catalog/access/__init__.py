@@ -1,0 +1,7 @@
+"""Who asks, and what they may do."""
+
+from __future__ import annotations
+
+from .identity import ANONYMOUS, EVERYBODY, Attribute, Client
+
+__all__ = ["ANONYMOUS", "EVERYBODY", "Attribute", "Client"]
