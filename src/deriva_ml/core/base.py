@@ -343,6 +343,7 @@ class DerivaML:
     create_execution = _executions.create_execution
     resume_execution = _executions.resume_execution
     restore_execution = _executions.restore_execution
+    file_run = _executions.file_run
     lookup_execution = _executions.lookup_execution
     find_executions = _executions.find_executions
     find_executions_consuming = _executions.find_executions_consuming

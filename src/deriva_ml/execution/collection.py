@@ -150,6 +150,7 @@ class Executions:
         newest_first: bool = False,
         dataset: Any = None,
         dataset_role: str = "any",
+        checksum: str | None = None,
     ) -> list[ExecutionRecord]:
         """Executions of the catalog that satisfy all conditions, in one query (``any``: two).
 
@@ -160,6 +161,8 @@ class Executions:
             newest_first: Sort by the time of creation; otherwise by RID.
             dataset: A dataset that they read or made a version of, or its RID.
             dataset_role: ``input``, ``output`` or ``any``.
+            checksum: The checksum of their code: git's hash of the script, or for a run that was
+                filed (`DerivaML.file_run`) that of the tree.
 
         Raises:
             DerivaMLValidationError: The role is none of these, or is given without a dataset;
@@ -176,6 +179,7 @@ class Executions:
                 workflow_types=types,
                 status=state,
                 dataset_links=links,
+                checksum=checksum,
             )
             rows.update((row["RID"], row) for row in found)
         made = [ExecutionRecord(self, row) for row in rows.values()]

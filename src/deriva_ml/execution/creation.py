@@ -49,6 +49,7 @@ class Request:
         parent: RID of the execution that this one belongs to.
         sequence: Its place among the parent's executions; None when they run in parallel.
         fingerprint: By which it is found when a sweep or a run is resumed.
+        token: What its RID is leased for; a second execution of one token is refused.
     """
 
     configuration: ExecutionConfiguration
@@ -57,6 +58,7 @@ class Request:
     parent: str | None = None
     sequence: int | None = None
     fingerprint: str | None = None
+    token: str | None = None
 
 
 def begin(around: Surroundings, request: Request) -> Run:
@@ -72,7 +74,7 @@ def begin(around: Surroundings, request: Request) -> Run:
     around.session.require_writable()
     inputs = check_inputs(around, request.configuration)
     _check_parent(around.session, request.parent)
-    token = uuid.uuid4().hex
+    token = request.token or uuid.uuid4().hex
     directory = around.local.beginning(token)
     try:
         journal = Journal.create(directory, _first_facts(around, request, token, inputs))

@@ -13,7 +13,7 @@ from deriva_catalog.objects import hash_file
 from deriva_ml.asset.download import fetch_asset, local_file_url, safe_name
 from deriva_ml.asset.spec import AssetSpec, LocalFile
 from deriva_ml.core.exceptions import DerivaMLNotFoundError, DerivaMLValidationError
-from deriva_ml.core.query import entities, equals, name_of
+from deriva_ml.core.query import any_of, attributes, name_of
 
 from .configuration import ExecutionConfiguration
 from .journal import Journal
@@ -126,13 +126,16 @@ def record_files(around: Surroundings, inputs: Inputs) -> list[str]:
 
     Returns the RIDs of their rows, in order.
     """
+    rows = {file.row["URL"]: file.row for file in inputs.files}
+    if not rows:
+        return []
     table = around.session.ml("File")
-    rids = []
-    for file in inputs.files:
-        known = around.session.fetch(entities(table, equals("URL", file.row["URL"])))
-        rows = known or around.session.catalog.insert(name_of(table), [file.row])
-        rids.append(str(rows[0]["RID"]))
-    return rids
+    known = around.session.fetch(attributes(table, ("URL", "RID"), any_of("URL", rows)))
+    rids = {str(row["URL"]): str(row["RID"]) for row in known}
+    new = [row for url, row in rows.items() if url not in rids]
+    made = around.session.catalog.insert(name_of(table), new) if new else []
+    rids |= {str(row["URL"]): str(row["RID"]) for row in made}
+    return [rids[file.row["URL"]] for file in inputs.files]
 
 
 def note_files(journal: Journal, inputs: Inputs, rids: list[str], table: str) -> None:

@@ -278,6 +278,7 @@ def find_rows(
     workflow_types: Iterable[str] | None,
     status: str | None,
     dataset_links: tuple[str, str] | None,
+    checksum: str | None = None,
 ) -> list[Row]:
     """Rows of executions that satisfy all conditions, in one query.
 
@@ -287,6 +288,7 @@ def find_rows(
         workflow_types: Terms, one of which the workflow has.
         status: Their state.
         dataset_links: A table that links datasets with executions, and the dataset's RID.
+        checksum: The checksum of their workflow.
     """
     executions = session.ml("Execution")
     steps: list[Any] = []
@@ -306,6 +308,10 @@ def find_rows(
         steps.append(equals("Workflow", workflow))
     if status is not None:
         steps.append(equals("Status", status))
+    if checksum is not None:
+        workflows = session.ml("Workflow")
+        steps = [*steps, link("Workflow", workflows), equals("Checksum", checksum)]
+        steps.append(link("RID", executions, "Workflow"))
     rows = session.fetch(entities(start, *steps, sort=("RID",)))
     return list({row["RID"]: row for row in rows}.values())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import validated
@@ -136,10 +137,32 @@ def find_executions(
     sort: SortSpec = None,
     dataset: Any = None,
     dataset_role: str = "any",
+    checksum: str | None = None,
 ) -> list[ExecutionRecord]:
     """Executions of the catalog (see `Executions.find`); ``sort=True``: the newest first."""
+    newest = _newest_first(sort)
     return self.executions.find(
-        workflow, workflow_type, status, _newest_first(sort), dataset, dataset_role
+        workflow, workflow_type, status, newest, dataset, dataset_role, checksum
+    )
+
+
+def file_run(
+    self: DerivaML,
+    save_dir: Path | str,
+    *,
+    workflow_type: str | list[str] = "Analysis",
+    description: str | None = None,
+    allow_changed: bool = False,
+) -> ExecutionRecord:
+    """File a finished run of `flexlock` as an execution (see `deriva_ml.execution.filing`)."""
+    from deriva_ml.execution.filing import file_run as file
+
+    return file(
+        self,
+        save_dir,
+        workflow_type=workflow_type,
+        description=description,
+        allow_changed=allow_changed,
     )
 
 
