@@ -9,6 +9,7 @@
       Forbidden                       403  a denied right; a write to a snapshot
         ReadOnly                      403
       NotFound                        404  unknown catalog, addressed element, RID, object
+      MethodNotAllowed                405  the resource is there, but not for this method
       Conflict                        409  the request contradicts the state of the catalog
         UnknownName                   409  a table or column that a data path names
         UniqueViolation               409
@@ -16,6 +17,8 @@
         NotNullViolation              409
         SnapshotUnavailable           409
       PreconditionFailed              412
+      TooLarge                        413  a body, or a request head, beyond the limit
+      UnsupportedMediaType            415  a body of a type that the resource does not take
       Unavailable                     503  the storage cannot be reached, is full or is locked
       Corrupted                       500  stored data is not what the catalog wrote
 
@@ -31,6 +34,7 @@ __all__ = [
     "Corrupted",
     "Forbidden",
     "ForeignKeyViolation",
+    "MethodNotAllowed",
     "NotAuthenticated",
     "NotFound",
     "NotNullViolation",
@@ -38,9 +42,11 @@ __all__ = [
     "QueryTimeout",
     "ReadOnly",
     "SnapshotUnavailable",
+    "TooLarge",
     "Unavailable",
     "UniqueViolation",
     "UnknownName",
+    "UnsupportedMediaType",
 ]
 
 
@@ -103,6 +109,13 @@ class NotFound(CatalogError, LookupError):
     description = "Resource not found."
 
 
+class MethodNotAllowed(CatalogError, ValueError):
+    """The method is not one of the resource (HTTP 405); `facts` has those that are (``allow``)."""
+
+    status = 405
+    description = "Request method not allowed on this resource."
+
+
 class Conflict(CatalogError, ValueError):
     """The request contradicts what is in the catalog (HTTP 409)."""
 
@@ -135,6 +148,20 @@ class PreconditionFailed(CatalogError):
 
     status = 412
     description = "Resource state does not match requested preconditions."
+
+
+class TooLarge(CatalogError, ValueError):
+    """The request has more bytes than the service takes (HTTP 413)."""
+
+    status = 413
+    description = "The request is too large."
+
+
+class UnsupportedMediaType(CatalogError, ValueError):
+    """The body is of a type that the resource does not take (HTTP 415)."""
+
+    status = 415
+    description = "The request input type is not supported."
 
 
 class Unavailable(CatalogError, OSError):

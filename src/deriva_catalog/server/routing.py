@@ -1,0 +1,40 @@
+"""Which function answers which address.
+
+Addresses are cut at raw slashes; nothing is decoded before that. `ROUTES` goes by the first
+segment of a path, `CATALOG_ROUTES` by the one after a catalog's identifier. A function gets the
+segments after the first one: of ``/ermrest/catalog/1/schema/S``, those of `CATALOG_ROUTES` get
+``["1", "schema", "S"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import NotFound
+from .advertisement import advertise
+from .messages import NO_CONTENT, Answer, Request
+from .service import Handler, Service
+
+__all__ = ["CATALOG_ROUTES", "ROUTES"]
+
+CATALOG_ROUTES: dict[str, Handler] = {}
+"""Resources of one catalog, by the segment after its identifier."""
+
+
+def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Answer:
+    if segments and segments[-1] == "terminal_error" and request.method == "PUT":
+        return NO_CONTENT  # a browser leaves a trace in the access log
+    match [segment.lower() for segment in segments[:1]]:
+        case [] | [""] if len(segments) < 2:
+            return advertise(service, request, segments)
+        case ["client_action"]:
+            return NO_CONTENT
+        case ["catalog"] if len(segments) > 2 and segments[2]:
+            handler = CATALOG_ROUTES.get(segments[2].lower())
+            if handler is not None:
+                return handler(service, request, segments[1:])
+    raise NotFound(f"There is nothing at {request.path!r}.")
+
+
+ROUTES: dict[str, Handler] = {"ermrest": _ermrest}
+"""Everything, by the first segment of a path."""

@@ -1,0 +1,170 @@
+"""The service: it turns requests into answers, and keeps the catalogs open meanwhile.
+
+Nothing here knows about HTTP connections: `Service.handle` is an ordinary function that may be
+called from any thread, and never raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ..access import Client
+from ..catalog.local import LocalCatalog
+from ..catalog.registry import Registered, Registry
+from ..errors import BadRequest, CatalogError, NotFound
+from ..path.tokens import decode
+from .errors import INTERNAL_ERROR, error_answer, failure_answer
+from .messages import Answer, Request
+from .settings import Settings
+
+__all__ = ["Handler", "Opened", "Service", "Sessions"]
+
+log = logging.getLogger("deriva_catalog.server")
+
+Handler = Callable[["Service", Request, Sequence[str]], Answer]
+"""Answers requests below a prefix; the segments are those after it, raw as they were sent."""
+
+_VIEWS_KEPT = 1024
+
+
+class Sessions(Protocol):
+    """Who sends a request, by its headers."""
+
+    def client_of(self, headers: Mapping[str, str]) -> Client:
+        """The client whose cookie or token is in the headers; an unknown one is anonymous."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A catalog that a request addresses.
+
+    `catalog` is what the client may see and do there, at the snapshot if one was asked for;
+    `id` is as addressed; `alias_target` is set when that is an alias.
+    """
+
+    catalog: LocalCatalog
+    entry: Registered
+    id: str
+    alias_target: str | None = None
+
+
+class Service:
+    """The catalogs of a registry, as clients use them."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        sessions: Sessions,
+        routes: Mapping[str, Handler],
+        settings: Settings | None = None,
+    ) -> None:
+        self.registry = registry
+        self.sessions = sessions
+        self.settings = settings or Settings()
+        self._routes = routes
+        self._lock = threading.Lock()
+        self._open: dict[str, LocalCatalog] = {}
+        self._views: OrderedDict[tuple[str, Client], LocalCatalog] = OrderedDict()
+
+    # --- requests --------------------------------------------------------------------
+
+    def handle(self, request: Request) -> Answer:
+        """Answer one request; an error is an answer too."""
+        try:
+            if request.method == "HEAD":
+                return _without_body(self._dispatch(replace(request, method="GET")))
+            return self._dispatch(request)
+        except CatalogError as error:
+            if error.status >= 500:
+                log.error("%s %s: %s", request.method, request.path, error, exc_info=True)
+            return error_answer(error, request.headers)
+        except Exception:  # the outermost place: whatever it is, the client is told
+            log.exception("%s %s failed", request.method, request.path)
+            return failure_answer(500, INTERNAL_ERROR, "", request.headers)
+
+    def _dispatch(self, request: Request) -> Answer:
+        if not request.target.startswith("/"):
+            raise BadRequest(f"The request target {request.target!r} does not begin with '/'.")
+        first, *rest = request.path[1:].split("/")
+        handler = self._routes.get(first)
+        if handler is None:
+            known = ", ".join(f"/{name}" for name in sorted(self._routes) if name)
+            raise NotFound(f"There is nothing at {request.path!r}.", hint=f"There are {known}.")
+        return handler(self, request, rest)
+
+    # --- catalogs --------------------------------------------------------------------
+
+    def catalog(self, request: Request, raw_id: str) -> Opened:
+        """The catalog that a segment of a URL addresses: an id or alias, perhaps ``@SNAPTIME``.
+
+        Raises:
+            NotFound: there is none of that name.
+            Conflict: the alias is bound to none; the snapshot is not kept.
+            NotAuthenticated, Forbidden: the client may not know of it.
+        """
+        raw_name, mark, raw_moment = raw_id.partition("@")
+        name = decode(raw_id, raw_name, 0)
+        entry = self.registry.find(name)
+        catalog = self._view(entry, request.client)
+        if mark:
+            moment = decode(raw_id, raw_moment, len(raw_name) + 1)
+            if not moment:
+                raise BadRequest(f"There is no snapshot after '@' in {raw_id!r}.")
+            catalog = catalog.at(moment)
+        return Opened(catalog, entry, name, entry.id if name != entry.id else None)
+
+    def _view(self, entry: Registered, client: Client) -> LocalCatalog:
+        """The catalog for a client; kept, because much is cached in it."""
+        known = (entry.id, client)
+        with self._lock:
+            view = self._views.get(known)
+            if view is not None:
+                self._views.move_to_end(known)
+                return view
+            live = self._open.get(entry.id)
+            if live is None:
+                live = self._open[entry.id] = self.registry.open(entry.id)
+            view = self._views[known] = live.for_client(client)
+            while len(self._views) > _VIEWS_KEPT:
+                self._views.popitem(last=False)
+            return view
+
+    def forget(self, catalog_id: str) -> None:
+        """Close a catalog that was deleted."""
+        with self._lock:
+            for known in [k for k in self._views if k[0] == catalog_id]:
+                del self._views[known]
+            live = self._open.pop(catalog_id, None)
+        if live is not None:
+            live.close()
+
+    def close(self) -> None:
+        """Close all catalogs."""
+        with self._lock:
+            opened, self._open = list(self._open.values()), {}
+            self._views.clear()
+        for catalog in opened:
+            catalog.close()
+
+
+def _without_body(answer: Answer) -> Answer:
+    """What HEAD is answered: the headers of GET, with the length where it is known."""
+    headers = dict(answer.headers)
+    if isinstance(answer.body, bytes):
+        headers.setdefault("Content-Length", str(len(answer.body)))
+    else:
+        close(answer.body)
+    return replace(answer, body=b"", headers=headers)
+
+
+def close(body: Iterator[bytes]) -> None:
+    """End an iterator early, if it can be; a transaction may hang on it."""
+    end = getattr(body, "close", None)
+    if end is not None:
+        end()

@@ -1,0 +1,39 @@
+"""What can be set about a service, with what it is when nothing is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Settings"]
+
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of a service.
+
+    Attributes:
+        creators: Roles that may create catalogs and aliases; ``*`` is everybody who is logged in.
+        query_seconds: How long a read may take before it is refused.
+        body_bytes: The largest body of a request.
+        body_seconds: How long a body may take to come ...
+        slowest_bytes_per_second: ... beside the time that its bytes need at this pace.
+        answer_seconds: How long a client may take to accept the next part of an answer.
+        memory_bytes: Bodies beyond this size wait in a temporary file.
+        threads: How many requests of one process are worked on at the same time.
+        registry_seconds: How long what is known about a catalog's name may be reused when
+            other processes may change it.
+        workers: How many processes share the work.
+    """
+
+    creators: tuple[str, ...] = ("*",)
+    query_seconds: float = 15.0
+    body_bytes: int = 1000 * _MEGABYTE
+    body_seconds: float = 30.0
+    slowest_bytes_per_second: float = 1000.0
+    answer_seconds: float = 60.0
+    memory_bytes: int = _MEGABYTE
+    threads: int = 32
+    registry_seconds: float = 0.25
+    workers: int = 1
