@@ -9,6 +9,15 @@ Quick start::
 from .cache import CompileCache
 from .outputs import Compiled, OutputColumn
 from .queries import compile_query, compile_rows
-from .relation import Source
+from .relation import ROW, Guarded, Source
 
-__all__ = ["CompileCache", "Compiled", "OutputColumn", "Source", "compile_query", "compile_rows"]
+__all__ = [
+    "ROW",
+    "CompileCache",
+    "Compiled",
+    "Guarded",
+    "OutputColumn",
+    "Source",
+    "compile_query",
+    "compile_rows",
+]

@@ -35,6 +35,7 @@ class CompileCache:
         *,
         source_key: Hashable = None,
         rights: Rights = owner_rights,
+        costly_rights: bool = False,
     ) -> Compiled:
         """As `compile_query`, or what it gave before for the same query, model and source.
 
@@ -43,8 +44,10 @@ class CompileCache:
             model: The model; a query is compiled again for each model object.
             source: Where the rows of a table come from.
             expressions: How the database says things; the same for each call.
-            source_key: What tells sources apart: None for live rows, or a snapshot's time.
+            source_key: What tells sources apart: None for all live rows, or a snapshot's time, or what
+                guards the rows.
             rights: What the caller may do with a row; each function has entries of its own.
+            costly_rights: See `compile_query`.
         """
         key = (query, id(model), source_key, rights)
         with self._lock:
@@ -52,7 +55,9 @@ class CompileCache:
             if found is not None:
                 self._kept.move_to_end(key)
                 return found[1]
-        compiled = compile_query(query, model, source, expressions, rights)
+        compiled = compile_query(
+            query, model, source, expressions, rights, costly_rights=costly_rights
+        )
         if _literals_in(query.path) <= _MOST_LITERALS:
             with self._lock:
                 self._kept[key] = (model, compiled)
