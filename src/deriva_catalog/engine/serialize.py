@@ -118,7 +118,8 @@ def fetch(
 ) -> list[dict[str, Any]]:
     """All rows as dictionaries of JSON values, in output order."""
     expressions = compiled.expressions
-    with expressions.reporting(), closing(connection.execute(compiled.select, parameters)) as result:
+    run = partial(connection.execute, compiled.select, parameters)
+    with expressions.reporting(), closing(run()) as result:
         rows = _cursor(result).fetchall()
     decoders = [expressions.decoder(column.type) for column in compiled.columns]
     if rows and any(decoders):

@@ -9,7 +9,7 @@ Quick start::
 from .cache import CompileCache
 from .outputs import Compiled, OutputColumn
 from .queries import compile_query, compile_rows
-from .relation import ROW, Guarded, Source
+from .relation import ROW, Guarded, Readable, Source
 
 __all__ = [
     "ROW",
@@ -17,6 +17,7 @@ __all__ = [
     "Compiled",
     "Guarded",
     "OutputColumn",
+    "Readable",
     "Source",
     "compile_query",
     "compile_rows",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
-from ...model.elements import Model
+from ...model.elements import Model, Table
 from ...path.ast import AllOf, And, AnyOf, Comparison, Filter, Not, Or, Path, Query, Restrict
 from ..dialect import Expressions, Rights, owner_rights
 from .outputs import Compiled
@@ -35,7 +35,7 @@ class CompileCache:
         *,
         source_key: Hashable = None,
         rights: Rights = owner_rights,
-        costly_rights: bool = False,
+        has_costly_rights: Callable[[Table], bool] | None = None,
     ) -> Compiled:
         """As `compile_query`, or what it gave before for the same query, model and source.
 
@@ -44,10 +44,9 @@ class CompileCache:
             model: The model; a query is compiled again for each model object.
             source: Where the rows of a table come from.
             expressions: How the database says things; the same for each call.
-            source_key: What tells sources apart: None for all live rows, or a snapshot's time, or what
-                guards the rows.
+            source_key: What tells sources apart: None for live rows, or a snapshot's time.
             rights: What the caller may do with a row; each function has entries of its own.
-            costly_rights: See `compile_query`.
+            has_costly_rights: See `compile_query`.
         """
         key = (query, id(model), source_key, rights)
         with self._lock:
@@ -56,7 +55,7 @@ class CompileCache:
                 self._kept.move_to_end(key)
                 return found[1]
         compiled = compile_query(
-            query, model, source, expressions, rights, costly_rights=costly_rights
+            query, model, source, expressions, rights, has_costly_rights=has_costly_rights
         )
         if _literals_in(query.path) <= _MOST_LITERALS:
             with self._lock:

@@ -222,9 +222,7 @@ def _single_identity(table: Table, columns: Columns) -> str:
     return names[0]
 
 
-def _rights_on(
-    function: RightsFunction, table: Table, columns: Columns, setting: Setting
-) -> Value:
+def _rights_on(function: RightsFunction, table: Table, columns: Columns, setting: Setting) -> Value:
     rights = setting.rights(function, table, columns)
     fields: list[Field] = [("update", rights.update, _BOOLEAN), ("delete", rights.delete, _BOOLEAN)]
     make = setting.expressions.json_object

@@ -72,7 +72,7 @@ def compile_query(
     expressions: Expressions,
     rights: Rights = owner_rights,
     *,
-    costly_rights: bool = False,
+    has_costly_rights: Callable[[Table], bool] | None = None,
 ) -> Compiled:
     """Compile a query to one statement.
 
@@ -82,7 +82,8 @@ def compile_query(
         source: Where the rows of a table come from; ``.c`` is keyed by column names.
         expressions: How the database says things.
         rights: What the caller may do with a row, for ``trs`` and ``tcrs``.
-        costly_rights: Whether that is worked out for each row, so for no row but the page's.
+        has_costly_rights: Whether those on a table's rows are worked out for each row; then
+            they are for no row but the page's.
 
     Raises:
         BadRequest: the query is malformed, or a literal is no number for a numeric column.
@@ -91,7 +92,7 @@ def compile_query(
         CatalogError: what `source` raises for a table, or a guarded table for a column.
     """
     check_query(query)
-    setting = Setting(model, source, expressions, rights, costly_rights)
+    setting = Setting(model, source, expressions, rights, has_costly_rights)
     resolved = resolve(query.path, model)
     check_touched(resolved, setting)
     match query:
@@ -199,7 +200,10 @@ def _grouped(item: Wanted, whole: Relation, setting: Setting) -> Output:
 
 
 def _is_costly(item: Wanted, setting: Setting) -> bool:
-    return setting.costly_rights and isinstance(item.expression, RightsOfRow)
+    if setting.has_costly_rights is None or not isinstance(item.expression, RightsOfRow):
+        return False
+    assert item.instance is not None, "rights are those on a row"
+    return setting.has_costly_rights(item.instance.table)
 
 
 def _determining(resolved: Resolved, keys: list[Wanted]) -> list[int]:

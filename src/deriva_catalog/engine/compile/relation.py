@@ -41,7 +41,7 @@ class Guarded:
 Source = Callable[[Table], "sa.FromClause | Guarded"]
 
 
-class _Readable(dict[str, Value]):
+class Readable(dict[str, Value]):
     """The columns of a guarded instance; to ask for one that may not be read raises."""
 
     def __init__(self, columns: Mapping[str, Value], refuse: Callable[[str], CatalogError]) -> None:
@@ -60,7 +60,7 @@ class Setting:
     source: Source
     expressions: Expressions
     rights: Rights
-    costly_rights: bool = False
+    has_costly_rights: Callable[[Table], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -288,7 +288,7 @@ def _rows_of(instance: Instance, setting: Setting, prefix: str) -> tuple[sa.From
     if isinstance(rows, Guarded):
         alias = rows.rows.alias(name)
         found = {key: alias.c[column] for key, column in rows.names.items()}
-        return alias, _Readable(found, rows.refuse)
+        return alias, Readable(found, rows.refuse)
     alias = rows.alias(name)
     return alias, {c.name: alias.c[c.name] for c in instance.table.columns}
 
@@ -354,8 +354,8 @@ def _settle(relation: Relation) -> None:
     settled: dict[int, Columns] = {}
     for index, columns in relation.columns.items():
         found = {name: inner.c[labelled[index, name].name] for name in columns}
-        if isinstance(columns, _Readable):
-            settled[index] = _Readable(found, columns.refuse)
+        if isinstance(columns, Readable):
+            settled[index] = Readable(found, columns.refuse)
         else:
             settled[index] = found
     relation.columns = settled
