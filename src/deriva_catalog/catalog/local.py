@@ -10,21 +10,25 @@ import getpass
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
+import sqlalchemy as sa
+
 from .. import snaptime
 from ..access import Client
+from ..access.decisions import decisions_for
 from ..engine import writes
 from ..engine.checks import Finding, check
-from ..engine.compile import compile_rows
+from ..engine.compile import CompileCache, compile_rows
 from ..engine.ddl import apply_change
 from ..engine.identities import keep_identity
 from ..engine.leases import looked_up
 from ..engine.migration import upgrade
+from ..engine.policy import Guard, Policies, discreet
 from ..engine.reader import Reader
 from ..engine.rids import rids_one_by_one
 from ..engine.sqlite.storage import SqliteStorage
@@ -32,7 +36,7 @@ from ..engine.storage import Storage
 from ..engine.store import Store
 from ..engine.transaction import Writing
 from ..engine.truncation import history_range, truncate_history
-from ..errors import Conflict, NotFound, ReadOnly, Unavailable
+from ..errors import CatalogError, Conflict, NotFound, ReadOnly, Unavailable
 from ..interface import Address, MediaType, Row, RowLocation, Transaction
 from ..model import alteration, creation, definitions, removal
 from ..model.changes import ModelChange
@@ -64,6 +68,14 @@ FEATURES: Mapping[str, bool] = {
 _INDEXING = "tag:isrd.isi.edu,2018:indexing-preferences"
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the catalogs of all clients on one store keep together."""
+
+    policies: Policies = field(default_factory=Policies)
+    compiled: CompileCache = field(default_factory=partial(CompileCache, 1024))
+
+
 class LocalCatalog:
     """A catalog in this process, or one fixed snapshot of it.
 
@@ -77,6 +89,7 @@ class LocalCatalog:
         catalog_id: str,
         at: int | None = None,
         actor: Client | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -84,7 +97,9 @@ class LocalCatalog:
         self._at = at
         self._actor = actor
         opening = store.reading if at is None else partial(store.reading_at, at)
-        self._reader = Reader(opening)
+        self._shared = shared or Shared()
+        policy = partial(self._shared.policies.reading, client=actor)
+        self._reader = Reader(opening, policy, self._shared.compiled)
         self._objects: ObjectStore | None = None
 
     def __repr__(self) -> str:
@@ -161,11 +176,17 @@ class LocalCatalog:
             requested = snaptime.parse(when)
             shown = when if isinstance(when, str) else when.isoformat()
             served = self._store.resolve(requested, shown)
-        return LocalCatalog(self._store, self._directory, self._id, served, self._actor)
+        return self._alike(served, self._actor)
 
     def for_client(self, client: Client) -> LocalCatalog:
-        """The same catalog (or snapshot) for a client: what is written is recorded as theirs."""
-        return LocalCatalog(self._store, self._directory, self._id, self._at, client)
+        """The same catalog (or snapshot) for a client, within the client's rights.
+
+        It shows and changes what the client may see and change, and says who wrote.
+        """
+        return self._alike(self._at, client)
+
+    def _alike(self, at: int | None, actor: Client | None) -> LocalCatalog:
+        return LocalCatalog(self._store, self._directory, self._id, at, actor, self._shared)
 
     def latest_snapshot(self) -> str:
         """The snapshot of the latest change of anything; of a snapshot, itself."""
@@ -209,8 +230,15 @@ class LocalCatalog:
                 f"{self.snaptime!r}.",
                 hint="Write to the live catalog instead.",
             )
-        with self._store.writing(self._actor) as writing:
-            yield writing
+        writing: Writing | None = None
+        try:
+            with self._store.writing(self._actor) as writing:
+                yield writing
+        except CatalogError as error:
+            told = error if writing is None else self._told(error, writing.model)
+            if told is error:
+                raise
+            raise told from error
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -234,13 +262,14 @@ class LocalCatalog:
         """Insert rows; see `Catalog.insert`."""
         options = writes.Options(frozenset(defaults), frozenset(nondefaults), on_conflict)
         with self._writing() as writing:
-            found = find_table(writing.model, table)
-            return writes.insert(writing, found, rows, options, returning=returning)
+            found, guard = self._target(writing, table)
+            return writes.insert(writing, found, rows, options, returning=returning, guard=guard)
 
     def upsert(self, table: TableName, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Insert rows, or replace those that match on all non-system key columns."""
         with self._writing() as writing:
-            return writes.upsert(writing, find_table(writing.model, table), rows)
+            found, guard = self._target(writing, table)
+            return writes.upsert(writing, found, rows, guard=guard)
 
     def update(
         self,
@@ -252,38 +281,62 @@ class LocalCatalog:
     ) -> list[Row]:
         """Set `targets` of the rows that match on `keys`; see `Catalog.update`."""
         with self._writing() as writing:
-            found = find_table(writing.model, table)
-            chosen = writes.targets_of(found, rows, keys) if targets is None else targets
+            found, guard = self._target(writing, table)
+            known = found if guard is None else guard.visible(found)
+            chosen = writes.targets_of(known, rows, keys) if targets is None else targets
             if not rows and targets is None:
                 return []
             pairs = writes.as_pairs(keys), writes.as_pairs(chosen)
-            return writes.update(writing, found, rows, *pairs)
+            return writes.update(writing, found, rows, *pairs, guard=guard)
 
     def delete(self, path: Path) -> int:
         """Delete the rows of the path's context table; returns how many."""
         with self._writing() as writing:
-            table, chosen = compile_rows(
-                path, writing.model, writing.tables.live, writing.storage.expressions
-            )
-            return writes.delete(writing, table, chosen)
+            table, chosen, guard = self._chosen(writing, path)
+            return writes.delete(writing, table, chosen, guard=guard)
 
     def clear(self, path: Path, columns: Sequence[str]) -> int:
         """Set columns of the path's context rows to NULL; returns how many rows."""
         with self._writing() as writing:
-            table, chosen = compile_rows(
-                path, writing.model, writing.tables.live, writing.storage.expressions
-            )
-            return writes.clear(writing, table, chosen, columns)
+            table, chosen, guard = self._chosen(writing, path)
+            return writes.clear(writing, table, chosen, columns, guard=guard)
+
+    def _target(self, writing: Writing, name: TableName) -> tuple[Table, Guard | None]:
+        """The whole table that a name means to the client, and what watches over its writing."""
+        guard = self._shared.policies.writing(writing, self._actor)
+        if guard is None:
+            return find_table(writing.model, name), None
+        return guard.found(name), guard
+
+    def _chosen(self, writing: Writing, path: Path) -> tuple[Table, sa.Select[Any], Guard | None]:
+        """The context's whole table, and the RIDs of its rows that the client selects."""
+        guard = self._shared.policies.writing(writing, self._actor)
+        expressions = writing.storage.expressions
+        if guard is None:
+            live = writing.tables.live
+            return *compile_rows(path, writing.model, live, expressions), None
+        rules = guard.rules
+        table, chosen = compile_rows(path, rules.model, rules.source, expressions)
+        return rules.whole(table), chosen, guard
+
+    def _told(self, error: CatalogError, model: Model) -> CatalogError:
+        """An error of writing as the client may read it."""
+        decisions = decisions_for(model, self._actor)
+        return error if decisions.is_owner_of_everything else discreet(error, decisions)
 
     def lease_rids(self, tokens: Sequence[str]) -> dict[str, str]:
         """A RID for each token; a repeated token gives the RID that it already has."""
         with self._writing() as writing:
-            return writes.lease_rids(writing, tokens)
+            guard = self._shared.policies.writing(writing, self._actor)
+            return writes.lease_rids(writing, tokens, guard)
 
     def leased_rids(self, tokens: Sequence[str]) -> dict[str, str]:
         """The RIDs that tokens have; those without one are left out. Of a snapshot: as of now."""
         with self._store.reading() as moment:
-            return looked_up(moment, self._store.tables, tokens, self.client)
+            policy = self._shared.policies.reading(moment, self._actor)
+            return looked_up(
+                moment, self._store.tables, tokens, self.client, only_own=policy is not None
+            )
 
     # --- changing the model ----------------------------------------------------------
 

@@ -112,6 +112,10 @@ class Expressions(Protocol):
         """Whether each pattern (or one of them) is found in some text; NULL texts have none."""
         ...
 
+    def texts_in(self, array: Value) -> sa.FromClause:
+        """A relation with one column, ``value``: the elements of a JSON array of texts."""
+        ...
+
     # --- making values ---------------------------------------------------------------
 
     def aggregate(self, function: Function, value: Value, column_type: ColumnType) -> Value:

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from ..access import Client
 from ..model.elements import Table
-from .inserting import Options, insert
+from .inserting import insert
+from .options import Options
 from .transaction import Writing
 from .updating import as_pairs, update
 

@@ -6,8 +6,7 @@ Source: ERMrest, "POST entity" and "RID leases".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,6 +15,8 @@ from ..model.elements import SYSTEM_COLUMNS, Column, Table
 from ..model.lookup import column_of
 from ..model.types import is_serial
 from . import leases, references
+from .options import Options
+from .policy import Guard
 from .relation import START
 from .rids import push_rids, take_numbers, take_rids
 from .rows import (
@@ -38,28 +39,39 @@ Rows = Sequence[Mapping[str, Any]]
 Columns = dict[str, Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How an insertion treats defaults and collisions; see `Catalog.insert`."""
-
-    defaults: frozenset[str] = frozenset()
-    nondefaults: frozenset[str] = frozenset()
-    on_conflict: Literal["skip"] | None = None
-
-
 def insert(
-    writing: Writing, table: Table, rows: Rows, options: Options, *, returning: bool = True
+    writing: Writing,
+    table: Table,
+    rows: Rows,
+    options: Options,
+    *,
+    returning: bool = True,
+    guard: Guard | None = None,
 ) -> list[dict[str, Any]]:
     """Insert rows and return those inserted, in input order, with all columns.
 
+    Args:
+        writing: The transaction.
+        table: The table.
+        rows: The rows.
+        options: See `Options`.
+        returning: Whether the rows are wanted.
+        guard: Watches over a client, who is told the columns that it knows; None: the catalog
+            itself inserts, or somebody whom nothing restricts.
+
     Raises:
+        NotAuthenticated, Forbidden: the client may not insert the rows.
         BadRequest: rows are malformed or repeat each other's keys.
         Conflict: a row contradicts the model or existing rows.
     """
+    if guard is not None:
+        options = guard.allow_insertion(table, options)
     _check_options(table, options)
     if not rows:
         return []
     columns = _columns(writing, table, rows, options)
+    if guard is not None:
+        guard.check_given_rids(table, columns["RID"], options)
     live = writing.tables.live(table)
     mark = writing.storage.insert_mark(writing.connection, live)
     _put(writing, table, live, columns, len(rows), mark, options)
@@ -68,12 +80,17 @@ def insert(
         return []
     writing.changed = True
     references.check_inserted(writing, table, columns, new)
+    if guard is not None:
+        guard.check_inserted_references(table, options, columns, new)
     if "RID" in options.nondefaults:
         push_rids(writing.connection, columns["RID"])
         leases.consume(writing, table, columns["RID"])
-    if options.on_conflict is None:
-        return json_rows(_decoded(table, columns)) if returning else []
-    return _inserted(writing, table, columns, new, returning=returning)
+    if not returning:
+        return []
+    if options.on_conflict is not None:
+        columns = _kept(writing, table, columns, new)
+    told = table.columns if guard is None else guard.told(table)
+    return json_rows({c.name: decoded_column(c, columns[c.name]) for c in told})
 
 
 def _check_options(table: Table, options: Options) -> None:
@@ -134,10 +151,6 @@ def _with_rids(values: Sequence[Any], rids: Sequence[str]) -> list[Any]:
     ]
 
 
-def _decoded(table: Table, columns: Columns) -> Columns:
-    return {c.name: decoded_column(c, columns[c.name]) for c in table.columns}
-
-
 # --- statements --------------------------------------------------------------------------
 
 
@@ -166,39 +179,34 @@ def _any(writing: Writing, live: sa.Table, rows: sa.ColumnElement[bool]) -> bool
     return writing.run(found).first() is not None
 
 
-def _inserted(
-    writing: Writing,
-    table: Table,
-    columns: Columns,
-    new: sa.ColumnElement[bool],
-    *,
-    returning: bool,
-) -> list[dict[str, Any]]:
-    """The rows that were not skipped."""
+def _kept(writing: Writing, table: Table, columns: Columns, new: sa.ColumnElement[bool]) -> Columns:
+    """The values of the rows that were not skipped."""
     live = writing.tables.live(table)
-    if not returning:
-        return []
     kept = set(writing.run(sa.select(live.c.RID).where(new)).scalars())
     chosen = [n for n, rid in enumerate(columns["RID"]) if rid in kept]
-    if len(chosen) < len(columns["RID"]):
-        columns = {name: [values[n] for n in chosen] for name, values in columns.items()}
-    return json_rows(_decoded(table, columns))
+    if len(chosen) == len(columns["RID"]):
+        return columns
+    return {name: [values[n] for n in chosen] for name, values in columns.items()}
 
 
 # --- leases ------------------------------------------------------------------------------
 
 
-def lease_rids(writing: Writing, tokens: Sequence[str]) -> dict[str, str]:
+def lease_rids(
+    writing: Writing, tokens: Sequence[str], guard: Guard | None = None
+) -> dict[str, str]:
     """A RID for each token of this client.
 
     A token keeps its RID for good: also after a row with that RID was inserted and the lease
     with it consumed, in whichever transaction, so that a caller who lost the answer can find out
     what became of it (`leases.looked_up`).
     """
+    table = leases.lease_table(writing.model)
+    if guard is not None:
+        guard.require(table, "insert")
     found = leases.given_to(writing, tokens)
     missing = [token for token in dict.fromkeys(tokens) if token not in found]
     if missing:
-        table = leases.lease_table(writing.model)
         rows = insert(writing, table, [{"ID": token} for token in missing], Options())
         found |= {row["ID"]: row["RID"] for row in rows}
     return {token: found[token] for token in tokens}

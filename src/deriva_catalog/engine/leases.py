@@ -38,10 +38,17 @@ def given_to(writing: Writing, tokens: Sequence[str]) -> dict[str, str]:
 
 
 def looked_up(
-    moment: Reading, tables: Tables, tokens: Sequence[str], client: str | None
+    moment: Reading,
+    tables: Tables,
+    tokens: Sequence[str],
+    client: str | None,
+    *,
+    only_own: bool = False,
 ) -> dict[str, str]:
-    """The RIDs that tokens have, those of `client` before those of others."""
+    """The RIDs that tokens have, those of `client` before those of others (or `only_own`)."""
     given = moment.texts(list(dict.fromkeys(tokens)))
+    if only_own:
+        return _found(moment.connection, moment.model, tables, given, (client,))
     anyone = _found(moment.connection, moment.model, tables, given)
     return anyone | _found(moment.connection, moment.model, tables, given, (client,))
 

@@ -6,7 +6,7 @@ It is the same for the live catalog, for a snapshot and for a bag: they differ i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,7 +19,8 @@ from ..interface import MediaType, Row, RowLocation
 from ..model.elements import Model, Table
 from ..path.ast import Path, Query, Root, TableName
 from ..path.parser import parse_query
-from .compile import CompileCache, Compiled, compile_query, compile_rows
+from .compile import CompileCache, Compiled, Source, compile_query, compile_rows
+from .policy import Policy
 from .relation import END, START
 from .serialize import fetch, stream
 from .store import Reading
@@ -30,21 +31,34 @@ _TABLES_AT_ONCE = 100
 class Reader:
     """Answers reading requests, each from one moment that `opening` supplies."""
 
-    def __init__(self, opening: Callable[[], AbstractContextManager[Reading]]) -> None:
+    def __init__(
+        self,
+        opening: Callable[[], AbstractContextManager[Reading]],
+        policy: Callable[[Reading], Policy | None] | None = None,
+        compiled: CompileCache | None = None,
+    ) -> None:
+        """Read as `policy` says for each moment; without it, everything.
+
+        `compiled` may be shared by the readers of one catalog.
+        """
         self._opening = opening
-        self._compiled = CompileCache()
+        self._policy = policy or _unrestricted
+        self._compiled = CompileCache() if compiled is None else compiled
 
     @property
     def model(self) -> Model:
-        """The model of the moment."""
+        """The model of the moment, as far as it is visible."""
         with self._opening() as moment:
-            return moment.model
+            policy = self._policy(moment)
+            return moment.model if policy is None else policy.decisions.visible()
 
     def fetch(self, query: Query | str) -> list[Row]:
         """All rows of a query."""
         parsed = _parsed(query)
         with self._opening() as moment:
-            return fetch(moment.connection, self._compile(parsed, moment))
+            policy = self._policy(moment)
+            compiled = self._compile(parsed, moment, policy)
+            return fetch(moment.connection, compiled, _parameters(policy))
 
     def stream(
         self, query: Query | str, media_type: MediaType, *, arrays_json: bool = False
@@ -52,21 +66,41 @@ class Reader:
         """The serialised result in pieces; the moment stays open until the last one is read."""
         parsed = _parsed(query)
         with self._opening() as moment:
-            compiled = self._compile(parsed, moment)
-            yield from stream(moment.connection, compiled, media_type, arrays_json=arrays_json)
+            policy = self._policy(moment)
+            compiled = self._compile(parsed, moment, policy)
+            yield from stream(
+                moment.connection,
+                compiled,
+                media_type,
+                arrays_json=arrays_json,
+                parameters=_parameters(policy),
+            )
 
-    def _compile(self, query: Query, moment: Reading) -> Compiled:
-        given = (query, moment.model, moment.relation, moment.expressions)
+    def _compile(self, query: Query, moment: Reading, policy: Policy | None) -> Compiled:
         # Where a snapshot's rows are depends on the live tables too, so it is not kept.
-        return self._compiled.compile(*given) if moment.at is None else compile_query(*given)
+        compile = self._compiled.compile if moment.at is None else compile_query
+        if policy is None:
+            return compile(query, moment.model, moment.relation, moment.expressions)
+        return compile(
+            query,
+            policy.model,
+            policy.source,
+            moment.expressions,
+            rights=policy.rights,
+            has_costly_rights=policy.has_costly_rights,
+        )
 
     def count(self, path: Path | TableName) -> int:
         """How many rows of the context table a path reaches."""
         whole = Path(Root(path)) if isinstance(path, TableName) else path
         with self._opening() as moment:
-            _, chosen = compile_rows(whole, moment.model, moment.relation, moment.expressions)
+            policy = self._policy(moment)
+            source: Source = moment.relation if policy is None else policy.source
+            model = moment.model if policy is None else policy.model
+            _, chosen = compile_rows(whole, model, source, moment.expressions)
             counted = sa.select(sa.func.count()).select_from(chosen.subquery())
-            return int(moment.connection.execute(counted).scalar_one())
+            parameters = _parameters(policy)
+            return int(moment.connection.execute(counted, parameters).scalar_one())
 
     def resolve_rid(self, rid: str) -> RowLocation:
         """Where a RID lives, or lived.
@@ -84,21 +118,34 @@ class Reader:
 
         A RID matches literally or after normalisation (``1tj`` finds ``1TJ``).
 
+        Only tables that are visible are looked into; whether the rows may be read is no matter.
+
         Cost: one statement for every 100 tables, and as many again if a RID is not found live.
         """
         spellings = {text: _spellings(text) for text in wanted}
         with self._opening() as moment:
-            known = _locate(moment, {s for both in spellings.values() for s in both}, _present)
+            policy = self._policy(moment)
+            tables = list(moment.model.tables() if policy is None else policy.visible_tables())
+            every = {s for both in spellings.values() for s in both}
+            known = _locate(moment, tables, every, _present)
             missing = {
                 s for both in spellings.values() if not known.keys() & set(both) for s in both
             }
             if missing and moment.history is not None:
-                known |= _locate(moment, missing, _gone)
+                known |= _locate(moment, tables, missing, _gone)
         return {
             text: next(known[s] for s in both if s in known)
             for text, both in spellings.items()
             if known.keys() & set(both)
         }
+
+
+def _parameters(policy: Policy | None) -> Mapping[str, Any] | None:
+    return None if policy is None else policy.parameters
+
+
+def _unrestricted(_moment: Reading) -> None:
+    return None
 
 
 def _parsed(query: Query | str) -> Query:
@@ -115,8 +162,9 @@ def _spellings(text: str) -> tuple[str, ...]:
 _Lookup = Callable[[Reading, Table, sa.FromClause], "sa.Select[*tuple[Any, ...]] | None"]
 
 
-def _locate(moment: Reading, wanted: Iterable[str], lookup: _Lookup) -> dict[str, RowLocation]:
-    tables = list(moment.model.tables())
+def _locate(
+    moment: Reading, tables: Sequence[Table], wanted: Iterable[str], lookup: _Lookup
+) -> dict[str, RowLocation]:
     given = moment.texts(sorted(wanted))
     found: dict[str, RowLocation] = {}
     for start in range(0, len(tables), _TABLES_AT_ONCE):

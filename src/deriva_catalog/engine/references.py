@@ -190,6 +190,7 @@ def _refers_to_nothing(
         table=table.qualified,
         foreign_key=fkey.name,
         values=tuple(values),
+        referring=True,
     )
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,6 +56,7 @@ def stream(
     media_type: str,
     *,
     arrays_json: bool = False,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Iterator[bytes]:
     """The serialised result in pieces of some hundred KiB; the statement runs on the first.
 
@@ -63,6 +65,7 @@ def stream(
         compiled: The query.
         media_type: ``application/json``, ``application/x-json-stream`` or ``text/csv``.
         arrays_json: In CSV, write arrays as JSON instead of ``{a,b}``.
+        parameters: Values of the statement's named parameters.
 
     Raises:
         BadRequest: another media type.
@@ -78,12 +81,12 @@ def stream(
         opening = csv_header(compiled)
     else:
         statement = json_rows(compiled)
-    return _pieces(connection, statement, compiled.expressions, opening, separator, end)
+    run = partial(connection.execute, statement, parameters)
+    return _pieces(run, compiled.expressions, opening, separator, end)
 
 
 def _pieces(
-    connection: sa.Connection,
-    statement: sa.Select[Any],
+    run: Callable[[], sa.CursorResult[Any]],
     expressions: Expressions,
     opening: str,
     separator: str,
@@ -91,7 +94,7 @@ def _pieces(
 ) -> Iterator[bytes]:
     waiting, size, any_row = [opening], len(opening), False
     count = 64
-    with expressions.reporting(), closing(connection.execute(statement)) as result:
+    with expressions.reporting(), closing(run()) as result:
         cursor = _cursor(result)
         while rows := cursor.fetchmany(count):
             if any_row:
@@ -110,10 +113,13 @@ def _pieces(
         yield text.encode()
 
 
-def fetch(connection: sa.Connection, compiled: Compiled) -> list[dict[str, Any]]:
+def fetch(
+    connection: sa.Connection, compiled: Compiled, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """All rows as dictionaries of JSON values, in output order."""
     expressions = compiled.expressions
-    with expressions.reporting(), closing(connection.execute(compiled.select)) as result:
+    run = partial(connection.execute, compiled.select, parameters)
+    with expressions.reporting(), closing(run()) as result:
         rows = _cursor(result).fetchall()
     decoders = [expressions.decoder(column.type) for column in compiled.columns]
     if rows and any(decoders):

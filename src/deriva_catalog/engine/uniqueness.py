@@ -22,14 +22,20 @@ def show(values: Sequence[Any]) -> str:
     return ", ".join("null" if value is None else str(value) for value in values)
 
 
-def unique_violation(table: Table, key: Key, values: Sequence[Any]) -> UniqueViolation:
-    """The error for a row that repeats a key of an existing row."""
+def unique_violation(
+    table: Table, key: Key, values: Sequence[Any], *, given: bool
+) -> UniqueViolation:
+    """The error for a row that repeats a key of an existing row.
+
+    `given` says whether all of the values come from the request.
+    """
     return UniqueViolation(
         "Input data violates model. ERROR:  duplicate key value violates unique constraint "
         f'"{key.name}"\nDETAIL:  Key ({", ".join(key.columns)})=({show(values)}) already exists.',
         table=table.qualified,
         key=key.name,
         values=tuple(values),
+        given=given,
     )
 
 
@@ -66,7 +72,7 @@ def refused_insertion(
     same = [live.c[name] == value for name, value in zip(key.columns, values, strict=True)]
     if writing.run(sa.select(live.c.RID).where(new, *same).limit(1)).first() is not None:
         return repeated_input(table, key.columns, values)
-    return unique_violation(table, key, values)
+    return unique_violation(table, key, values, given=True)
 
 
 def repeated_input(table: Table, columns: Sequence[str], values: Sequence[Any]) -> BadRequest:
@@ -76,6 +82,7 @@ def repeated_input(table: Table, columns: Sequence[str], values: Sequence[Any]) 
         f"({', '.join(columns)})=({show(values)}).",
         hint="Send each row once.",
         table=table.qualified,
+        key=tuple(columns),
     )
 
 
@@ -132,7 +139,8 @@ def refused_update(
             .limit(1)
         )
         found = writing.run(values).first()
-    return unique_violation(table, key, tuple(found) if found is not None else ())
+    given = set(key.columns) <= set(new)
+    return unique_violation(table, key, tuple(found) if found is not None else (), given=given)
 
 
 def duplicate_key(writing: Writing, table: Table, physical: Sequence[str]) -> UniqueViolation:

@@ -17,7 +17,8 @@ Every operation is a handful of statements over a whole batch, inside one transa
 
 from __future__ import annotations
 
-from .inserting import Options, insert, lease_rids
+from .inserting import insert, lease_rids
+from .options import Options
 from .updating import as_pairs, clear, delete, targets_of, update, upsert
 
 __all__ = [

@@ -9,6 +9,16 @@ Quick start::
 from .cache import CompileCache
 from .outputs import Compiled, OutputColumn
 from .queries import compile_query, compile_rows
-from .relation import Source
+from .relation import ROW, Guarded, Readable, Source
 
-__all__ = ["CompileCache", "Compiled", "OutputColumn", "Source", "compile_query", "compile_rows"]
+__all__ = [
+    "ROW",
+    "CompileCache",
+    "Compiled",
+    "Guarded",
+    "OutputColumn",
+    "Readable",
+    "Source",
+    "compile_query",
+    "compile_rows",
+]

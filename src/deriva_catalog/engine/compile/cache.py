@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
-from ...model.elements import Model
+from ...model.elements import Model, Table
 from ...path.ast import AllOf, And, AnyOf, Comparison, Filter, Not, Or, Path, Query, Restrict
 from ..dialect import Expressions, Rights, owner_rights
 from .outputs import Compiled
@@ -35,6 +35,7 @@ class CompileCache:
         *,
         source_key: Hashable = None,
         rights: Rights = owner_rights,
+        has_costly_rights: Callable[[Table], bool] | None = None,
     ) -> Compiled:
         """As `compile_query`, or what it gave before for the same query, model and source.
 
@@ -45,6 +46,7 @@ class CompileCache:
             expressions: How the database says things; the same for each call.
             source_key: What tells sources apart: None for live rows, or a snapshot's time.
             rights: What the caller may do with a row; each function has entries of its own.
+            has_costly_rights: See `compile_query`.
         """
         key = (query, id(model), source_key, rights)
         with self._lock:
@@ -52,7 +54,9 @@ class CompileCache:
             if found is not None:
                 self._kept.move_to_end(key)
                 return found[1]
-        compiled = compile_query(query, model, source, expressions, rights)
+        compiled = compile_query(
+            query, model, source, expressions, rights, has_costly_rights=has_costly_rights
+        )
         if _literals_in(query.path) <= _MOST_LITERALS:
             with self._lock:
                 self._kept[key] = (model, compiled)

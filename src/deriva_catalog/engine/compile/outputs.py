@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import BadRequest, Conflict
-from ...model.elements import ColumnType
+from ...model.elements import ColumnType, Table
 from ...model.types import function_allowed, function_result
 from ...path.ast import (
     Aggregate,
@@ -26,7 +26,7 @@ from ...path.ast import (
 )
 from ..dialect import Bins, Expressions, Field, Value
 from ..resolve import Instance, Resolved
-from .relation import Relation, Setting, identity
+from .relation import ROW, Columns, Relation, Setting, identity
 
 _BOOLEAN = ColumnType("boolean")
 _INTEGER = ColumnType("int8")
@@ -196,21 +196,48 @@ def plain_output(item: Wanted, relation: Relation, setting: Setting) -> Output:
 def _rights(
     function: RightsFunction, instance: Instance, relation: Relation, setting: Setting
 ) -> Value:
-    columns = relation.columns[instance.index]
-    rights = setting.rights(function, instance.table, columns)
+    made = _rights_on(function, instance.table, relation.columns[instance.index], setting)
+    return _if_present(made, instance, relation)
+
+
+def row_of_rights(item: Wanted, relation: Relation) -> Output:
+    """What tells the row apart that ``trs`` or ``tcrs`` is about; some row of a group."""
+    assert item.instance is not None, "rights are those on a row"
+    columns = relation.columns[item.instance.index]
+    value = columns[_single_identity(item.instance.table, columns)]
+    return Output(item.name, value, None, True, item.instances)
+
+
+def late_rights(item: Wanted, row: Value, setting: Setting) -> Value:
+    """``trs`` or ``tcrs`` of a row that `row_of_rights` has told apart; NULL for no row."""
+    assert item.instance is not None, "rights are those on a row"
+    assert isinstance(item.expression, Rights), "only rights are late"
+    made = _rights_on(item.expression.function, item.instance.table, {ROW: row}, setting)
+    return sa.case((row.is_not(None), made))
+
+
+def _single_identity(table: Table, columns: Columns) -> str:
+    names = identity(table, columns)
+    assert len(names) == 1, "tables with rights have RIDs"
+    return names[0]
+
+
+def _rights_on(function: RightsFunction, table: Table, columns: Columns, setting: Setting) -> Value:
+    rights = setting.rights(function, table, columns)
     fields: list[Field] = [("update", rights.update, _BOOLEAN), ("delete", rights.delete, _BOOLEAN)]
     make = setting.expressions.json_object
     if function is RightsFunction.TCRS:
         each = [(name, test, _BOOLEAN) for name, test in rights.column_update.items()]
         fields.append(("column_update", make(each), None))
-    return _if_present(make(fields), instance, relation)
+    return make(fields)
 
 
 def _if_present(value: Value, instance: Instance, relation: Relation) -> Value:
     """The value, NULL where the instance is absent."""
     if instance.index not in relation.nullable:
         return value
-    key = relation.columns[instance.index][identity(instance.table)[0]]
+    columns = relation.columns[instance.index]
+    key = columns[identity(instance.table, columns)[0]]
     return sa.case((key.is_not(None), value))
 
 
@@ -235,9 +262,9 @@ def _element(item: Wanted, relation: Relation, setting: Setting) -> Value:
 def _argument(item: Wanted, relation: Relation) -> tuple[Value, ColumnType]:
     """What a function other than ``array`` is applied to; for ``alias:*`` its identity."""
     assert item.instance is not None, "only cnt(*) has no instance"
-    name = item.column or identity(item.instance.table)[0]
-    column = item.instance.table.by_name[name]
-    return relation.columns[item.instance.index][name], column.type
+    table, columns = item.instance.table, relation.columns[item.instance.index]
+    name = item.column or identity(table, columns)[0]
+    return columns[name], ColumnType("text") if name == ROW else table.by_name[name].type
 
 
 def grouped_output(item: Wanted, relation: Relation, setting: Setting) -> Output:

@@ -29,6 +29,7 @@ from ...path.ast import (
     Star,
     Window,
 )
+from ...path.ast import Rights as RightsOfRow
 from ...path.check import check_path, check_query
 from ..dialect import Expressions, Rights, Stored, owner_rights
 from ..resolve import Resolved, resolve
@@ -39,7 +40,9 @@ from .outputs import (
     Wanted,
     column_outputs,
     grouped_output,
+    late_rights,
     plain_output,
+    row_of_rights,
     single_output,
     wanted,
 )
@@ -50,6 +53,7 @@ from .relation import (
     among,
     build,
     build_rows,
+    check_touched,
     closure,
     identity,
     joined_instances,
@@ -67,6 +71,8 @@ def compile_query(
     source: Source,
     expressions: Expressions,
     rights: Rights = owner_rights,
+    *,
+    has_costly_rights: Callable[[Table], bool] | None = None,
 ) -> Compiled:
     """Compile a query to one statement.
 
@@ -76,15 +82,19 @@ def compile_query(
         source: Where the rows of a table come from; ``.c`` is keyed by column names.
         expressions: How the database says things.
         rights: What the caller may do with a row, for ``trs`` and ``tcrs``.
+        has_costly_rights: Whether those on a table's rows are worked out for each row; then
+            they are for no row but the page's.
 
     Raises:
         BadRequest: the query is malformed, or a literal is no number for a numeric column.
         UnknownName: it names a table, column or alias that does not exist.
         Conflict: it is ambiguous, or something does not fit the type of a column.
+        CatalogError: what `source` raises for a table, or a guarded table for a column.
     """
     check_query(query)
-    setting = Setting(model, source, expressions, rights)
+    setting = Setting(model, source, expressions, rights, has_costly_rights)
     resolved = resolve(query.path, model)
+    check_touched(resolved, setting)
     match query:
         case EntityQuery(_, window):
             items = wanted([Item(Star())], resolved)
@@ -105,7 +115,6 @@ def compile_rows(
     model: Model,
     source: Source,
     expressions: Expressions,
-    rights: Rights = owner_rights,
 ) -> tuple[Table, sa.Select[Any]]:
     """The context's table, and the statement for the identities (RIDs) of its rows, each once.
 
@@ -113,13 +122,15 @@ def compile_rows(
         BadRequest, UnknownName, Conflict: as `compile_query`.
     """
     check_path(path)
-    setting = Setting(model, source, expressions, rights)
+    setting = Setting(model, source, expressions, owner_rights)
     resolved = resolve(path, model)
+    check_touched(resolved, setting)
     context = resolved.context
     relation = build_rows(resolved, setting, context, {context})
     assert relation is not None, "the context determines itself"
-    names = identity(resolved.table)
-    chosen = relation.select(*(relation.columns[context][n].label(n) for n in names))
+    here = relation.columns[context]
+    names = identity(resolved.table, here)
+    chosen = relation.select(*(here[n].label(n.strip("\0")) for n in names))
     return resolved.table, chosen
 
 
@@ -138,7 +149,8 @@ def _rows_of_context(
     # Some value comes from an instance with many rows for one of the context: take one of them.
     whole = build(pruned(resolved, needed), setting, "i")
     outputs = [plain_output(item, whole, setting) for item in items]
-    keys = [whole.columns[context][name] for name in identity(resolved.table)]
+    here = whole.columns[context]
+    keys = [here[name] for name in identity(resolved.table, here)]
     if context in whole.nullable:
         whole.where.append(keys[0].is_not(None))
     picked = setting.expressions.one_row_per(whole.select(*_labelled(outputs)), keys)
@@ -172,9 +184,26 @@ def _groups(
     whole = build(pruned(resolved, needed), setting, "i")
     outputs = [plain_output(key, whole, setting) for key in keys]
     grouping = [output.value for output in outputs]
-    outputs += [grouped_output(value, whole, setting) for value in values]
+    late = [value for value in values if _is_costly(value, setting)]
+    outputs += [_grouped(value, whole, setting) for value in values]
     plan = _Plan(resolved, setting, resolved.context, items, grouped_output, window)
-    return _over_subquery(plan, whole.select(*_labelled(outputs)).group_by(*grouping), outputs)
+    inner = whole.select(*_labelled(outputs)).group_by(*grouping)
+    return _over_subquery(plan, inner, outputs, late)
+
+
+def _grouped(item: Wanted, whole: Relation, setting: Setting) -> Output:
+    """An output of a group; where rights are costly, the row that they will be worked out for."""
+    if not _is_costly(item, setting):
+        return grouped_output(item, whole, setting)
+    row = row_of_rights(item, whole)
+    return replace(row, value=setting.expressions.any_value(row.value))
+
+
+def _is_costly(item: Wanted, setting: Setting) -> bool:
+    if setting.has_costly_rights is None or not isinstance(item.expression, RightsOfRow):
+        return False
+    assert item.instance is not None, "rights are those on a row"
+    return setting.has_costly_rights(item.instance.table)
 
 
 def _determining(resolved: Resolved, keys: list[Wanted]) -> list[int]:
@@ -257,16 +286,19 @@ def _page_first(plan: _Plan, relation: Relation, outputs: Sequence[Output]) -> R
     if window.limit is None or not window.sort:
         return None
     small = pruned(plan.resolved, needed)
-    if not backwards and joined_instances(small) == joined_instances(plan.resolved):
+    costly = any(_is_costly(item, setting) for item in plan.items)
+    smaller = joined_instances(small) != joined_instances(plan.resolved)
+    if not (backwards or costly or smaller):
         return None
     narrow = build_rows(plan.resolved, setting, plan.start, needed)
     if narrow is None:
         return None
     made = [plan.make(item, narrow, setting) for item in plan.items if item.name in sorted_by]
     keys = sort_keys(window, made, setting.expressions, entity=plan.entity)
-    names = identity(plan.resolved.instances[plan.start].table)
+    rows = narrow.columns[plan.start]
+    names = identity(plan.resolved.instances[plan.start].table, rows)
     found = (
-        narrow.select(*(narrow.columns[plan.start][name] for name in names))
+        narrow.select(*(rows[name] for name in names))
         .where(*page_tests(window, keys, setting.expressions))
         .order_by(*order_by(keys, backwards=backwards))
         .limit(window.limit)
@@ -276,8 +308,10 @@ def _page_first(plan: _Plan, relation: Relation, outputs: Sequence[Output]) -> R
     return replace(relation, where=[test])
 
 
-def _over_subquery(plan: _Plan, inner: sa.Select[Any], outputs: list[Output]) -> Compiled:
-    """The rows of a grouped statement, sorted and cut."""
+def _over_subquery(
+    plan: _Plan, inner: sa.Select[Any], outputs: list[Output], late: Sequence[Wanted] = ()
+) -> Compiled:
+    """The rows of a grouped statement, sorted and cut; then the rights that are `late`."""
     window, expressions = plan.window, plan.setting.expressions
     rows = inner.subquery("g")
     made = [replace(o, value=rows.c[f"o{i}"]) for i, o in enumerate(outputs)]
@@ -287,11 +321,18 @@ def _over_subquery(plan: _Plan, inner: sa.Select[Any], outputs: list[Output]) ->
     values = tuple(o.value for o in made)
     order = order_by(keys, backwards=backwards)
     select = sa.select(*_labelled(made)).where(*tests).order_by(*order).limit(window.limit)
-    if backwards:
+    if backwards or late:
         rows = select.subquery("b")
         made = [replace(o, value=rows.c[f"o{i}"]) for i, o in enumerate(outputs)]
-        values = tuple(o.value for o in made)
         keys = sort_keys(window, made, expressions, entity=plan.entity)
+        rights = {one.name: one for one in late}
+        made = [
+            replace(o, value=late_rights(rights[o.name], o.value, plan.setting))
+            if o.name in rights
+            else o
+            for o in made
+        ]
+        values = tuple(o.value for o in made)
         select = sa.select(*_labelled(made)).order_by(*order_by(keys))
     return Compiled(select, column_outputs(outputs), values, expressions)
 

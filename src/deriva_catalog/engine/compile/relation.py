@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...errors import BadRequest
+from ...errors import BadRequest, CatalogError
 from ...model.elements import Model, Table
 from ...path.ast import And, ColumnName, Comparison, Filter, IsNull, Not, Or, Outer
 from ..dialect import Expressions, Rights, Test, Value
@@ -21,7 +21,35 @@ from ..resolve import Condition, Instance, Join, Resolved
 from .filters import predicate
 
 Columns = Mapping[str, Value]
-Source = Callable[[Table], sa.FromClause]
+ROW = "\0RID"
+"""The key of what tells the rows of a guarded table apart when its RID may not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """The part of a table's rows and cells that may be read.
+
+    `names` leads from the columns that may be read at all (and perhaps `ROW`) to the columns of
+    `rows`; `refuse` makes the error for touching another one.
+    """
+
+    rows: sa.FromClause
+    names: Mapping[str, str]
+    refuse: Callable[[str], CatalogError]
+
+
+Source = Callable[[Table], "sa.FromClause | Guarded"]
+
+
+class Readable(dict[str, Value]):
+    """The columns of a guarded instance; to ask for one that may not be read raises."""
+
+    def __init__(self, columns: Mapping[str, Value], refuse: Callable[[str], CatalogError]) -> None:
+        super().__init__(columns)
+        self.refuse = refuse
+
+    def __missing__(self, name: str) -> Value:
+        raise self.refuse(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +60,7 @@ class Setting:
     source: Source
     expressions: Expressions
     rights: Rights
+    has_costly_rights: Callable[[Table], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -51,8 +80,10 @@ class Relation:
         return sa.select(*columns).select_from(self.joined).where(*self.where)
 
 
-def identity(table: Table) -> tuple[str, ...]:
+def identity(table: Table, columns: Columns) -> tuple[str, ...]:
     """The columns that tell rows apart: RID, else the shortest key without nullable columns."""
+    if ROW in columns:
+        return (ROW,)
     if "RID" in table.by_name:
         return ("RID",)
     keys = [k.columns for k in table.keys if not any(table.by_name[c].nullok for c in k.columns)]
@@ -223,7 +254,7 @@ def build_rows(
 
 def reached_test(resolved: Resolved, setting: Setting, relation: Relation, start: int) -> Test:
     """Whether a row of `start` in `relation` is among those that the path reaches."""
-    names = identity(resolved.instances[start].table)
+    names = identity(resolved.instances[start].table, relation.columns[start])
     whole = build(resolved, setting, "i")
     rows = whole.select(*(whole.columns[start][name] for name in names))
     return among([relation.columns[start][name] for name in names], rows)
@@ -248,24 +279,47 @@ def _route(reached: dict[int, Join | None], needed: set[int]) -> list[Join]:
 
 
 def _start(instance: Instance, setting: Setting, prefix: str) -> Relation:
-    alias = setting.source(instance.table).alias(f"{prefix}{instance.index}")
-    return Relation(alias, {instance.index: _columns(instance.table, alias)})
+    alias, columns = _rows_of(instance, setting, prefix)
+    return Relation(alias, {instance.index: columns})
 
 
-def _columns(table: Table, alias: sa.FromClause) -> Columns:
-    return {c.name: alias.c[c.name] for c in table.columns}
+def _rows_of(instance: Instance, setting: Setting, prefix: str) -> tuple[sa.FromClause, Columns]:
+    rows, name = setting.source(instance.table), f"{prefix}{instance.index}"
+    if isinstance(rows, Guarded):
+        alias = rows.rows.alias(name)
+        found = {key: alias.c[column] for key, column in rows.names.items()}
+        return alias, Readable(found, rows.refuse)
+    alias = rows.alias(name)
+    return alias, {c.name: alias.c[c.name] for c in instance.table.columns}
+
+
+def check_touched(resolved: Resolved, setting: Setting) -> None:
+    """Refuse a path that joins a table, or joins by a column, that may not be read.
+
+    Whatever else names a column asks for its value, which raises as well; a join may be left out
+    of the statement, and is refused all the same.
+    """
+    sources = [setting.source(instance.table) for instance in resolved.instances]
+    for step in resolved.steps:
+        if not isinstance(step, Join):
+            continue
+        for pair in {pair for pairs in step.alternatives for pair in pairs}:
+            for index, name in zip((step.left, step.right), pair, strict=True):
+                rows = sources[index]
+                if isinstance(rows, Guarded) and name not in rows.names:
+                    raise rows.refuse(name)
 
 
 def _join(
     relation: Relation, join: Join, resolved: Resolved, setting: Setting, prefix: str
 ) -> None:
     instance = resolved.instances[join.right]
-    alias = setting.source(instance.table).alias(f"{prefix}{instance.index}")
+    alias, columns = _rows_of(instance, setting, prefix)
     if join.outer is Outer.FULL:
         setting.expressions.check_join(Outer.FULL)
         _settle(relation)
     before = set(relation.columns)
-    relation.columns[instance.index] = _columns(instance.table, alias)
+    relation.columns[instance.index] = columns
     left, right = relation.columns[join.left], relation.columns[join.right]
     test = sa.or_(
         *(sa.and_(*(left[a] == right[b] for a, b in pairs)) for pairs in join.alternatives)
@@ -297,9 +351,13 @@ def _settle(relation: Relation) -> None:
         for number, (name, column) in enumerate(columns.items())
     }
     inner = relation.select(*labelled.values()).subquery(f"s{len(relation.columns)}")
-    relation.columns = {
-        index: {name: inner.c[labelled[index, name].name] for name in columns}
-        for index, columns in relation.columns.items()
-    }
+    settled: dict[int, Columns] = {}
+    for index, columns in relation.columns.items():
+        found = {name: inner.c[labelled[index, name].name] for name in columns}
+        if isinstance(columns, Readable):
+            settled[index] = Readable(found, columns.refuse)
+        else:
+            settled[index] = found
+    relation.columns = settled
     relation.joined = inner
     relation.where = []

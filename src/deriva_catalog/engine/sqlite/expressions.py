@@ -156,6 +156,10 @@ class SqliteExpressions:
             *(sa.func.deriva_search_any(given, *part, type_=sa.Boolean) for part in parts)
         )
 
+    def texts_in(self, array: Value) -> sa.FromClause:
+        """``json_each``."""
+        return sa.func.json_each(array).table_valued(sa.column("value", sa.Text)).alias()
+
     # --- making values ---------------------------------------------------------------
 
     def aggregate(self, function: Function, value: Value, column_type: ColumnType) -> Value:

@@ -1,0 +1,121 @@
+"""The policy for one client at one moment, and the keeping of what several share."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...access import Client
+from ...access.decisions import Decisions, decisions_for
+from ...model.elements import Model, Table
+from ..compile import Guarded
+from ..dialect import Expressions, Rights
+from ..store import Reading
+from ..transaction import Writing
+from .bindings import Grounds, roles_parameter
+from .guard import Guard
+from .rules import Rules
+
+__all__ = ["Policies", "Policy"]
+
+_MOST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules for a client, with the values of the statements' parameters."""
+
+    rules: Rules
+    parameters: Mapping[str, Any]
+
+    @property
+    def model(self) -> Model:
+        """The model that queries are compiled against."""
+        return self.rules.model
+
+    @property
+    def decisions(self) -> Decisions:
+        """What the client may do, as far as that follows from the lists."""
+        return self.rules.decisions
+
+    def source(self, table: Table) -> sa.FromClause | Guarded:
+        """The rows and cells of a table of the model that may be read; see `Rules.source`."""
+        return self.rules.source(table)
+
+    def visible_tables(self) -> Iterator[Table]:
+        """The tables that the client may know of, with all of their columns."""
+        return map(self.rules.whole, self.decisions.visible().tables())
+
+    def has_costly_rights(self, table: Table) -> bool:
+        """Whether the client's rights on rows of a table depend on the row."""
+        return self.rules.has_costly_rights(table)
+
+    @property
+    def rights(self) -> Rights:
+        """The client's rights on rows; equal for clients with the same rules."""
+        return self.rules.rights
+
+
+class Policies:
+    """The policies of one catalog. Usable from many threads.
+
+    The rules of the live catalog are kept, for the models and kinds of clients used lately.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, Rules] = OrderedDict()
+
+    def reading(self, moment: Reading, client: Client | None) -> Policy | None:
+        """The policy for a client who reads; None when nothing is restricted.
+
+        Owners are not restricted in the live catalog. At a snapshot they have a policy as well,
+        because there `trs` and `tcrs` say that nothing can be changed.
+        """
+        if client is None:
+            return None
+        historic = moment.at is not None
+        decisions = decisions_for(moment.model, client, historic=historic)
+        if historic:
+            grounds = Grounds(moment.model, moment.relation, moment.expressions)
+            rules = Rules(decisions, grounds)
+        elif decisions.is_owner_of_everything:
+            return None
+        else:
+            rules = self._live(decisions, moment.relation, moment.expressions)
+        return Policy(rules, roles_parameter(client))
+
+    def writing(self, writing: Writing, client: Client | None) -> Guard | None:
+        """What watches over a client who writes; None when nothing is restricted."""
+        if client is None:
+            return None
+        decisions = decisions_for(writing.model, client)
+        if decisions.is_owner_of_everything:
+            return None
+        expressions = writing.storage.expressions
+        rules = self._live(decisions, writing.tables.live, expressions)
+        return Guard(writing, rules, client)
+
+    def _live(
+        self,
+        decisions: Decisions,
+        relation: Callable[[Table], sa.FromClause],
+        expressions: Expressions,
+    ) -> Rules:
+        with self._lock:
+            found = self._kept.get(id(decisions))
+            if found is not None:
+                self._kept.move_to_end(id(decisions))
+                return found
+        # The rules hold the decisions, so that their identity stays their own.
+        made = Rules(decisions, Grounds(decisions.model, relation, expressions))
+        with self._lock:
+            found = self._kept.setdefault(id(decisions), made)
+            while len(self._kept) > _MOST:
+                self._kept.popitem(last=False)
+        return found
