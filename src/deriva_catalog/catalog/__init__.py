@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from .local import LocalCatalog as LocalCatalog
     from .local import create_local as create_local
     from .local import open_local as open_local
-    from .registry import Registered as Registered
+    from .registered import Alias as Alias
+    from .registered import Registered as Registered
     from .registry import Registry as Registry
 
 _HOMES = {
+    "Alias": "registered",
     "LocalCatalog": "local",
-    "Registered": "registry",
+    "Registered": "registered",
     "Registry": "registry",
     "connect": "connection",
     "create_catalog": "connection",
@@ -25,6 +27,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Alias",
     "LocalCatalog",
     "Registered",
     "Registry",

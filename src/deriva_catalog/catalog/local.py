@@ -28,6 +28,7 @@ from ..engine.migration import upgrade
 from ..engine.reader import Reader
 from ..engine.rids import rids_one_by_one
 from ..engine.sqlite.storage import SqliteStorage
+from ..engine.storage import Storage
 from ..engine.store import Store
 from ..engine.transaction import Writing
 from ..engine.truncation import history_range, truncate_history
@@ -88,7 +89,8 @@ class LocalCatalog:
 
     def __repr__(self) -> str:
         moment = "" if self._at is None else f"@{self.snaptime}"
-        return f"<catalog {self._id}{moment} in {str(self._directory)!r}>"
+        place = self._store.storage.url or str(self._directory)
+        return f"<catalog {self._id}{moment} in {place!r}>"
 
     # --- what it is ------------------------------------------------------------------
 
@@ -99,12 +101,16 @@ class LocalCatalog:
 
     @property
     def url(self) -> str:
-        """The ``file:`` URL of the catalog's directory."""
-        return self._directory.as_uri()
+        """Where the catalog is, as `connect` takes it.
+
+        The ``file:`` URL of its directory, or the URL of its database (without a password) with
+        the identifier after ``#``.
+        """
+        return self._store.storage.url or self._directory.as_uri()
 
     @property
     def directory(self) -> FilePath:
-        """The directory that the catalog lives in."""
+        """The directory that the catalog lives in; where its objects lie, if in a database."""
         return self._directory
 
     @property
@@ -401,6 +407,7 @@ def create_local(
     client: str | None = None,
     catalog_id: str | None = None,
     annotations: Mapping[str, Any] | None = None,
+    owner: Sequence[str] | None = None,
 ) -> LocalCatalog:
     """Create a catalog in a directory that does not exist yet, or is empty.
 
@@ -409,6 +416,7 @@ def create_local(
         client: Who is recorded for the rows that are written; default: the login name.
         catalog_id: Its identifier; default: the name of the directory.
         annotations: Annotations of the catalog, beside the default indexing preferences.
+        owner: The roles that own it; default: the client.
 
     Raises:
         Conflict: the directory holds something.
@@ -427,16 +435,35 @@ def create_local(
             f"The directory {str(place)!r} for a catalog cannot be made: {error}.",
             hint="Check the rights on the directory above it and the space on the device.",
         ) from error
+    return create_in(
+        SqliteStorage(place / DATABASE, create=True),
+        place,
+        client=client,
+        catalog_id=catalog_id or place.name,
+        annotations=annotations,
+        owner=owner,
+    )
+
+
+def create_in(
+    storage: Storage,
+    directory: FilePath,
+    *,
+    client: str | None,
+    catalog_id: str,
+    annotations: Mapping[str, Any] | None = None,
+    owner: Sequence[str] | None = None,
+) -> LocalCatalog:
+    """Create a catalog in an empty database; see `create_local`. Its objects lie in `directory`."""
     who = client if client is not None else default_client()
-    storage = SqliteStorage(place / DATABASE, create=True)
     store = Store(storage, who)
     store.initialise()
     with store.writing() as writing:
         create_object_tables(writing.connection)
-        _begin_model(writing, annotations or {})
+        _begin_model(writing, annotations or {}, owner)
         keep_identity(writing)
     store.at_begin(keep_identity)
-    return LocalCatalog(store, place, catalog_id or place.name)
+    return LocalCatalog(store, directory, catalog_id)
 
 
 def open_local(
@@ -458,11 +485,23 @@ def open_local(
             f"There is no catalog in {str(place)!r}: it has no file {DATABASE!r}.",
             hint="Check the path, or create a catalog there.",
         )
+    storage = SqliteStorage(place / DATABASE, readonly=readonly)
+    return open_in(storage, place, client=client, catalog_id=catalog_id or place.name)
+
+
+def open_in(
+    storage: Storage, directory: FilePath, *, client: str | None, catalog_id: str
+) -> LocalCatalog:
+    """Open the catalog in a database. Its objects lie in `directory`.
+
+    Raises:
+        Corrupted: the database is no catalog, or a newer version wrote it.
+    """
     who = client if client is not None else default_client()
-    store = Store(SqliteStorage(place / DATABASE, readonly=readonly), who)
+    store = Store(storage, who)
     upgrade(store)
     store.at_begin(keep_identity)
-    return LocalCatalog(store, place, catalog_id or place.name)
+    return LocalCatalog(store, directory, catalog_id)
 
 
 def default_client() -> str:
@@ -473,12 +512,14 @@ def default_client() -> str:
         return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
-def _begin_model(writing: Writing, annotations: Mapping[str, Any]) -> None:
+def _begin_model(
+    writing: Writing, annotations: Mapping[str, Any], owner: Sequence[str] | None
+) -> None:
     preferences = {_INDEXING: {"trgm": True, "btree": True, "gin_array": True}}
-    owner = () if writing.client is None else (writing.client,)
-    writing.adopt(
-        replace(writing.model, annotations={**preferences, **annotations}, acls={"owner": owner})
-    )
+    if owner is None:
+        owner = () if writing.client is None else (writing.client,)
+    acls = {"owner": tuple(owner)}
+    writing.adopt(replace(writing.model, annotations={**preferences, **annotations}, acls=acls))
     documents = [
         {"schema_name": "public", "comment": "standard public schema"},
         *definitions.builtin_tables(),

@@ -1,60 +1,55 @@
-"""The catalogs of this machine: their identifiers, aliases and where they lie.
+"""The catalogs of this machine, or of a database: their identifiers, aliases, owners and places.
 
-They live below one directory, the *home*: ``DERIVA_ML_HOME`` if it is set, else the
-platform's directory for a user's data. It holds ``registry.db`` and ``catalogs/<id>/``.
-
-A catalog is built in a directory beside the others, under a name that nobody looks at, and
-becomes visible by one commit of the registry. A process that is killed on the way leaves such
-a directory at most; it is removed when a later creation finds it abandoned.
+Those of this machine live below one directory, the *home*: ``DERIVA_ML_HOME`` if it is set, else
+the platform's directory for a user's data. It holds ``registry.db`` and ``catalogs/<id>/``. In a
+PostgreSQL database the registry is the schema ``deriva_registry``, and each catalog is a schema.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import sqlite3
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import BadRequest, Conflict, Corrupted, NotFound, Unavailable
+import sqlalchemy as sa
+
+from ..errors import Conflict, NotFound, Unavailable
 from ..model.lookup import near_misses
-from .backup import restore
-from .local import LocalCatalog, create_local, open_local
+from .local import LocalCatalog, default_client
+from .places import Directories, Places
+from .registered import (
+    ALIAS,
+    CATALOG,
+    SERIAL,
+    Alias,
+    Registered,
+    check_name,
+    prepare,
+    read_roles,
+    roles_text,
+)
+
+if TYPE_CHECKING:
+    from ..engine.postgresql.storage import PostgresStorage
+    from ..engine.sqlite.storage import SqliteStorage
+    from .schemas import Schemas
+
+__all__ = ["HOME_VARIABLE", "UNCHANGED", "Alias", "Registered", "Registry", "default_home"]
 
 HOME_VARIABLE = "DERIVA_ML_HOME"
-_NAME = re.compile(r"[A-Za-z0-9][-_.A-Za-z0-9]*")
-_PATIENCE_S = 60.0
-_ABANDONED_AFTER_S = 24 * 3600.0
-_BUILDING = ".building-"
-_FORMAT = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS catalog (
-  id TEXT PRIMARY KEY, name TEXT, description TEXT, created REAL NOT NULL, deleted REAL
-);
-CREATE TABLE IF NOT EXISTS alias (
-  id TEXT PRIMARY KEY, target TEXT REFERENCES catalog (id)
-);
-CREATE TABLE IF NOT EXISTS serial (last INTEGER NOT NULL);
-INSERT INTO serial SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM serial);
-"""
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """One catalog of this machine; `created` is in seconds since 1970."""
+class _Unchanged:
+    """The type of `UNCHANGED`."""
 
-    id: str
-    aliases: tuple[str, ...]
-    name: str | None
-    description: str | None
-    created: float
-    directory: Path
+
+UNCHANGED: Final = _Unchanged()
+"""Stands for a member of an alias that `Registry.alter_alias` leaves as it is."""
+
+_LIVE = CATALOG.c.deleted.is_(None)
 
 
 def default_home() -> Path:
@@ -68,46 +63,105 @@ def default_home() -> Path:
 
 
 class Registry:
-    """The catalogs below one home directory. Several processes may use it at once."""
+    """The catalogs below one home directory, or of one database. Usable from many processes."""
 
     def __init__(self, home: Path | None = None) -> None:
         self.home = default_home() if home is None else home.absolute()
+        self.places: Places = Directories(self.home / "catalogs", repr(str(self.home)))
+        self._storage: SqliteStorage | PostgresStorage | None = None
+        self._schemas: Schemas | None = None
+        self._ready = False
+
+    @classmethod
+    def of_database(cls, url: str, files: Path | None = None) -> Registry:
+        """The registry of a PostgreSQL database.
+
+        Args:
+            url: ``postgresql://user@host:port/database``.
+            files: The directory for the objects (files) of its catalogs; default: one for the
+                database below the home.
+
+        Raises:
+            BadRequest: it is no URL of a PostgreSQL database.
+            Unavailable: the driver is not installed.
+        """
+        from .schemas import Schemas, registry_storage
+
+        made = cls()
+        made.places = made._schemas = Schemas(url, files, made.home)
+        made._storage = registry_storage(made._schemas.address)
+        return made
+
+    def close(self) -> None:
+        """Release connections; the registry may be used again."""
+        if self._storage is not None:
+            self._storage.close()
 
     # --- finding ---------------------------------------------------------------------
 
     def catalogs(self) -> list[Registered]:
         """All catalogs, in the order of their creation."""
-        if not self._database.exists():
-            return []
-        with self._transaction("BEGIN") as connection:
-            aliases: dict[str, list[str]] = {}
-            for alias, target in connection.execute("SELECT id, target FROM alias ORDER BY id"):
-                aliases.setdefault(target, []).append(alias)
-            rows = connection.execute(
-                "SELECT id, name, description, created FROM catalog WHERE deleted IS NULL "
-                "ORDER BY created, id"
-            ).fetchall()
-        return [
-            Registered(id, tuple(aliases.get(id, ())), name, text, created, self._place(id))
-            for id, name, text, created in rows
-        ]
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            aliases = _aliases(connection)
+            order = sa.select(CATALOG).where(_LIVE).order_by(CATALOG.c.created, CATALOG.c.id)
+            return [self._registered(row, aliases) for row in connection.execute(order)]
+
+    def lookup(self, name: str) -> Registered | Alias | None:
+        """What an identifier or alias names; None when it names nothing."""
+        with self._reading() as connection:
+            if connection is None:
+                return None
+            return self._lookup(connection, name)
+
+    def _lookup(self, connection: sa.Connection, name: str) -> Registered | Alias | None:
+        row = connection.execute(sa.select(CATALOG).where(CATALOG.c.id == name, _LIVE)).first()
+        if row is not None:
+            mine = sa.select(ALIAS).where(ALIAS.c.target == name).order_by(ALIAS.c.id)
+            names = tuple(alias.id for alias in connection.execute(mine))
+            return self._registered(row, {name: names})
+        found = connection.execute(sa.select(ALIAS).where(ALIAS.c.id == name)).first()
+        return None if found is None else _alias(found)
 
     def find(self, name: str) -> Registered:
         """The catalog with an identifier or an alias.
 
         Raises:
             NotFound: there is none.
+            Conflict: the alias is not bound to a catalog.
         """
-        known = self.catalogs()
-        for catalog in known:
-            if catalog.id == name or name in catalog.aliases:
-                return catalog
-        names = [n for c in known for n in (c.id, *c.aliases)]
-        raise NotFound(
-            f"There is no catalog {name!r} in {str(self.home)!r}.",
+        with self._reading() as connection:
+            found = None if connection is None else self._lookup(connection, name)
+            if isinstance(found, Alias):
+                if found.target is None:
+                    raise Conflict(f"Alias {name!r} is currently not bound to a catalog.")
+                assert connection is not None, "something was found"
+                found = self._lookup(connection, found.target)
+        if isinstance(found, Registered):
+            return found
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> NotFound:
+        names = [n for c in self.catalogs() for n in (c.id, *c.aliases)]
+        return NotFound(
+            f"There is no catalog {name!r} in {self.places.shown}.",
             hint=near_misses(name, names)
             or ("Its catalogs are " + ", ".join(names[:10]) + "." if names else "It has none yet."),
             catalog=name,
+        )
+
+    def _registered(self, row: sa.Row[Any], aliases: Mapping[str, Sequence[str]]) -> Registered:
+        return Registered(
+            id=row.id,
+            aliases=tuple(aliases.get(row.id, ())),
+            name=row.name,
+            description=row.description,
+            created=row.created,
+            directory=self.places.directory(row.id),
+            owner=read_roles(row.owner),
+            is_persistent=row.is_persistent,
+            clone_source=row.clone_source,
         )
 
     def open(self, name: str, *, client: str | None = None) -> LocalCatalog:
@@ -115,9 +169,9 @@ class Registry:
 
         Raises:
             NotFound: there is none.
+            Conflict: the alias is not bound to a catalog.
         """
-        found = self.find(name)
-        return open_local(found.directory, client=client, catalog_id=found.id)
+        return self.places.open(self.find(name).id, client=client)
 
     # --- creating --------------------------------------------------------------------
 
@@ -131,6 +185,9 @@ class Registry:
         client: str | None = None,
         annotations: Mapping[str, Any] | None = None,
         prepare: Callable[[LocalCatalog], object] | None = None,
+        owner: Sequence[str] = (),
+        is_persistent: bool = True,
+        clone_source: str | None = None,
     ) -> LocalCatalog:
         """Create a catalog and make it known.
 
@@ -143,22 +200,35 @@ class Registry:
             annotations: Annotations of the catalog.
             prepare: Called with the catalog before anyone else can see it; when it raises,
                 nothing is left behind.
+            owner: The roles that own it; default: the client.
+            is_persistent: Whether it is meant to stay; recorded only.
+            clone_source: The identifier of the catalog that it is made from; recorded only.
 
         Raises:
             BadRequest: an identifier has characters that cannot stand in a URL.
             Conflict: the identifier or the alias is taken; nothing is left behind.
         """
 
-        def build(place: Path) -> None:
-            fresh = create_local(place, client=client, annotations=annotations)
+        def build(building: str) -> None:
+            fresh = self.places.create(
+                building, client=client, annotations=annotations, owner=owner or None
+            )
             try:
                 if prepare is not None:
                     prepare(fresh)
             finally:
                 fresh.close()
 
-        chosen = self._introduce(build, catalog_id, alias, (name, description))
-        return open_local(self._place(chosen), client=client, catalog_id=chosen)
+        owners = tuple(owner) or (default_client() if client is None else client,)
+        facts = {
+            "name": name,
+            "description": description,
+            "owner": roles_text(owners),
+            "is_persistent": is_persistent,
+            "clone_source": clone_source,
+        }
+        chosen = self.introduce(build, catalog_id, alias, facts)
+        return self.places.open(chosen, client=client)
 
     def restore(
         self,
@@ -182,63 +252,140 @@ class Registry:
             BadRequest: an identifier has characters that cannot stand in a URL.
             Conflict: the identifier or the alias is taken; nothing is left behind.
         """
+        from .backup import restore
 
-        def build(place: Path) -> None:
+        def build(building: str) -> None:
+            place = self.places.directory(building)
+            assert place is not None, "a database is filled by a copy"
             restore(source, place, client=client).close()
 
-        chosen = self._introduce(build, catalog_id, alias, (None, None))
-        return open_local(self._place(chosen), client=client, catalog_id=chosen)
+        owner = default_client() if client is None else client
+        chosen = self.introduce(build, catalog_id, alias, {"owner": roles_text((owner,))})
+        return self.places.open(chosen, client=client)
 
-    def _introduce(
+    def introduce(
         self,
-        build: Callable[[Path], None],
+        build: Callable[[str], None],
         catalog_id: str | None,
         alias: str | None,
-        texts: tuple[str | None, str | None],
+        facts: Mapping[str, Any],
     ) -> str:
-        """Build a catalog out of sight and register it; returns its identifier."""
+        """Build a catalog out of sight and register it; returns its identifier.
+
+        Args:
+            build: Called with the name of a building, in which it makes a catalog.
+            catalog_id: The identifier; default: the next serial number.
+            alias: A second name for it.
+            facts: Values of further columns of the registry's table of catalogs.
+
+        Raises:
+            BadRequest: an identifier has characters that cannot stand in a URL.
+            Conflict: the identifier or the alias is taken; nothing is left behind.
+        """
         wanted = [n for n in (catalog_id, alias) if n is not None]
         for given in wanted:
-            _check_name(given)
+            check_name(given)
         if len(set(wanted)) < len(wanted):
             raise Conflict(f"A catalog cannot have its own identifier {alias!r} as an alias.")
-        with self._transaction("BEGIN") as connection:
+        with self._writing() as connection:
             _refuse_taken(connection, wanted)  # early, before anything is built
-        self._remove_abandoned()
-        building = self._catalogs / f"{_BUILDING}{uuid.uuid4().hex}"
+        self.places.tidy()
+        building = self.places.new_building()
         try:
             build(building)
-            return self._register(building, catalog_id, alias, texts)
+            return self._register(building, catalog_id, alias, facts)
         except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
+            self.places.tear_down(building)
             raise
 
     def _register(
-        self,
-        building: Path,
-        catalog_id: str | None,
-        alias: str | None,
-        texts: tuple[str | None, str | None],
+        self, building: str, catalog_id: str | None, alias: str | None, facts: Mapping[str, Any]
     ) -> str:
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            _refuse_taken(connection, [n for n in (catalog_id, alias) if n is not None])
-            chosen = catalog_id or _next_serial(connection)
-            place = self._place(chosen)
-            if place.exists():  # not registered: left by a process that was killed right here
-                place.rename(self._catalogs / f"{_BUILDING}{uuid.uuid4().hex}")
-            connection.execute(
-                "INSERT INTO catalog (id, name, description, created) VALUES (?, ?, ?, ?)",
-                (chosen, *texts, time.time()),
-            )
-            if alias is not None:
-                connection.execute("INSERT INTO alias VALUES (?, ?)", (alias, chosen))
-            building.rename(place)
-            try:
-                connection.execute("COMMIT")
-            except sqlite3.Error:
-                place.rename(building)
-                raise
+        chosen = None
+        try:
+            with self._writing() as connection:
+                _refuse_taken(connection, [n for n in (catalog_id, alias) if n is not None])
+                chosen = catalog_id or _next_serial(connection)
+                self.places.show(connection, building, chosen)
+                row = {**facts, "id": chosen, "created": time.time()}
+                connection.execute(sa.insert(CATALOG).values(row))
+                if alias is not None:
+                    owner = facts.get("owner", roles_text(()))
+                    given = {"id": alias, "target": chosen, "owner": owner}
+                    connection.execute(sa.insert(ALIAS).values(given))
+        except BaseException:
+            if chosen is not None:
+                self.places.not_shown(building, chosen)
+            raise
         return chosen
+
+    # --- aliases ---------------------------------------------------------------------
+
+    def alias(self, alias_id: str) -> Alias:
+        """What is known of an alias. Raises `NotFound`."""
+        found = self.lookup(alias_id)
+        if not isinstance(found, Alias):
+            raise NotFound(f"There is no alias {alias_id!r} in {self.places.shown}.")
+        return found
+
+    def create_alias(
+        self,
+        alias_id: str | None = None,
+        target: str | None = None,
+        owner: Sequence[str] = (),
+        name: str | None = None,
+        description: str | None = None,
+    ) -> Alias:
+        """Create an alias; without a target it reserves the name.
+
+        Raises:
+            BadRequest: the name has characters that cannot stand in a URL.
+            Conflict: it is taken, or the target is no catalog.
+        """
+        if alias_id is not None:
+            check_name(alias_id)
+        with self._writing() as connection:
+            if alias_id is not None:
+                _refuse_taken(connection, [alias_id])
+            self._check_target(connection, target)
+            chosen = alias_id if alias_id is not None else _next_serial(connection)
+            made = Alias(chosen, target, tuple(owner), name, description)
+            connection.execute(sa.insert(ALIAS).values(_alias_row(made)))
+        return made
+
+    def alter_alias(
+        self,
+        alias_id: str,
+        *,
+        target: str | _Unchanged | None = UNCHANGED,
+        owner: Sequence[str] | _Unchanged = UNCHANGED,
+        name: str | _Unchanged | None = UNCHANGED,
+        description: str | _Unchanged | None = UNCHANGED,
+    ) -> Alias:
+        """Change what is given of an alias; a target of None unbinds it.
+
+        Raises:
+            NotFound: there is no such alias.
+            Conflict: the target is no catalog.
+        """
+        with self._writing() as connection:
+            before = self._lookup(connection, alias_id)
+            if not isinstance(before, Alias):
+                raise NotFound(f"There is no alias {alias_id!r} in {self.places.shown}.")
+            if not isinstance(target, _Unchanged):
+                self._check_target(connection, target)
+            made = Alias(
+                id=alias_id,
+                target=before.target if isinstance(target, _Unchanged) else target,
+                owner=before.owner if isinstance(owner, _Unchanged) else tuple(owner),
+                name=before.name if isinstance(name, _Unchanged) else name,
+                description=(
+                    before.description if isinstance(description, _Unchanged) else description
+                ),
+            )
+            here = ALIAS.c.id == alias_id
+            connection.execute(sa.update(ALIAS).where(here).values(_alias_row(made)))
+        return made
 
     def set_alias(self, alias: str, catalog_id: str) -> None:
         """Give a catalog an alias, or move the alias to it.
@@ -247,130 +394,179 @@ class Registry:
             Conflict: the alias is the identifier of a catalog.
             NotFound: there is no such catalog.
         """
-        _check_name(alias)
+        check_name(alias)
         target = self.find(catalog_id).id
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            if connection.execute("SELECT 1 FROM catalog WHERE id = ?", (alias,)).fetchone():
+        with self._writing() as connection:
+            taken = sa.select(CATALOG.c.id).where(CATALOG.c.id == alias)
+            if connection.execute(taken).first() is not None:
                 raise Conflict(f"{alias!r} is the identifier of a catalog.", alias=alias)
-            connection.execute(
-                "INSERT INTO alias VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET target = ?",
-                (alias, target, target),
+            here = ALIAS.c.id == alias
+            moved = connection.execute(sa.update(ALIAS).where(here).values(target=target))
+            if moved.rowcount == 0:
+                connection.execute(sa.insert(ALIAS).values(id=alias, target=target))
+
+    def delete_alias(self, alias_id: str) -> None:
+        """Forget an alias; the catalog stays. Raises `NotFound`."""
+        with self._writing() as connection:
+            gone = connection.execute(sa.delete(ALIAS).where(ALIAS.c.id == alias_id))
+            if gone.rowcount == 0:
+                raise NotFound(f"There is no alias {alias_id!r} in {self.places.shown}.")
+
+    def _check_target(self, connection: sa.Connection, target: str | None) -> None:
+        if target is None:
+            return
+        if not isinstance(self._lookup(connection, target), Registered):
+            raise Conflict(
+                f"An alias cannot be bound to {target!r}: it is not the identifier of a catalog.",
+                catalog=target,
             )
-            connection.execute("COMMIT")
+
+    # --- deleting --------------------------------------------------------------------
 
     def delete(self, name: str) -> None:
-        """Forget a catalog and its aliases and remove its files.
+        """Forget a catalog and its aliases; what it holds stays until `purge`.
+
+        Its identifier is never given again.
 
         Raises:
             NotFound: there is none.
         """
         found = self.find(name)
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            connection.execute("DELETE FROM alias WHERE target = ?", (found.id,))
-            connection.execute(
-                "UPDATE catalog SET deleted = ? WHERE id = ?", (time.time(), found.id)
-            )
-            connection.execute("COMMIT")
-        gone = self._catalogs / f"{_BUILDING}{uuid.uuid4().hex}"
-        found.directory.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        with self._writing() as connection:
+            connection.execute(sa.delete(ALIAS).where(ALIAS.c.target == found.id))
+            here = CATALOG.c.id == found.id
+            connection.execute(sa.update(CATALOG).where(here).values(deleted=time.time()))
 
-    # --- files -----------------------------------------------------------------------
+    def purge(self, catalog_id: str) -> None:
+        """Remove everything that a deleted catalog holds, for good.
+
+        Raises:
+            NotFound: no catalog ever had the identifier.
+            Conflict: the catalog was not deleted.
+        """
+        with self._writing() as connection:
+            here = CATALOG.c.id == catalog_id
+            row = connection.execute(sa.select(CATALOG).where(here)).first()
+            if row is None:
+                raise NotFound(f"There is no catalog {catalog_id!r} in {self.places.shown}.")
+            if row.deleted is None:
+                raise Conflict(
+                    f"Catalog {catalog_id!r} is in use.", hint="Delete it before it is purged."
+                )
+            connection.execute(sa.update(CATALOG).where(here).values(purged=time.time()))
+        self.places.remove(catalog_id)
+
+    def deleted(self) -> list[str]:
+        """The identifiers of the catalogs that were deleted and not purged."""
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            left = sa.select(CATALOG.c.id).where(~_LIVE, CATALOG.c.purged.is_(None))
+            return list(connection.execute(left.order_by(CATALOG.c.deleted)).scalars())
+
+    # --- the registry's own database -------------------------------------------------
 
     @property
-    def _database(self) -> Path:
+    def _file(self) -> Path:
         return self.home / "registry.db"
 
-    @property
-    def _catalogs(self) -> Path:
-        return self.home / "catalogs"
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection | None]:
+        """A connection that reads; None when there is no registry yet."""
+        if not self._ready and not self._present():
+            yield None
+            return
+        if not self._ready:
+            with self._writing():
+                pass
+        with self._told_where(), self._opened().reading() as connection:
+            yield connection
 
-    def _place(self, catalog_id: str) -> Path:
-        return self._catalogs / catalog_id
-
-    def _remove_abandoned(self) -> None:
-        limit = time.time() - _ABANDONED_AFTER_S
-        for left in self._catalogs.glob(f"{_BUILDING}*"):
-            try:
-                old = left.stat().st_mtime < limit
-            except FileNotFoundError:
-                continue
-            if old:
-                shutil.rmtree(left, ignore_errors=True)
+    def _present(self) -> bool:
+        return self._file.exists() if self._schemas is None else self._schemas.has_registry()
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        """A transaction on the registry; the caller commits, anything else is undone."""
+    def _writing(self) -> Iterator[sa.Connection]:
+        with self._told_where():
+            if self._schemas is None:
+                self._make_home()
+            storage = self._opened()
+            with storage.writing() as connection:
+                if not self._ready:
+                    if self._schemas is not None:
+                        self._schemas.make_registry(connection)
+                    prepare(connection, self.places.shown)
+                yield connection
+            self._ready = True
+
+    def _make_home(self) -> None:
         try:
-            self._catalogs.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._database, timeout=_PATIENCE_S, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
-            raise self._unavailable(error) from error
+            (self.home / "catalogs").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"The registry of catalogs in {str(self.home)!r} cannot be used: {error}.",
+                hint=f"Check that the directory can be written, or set {HOME_VARIABLE} to another.",
+            ) from error
+
+    def _opened(self) -> SqliteStorage | PostgresStorage:
+        if self._storage is None:
+            from ..engine.sqlite.storage import SqliteStorage
+
+            subject = f"the registry of catalogs in {str(self.home)!r}"
+            self._storage = SqliteStorage(self._file, create=True, subject=subject)
+        return self._storage
+
+    @contextmanager
+    def _told_where(self) -> Iterator[None]:
+        """Say how to use another home when this one cannot be used."""
         try:
-            connection.execute("PRAGMA foreign_keys=ON")
-            self._prepare(connection)
-            connection.execute(begin)
-            yield connection
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorname", "").startswith(
-                ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-            ):
-                raise Corrupted(
-                    f"The registry {str(self._database)!r} is damaged: {error}.",
-                    hint="Restore it from a backup.",
-                ) from error
-            raise self._unavailable(error) from error
-        finally:
-            connection.close()
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if found > _FORMAT:
-            raise Corrupted(
-                f"The registry {str(self._database)!r} was written by a newer version.",
-                hint="Upgrade this package.",
-            )
-        if found == 0:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={_FORMAT}")
-            connection.execute("COMMIT")
-
-    def _unavailable(self, error: Exception) -> Unavailable:
-        return Unavailable(
-            f"The registry of catalogs in {str(self.home)!r} cannot be used: {error}.",
-            hint=f"Check that the directory can be written, or set {HOME_VARIABLE} to another.",
-        )
+            yield
+        except Unavailable as error:
+            if self._schemas is None and HOME_VARIABLE not in error.hint:
+                error.hint = f"{error.hint} {HOME_VARIABLE} names the directory to use.".strip()
+            raise
 
 
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise BadRequest(
-            f"{name!r} cannot be the identifier or alias of a catalog.",
-            hint="Use letters, digits, '-', '_' and '.'; begin with a letter or digit.",
-        )
+def _aliases(connection: sa.Connection) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(sa.select(ALIAS).order_by(ALIAS.c.id)):
+        if row.target is not None:
+            found.setdefault(row.target, []).append(row.id)
+    return found
 
 
-def _refuse_taken(connection: sqlite3.Connection, names: list[str]) -> None:
+def _alias(row: sa.Row[Any]) -> Alias:
+    return Alias(row.id, row.target, read_roles(row.owner), row.name, row.description)
+
+
+def _alias_row(alias: Alias) -> dict[str, Any]:
+    return {
+        "id": alias.id,
+        "target": alias.target,
+        "owner": roles_text(alias.owner),
+        "name": alias.name,
+        "description": alias.description,
+    }
+
+
+def _refuse_taken(connection: sa.Connection, names: Sequence[str]) -> None:
     for name in names:
-        taken = connection.execute(
-            "SELECT 1 FROM catalog WHERE id = ? UNION ALL SELECT 1 FROM alias WHERE id = ?",
-            (name, name),
-        ).fetchone()
-        if taken:
-            raise Conflict(
-                f"There is a catalog or an alias {name!r} already.",
-                hint="Open it, or choose another name.",
-                catalog=name,
-            )
+        for table in (CATALOG, ALIAS):
+            taken = sa.select(table.c.id).where(table.c.id == name)
+            if connection.execute(taken).first() is not None:
+                raise Conflict(
+                    f"There is a catalog or an alias {name!r} already, or there was one.",
+                    hint="Open it, or choose another name.",
+                    catalog=name,
+                )
 
 
-def _next_serial(connection: sqlite3.Connection) -> str:
+def _next_serial(connection: sa.Connection) -> str:
     while True:
-        (last,) = connection.execute("UPDATE serial SET last = last + 1 RETURNING last").fetchone()
+        step = sa.update(SERIAL).values(last=SERIAL.c.last + 1).returning(SERIAL.c.last)
+        last = str(connection.execute(step).scalar_one())
         try:
-            _refuse_taken(connection, [str(last)])
+            _refuse_taken(connection, [last])
         except Conflict:
             continue
-        return str(last)
+        return last

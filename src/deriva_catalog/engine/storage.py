@@ -32,6 +32,11 @@ class Storage(Protocol):
     """One database, as the store sees it."""
 
     @property
+    def url(self) -> str | None:
+        """Where the catalog is, without secrets; None when its directory says it."""
+        ...
+
+    @property
     def readonly(self) -> bool:
         """Whether writing is impossible by the way that it was opened."""
         ...

@@ -113,10 +113,24 @@ def test_a_deleted_catalog_is_gone_and_its_identifier_stays_taken(home: Path) ->
     Registry().delete("digits")
     with pytest.raises(NotFound):
         connect("localhost", "lab")
-    assert list((home / "catalogs").iterdir()) == []
     with pytest.raises(Conflict):
         create_catalog(catalog_id="lab")
     create_catalog(alias="digits").close()
+
+
+def test_what_a_deleted_catalog_holds_stays_until_it_is_purged(home: Path) -> None:
+    create_catalog(catalog_id="lab").close()
+    registry = Registry()
+    with pytest.raises(Conflict, match="in use"):
+        registry.purge("lab")
+    registry.delete("lab")
+    assert (home / "catalogs" / "lab").is_dir()
+    assert registry.deleted() == ["lab"]
+    registry.purge("lab")
+    assert list((home / "catalogs").iterdir()) == []
+    assert registry.deleted() == []
+    with pytest.raises(Conflict):
+        create_catalog(catalog_id="lab")
 
 
 def test_what_a_killed_creation_left_does_not_hinder_the_next(home: Path) -> None:

@@ -51,14 +51,28 @@ _NO_WRITING = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH
 class SqliteStorage:
     """The SQLite file of one catalog. Usable from many threads, and after a fork."""
 
-    def __init__(self, path: Path, *, create: bool = False, readonly: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = False,
+        readonly: bool = False,
+        subject: str | None = None,
+    ) -> None:
+        """Prepare to use the file `path`; `subject` is what messages call it."""
         self.path = path
+        self.subject = f"the catalog in {str(path.parent)!r}" if subject is None else subject
         self._readonly = readonly
         self._create = create
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._expressions = SqliteExpressions()
         self._engine = self._make_engine()
+
+    @property
+    def url(self) -> None:
+        """The directory of the file says where the catalog is."""
+        return
 
     @property
     def readonly(self) -> bool:
@@ -131,13 +145,13 @@ class SqliteStorage:
     def writing(self) -> Iterator[sa.Connection]:
         """A connection that holds the write lock; commits unless an error leaves it."""
         if self._readonly:
-            raise ReadOnly(f"The catalog in {str(self.path.parent)!r} was opened for reading only.")
+            raise ReadOnly(f"{_first_upper(self.subject)} was opened for reading only.")
         engine = self.engine
         file = _identity(self.path)
         if file is not None and _WRITERS.get(file) == threading.get_ident():
-            raise _own_transaction(self.path)
+            raise _own_transaction(self.subject)
         if not self._lock.acquire(timeout=PATIENCE_S):
-            raise _too_long(self.path)
+            raise _too_long(self.subject)
         try:
             with (
                 self._translated(),
@@ -156,7 +170,7 @@ class SqliteStorage:
         except sa.exc.DBAPIError as error:
             raise self.translate(error) from error
         except sqlite3.Error as error:
-            raise _meaning(self.path, error) from error
+            raise _meaning(self.subject, error) from error
 
     # --- facts -----------------------------------------------------------------------
 
@@ -174,7 +188,7 @@ class SqliteStorage:
 
     def translate(self, error: sa.exc.DBAPIError) -> CatalogError:
         """The error of the catalog that stands for a driver's error."""
-        return _meaning(self.path, error.orig)
+        return _meaning(self.subject, error.orig)
 
     def insert_mark(self, connection: sa.Connection, table: sa.Table) -> int:
         """The largest row number: SQLite numbers new rows from there."""
@@ -289,44 +303,46 @@ def _is(error: BaseException | None, names: tuple[str, ...]) -> bool:
     return str(getattr(error, "sqlite_errorname", "")).startswith(names)
 
 
-def _too_long(path: Path) -> Unavailable:
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _too_long(subject: str) -> Unavailable:
     return Unavailable(
-        f"The catalog in {str(path.parent)!r} was busy with other writers for "
-        f"{PATIENCE_S:.0f} seconds.",
+        f"{_first_upper(subject)} was busy with other writers for {PATIENCE_S:.0f} seconds.",
         hint="See which process keeps a transaction open; then repeat the request.",
     )
 
 
-def _own_transaction(path: Path) -> Conflict:
+def _own_transaction(subject: str) -> Conflict:
     return Conflict(
-        f"This thread has a transaction open on the catalog in {str(path.parent)!r} through "
-        "another catalog object, and would wait for itself.",
+        f"This thread has a transaction open on {subject} through another catalog object, and "
+        "would wait for itself.",
         hint="Use one catalog object for all that belongs to the transaction, or end it first.",
     )
 
 
-def _meaning(path: Path, error: BaseException | None) -> CatalogError:
-    where = str(path.parent)
+def _meaning(subject: str, error: BaseException | None) -> CatalogError:
     if _is(error, _CONTENTION):
-        return _too_long(path)
+        return _too_long(subject)
     if _is(error, ("SQLITE_FULL",)):
         return Unavailable(
-            f"No space is left on the device for the catalog in {where!r}.",
+            f"No space is left on the device for {subject}.",
             hint="Nothing was changed. Free some space and repeat the request.",
         )
     if _is(error, _DAMAGE):
         return Corrupted(
-            f"The database of the catalog in {where!r} is damaged: {error}.",
+            f"The database of {subject} is damaged: {error}.",
             hint="Restore it from a backup.",
         )
     if _is(error, _NO_WRITING):
         return Unavailable(
-            f"The catalog in {where!r} cannot be opened or written: {error}.",
+            f"{_first_upper(subject)} cannot be opened or written: {error}.",
             hint="Check that the directory exists, is writable and not on a read-only device.",
         )
     if _is(error, ("SQLITE_IOERR",)):
         return Unavailable(
-            f"The device of the catalog in {where!r} failed: {error}.",
+            f"The device of {subject} failed: {error}.",
             hint="Nothing was changed. Check the device (space, quota, health) and repeat.",
         )
-    return CatalogError(f"The database of the catalog in {where!r} refused: {error}.")
+    return CatalogError(f"The database of {subject} refused: {error}.")

@@ -1,0 +1,1 @@
+"""The engine over PostgreSQL: one schema of a database for each catalog."""
