@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from .decisions import Decisions, decisions_for, denied
 from .identity import ANONYMOUS, EVERYBODY, Attribute, Client
 
-__all__ = ["ANONYMOUS", "EVERYBODY", "Attribute", "Client"]
+__all__ = [
+    "ANONYMOUS",
+    "EVERYBODY",
+    "Attribute",
+    "Client",
+    "Decisions",
+    "decisions_for",
+    "denied",
+]
