@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ..catalog.local import FEATURES
 from .messages import Answer, Request, json_answer
-from .requests import refuse_method
+from .requests import wrong_method
 from .service import Service
 
 __all__ = ["VERSION", "advertise"]
@@ -21,5 +21,5 @@ VERSION = "0.5.0"
 def advertise(service: Service, request: Request, segments: Sequence[str]) -> Answer:
     """``GET /ermrest/``."""
     if request.method != "GET":
-        refuse_method(request, "GET")
+        raise wrong_method(request, "GET")
     return json_answer({"version": VERSION, "features": dict(FEATURES)})

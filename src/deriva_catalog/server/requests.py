@@ -5,32 +5,35 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from ..errors import BadRequest, MethodNotAllowed
-from ..path.tokens import decode
+from ..errors import BadRequest, MethodNotAllowed, TooLarge
+from ..path.tokens import STRING, malformed, tokenize
 from .messages import Request
 
-__all__ = ["decoded", "json_body", "refuse_method"]
+__all__ = ["MAX_DOCUMENT_BYTES", "decoded", "json_body", "text_body", "wrong_method"]
+
+
+MAX_DOCUMENT_BYTES = 64 << 20
+"""The largest JSON document; bodies of rows may be larger."""
 
 
 def decoded(request: Request, segment: str) -> str:
     """The name that a raw segment (or a part of one) of the request's path spells.
 
     Raises:
-        BadRequest: it is empty, or no percent-encoded UTF-8.
+        BadRequest: it is empty, has a character that must be escaped, or is not UTF-8.
     """
     if not segment:
         raise BadRequest(f"An empty name in the path {request.path!r}.")
-    return decode(request.path, segment, max(0, request.path.find(segment)))
+    name, *more = tokenize(segment)
+    if name.kind != STRING or len(more) > 1:
+        raise malformed(segment, (name, *more)[name.kind == STRING].position, "punctuation")
+    return name.value
 
 
-def refuse_method(request: Request, *allowed: str) -> NoReturn:
-    """Refuse the method of a request.
-
-    Raises:
-        MethodNotAllowed: always.
-    """
+def wrong_method(request: Request, *allowed: str) -> MethodNotAllowed:
+    """The error for a method that a resource does not have; `allowed` are those it has."""
     shown = [*allowed, *(["HEAD"] if "GET" in allowed else []), "OPTIONS"]
-    raise MethodNotAllowed(
+    return MethodNotAllowed(
         f"{request.method} is no method of {request.path!r}.",
         hint=f"Its methods are {', '.join(shown)}.",
         allow=shown,
@@ -43,13 +46,33 @@ def json_body(request: Request, *, optional: bool = False) -> Any:
     Raises:
         BadRequest: it is no JSON. An empty body is None if it is `optional`.
     """
-    text = request.body.read()
+    text = request.body.read(MAX_DOCUMENT_BYTES + 1)
+    if len(text) > MAX_DOCUMENT_BYTES:
+        raise TooLarge(
+            f"A document of more than {MAX_DOCUMENT_BYTES} bytes.",
+            hint="Send it in several requests.",
+        )
     if optional and not text.strip():
         return None
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is no JSON document: {error}.") from error
+
+
+def text_body(request: Request) -> str:
+    """The text in the body.
+
+    Raises:
+        BadRequest: it is no UTF-8, or holds a NUL.
+    """
+    try:
+        text = request.body.read(MAX_DOCUMENT_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"The body is not UTF-8: {error}.") from None
+    if "\0" in text:
+        raise BadRequest("The body holds a NUL character.")
+    return text
 
 
 def _refuse_constant(name: str) -> NoReturn:

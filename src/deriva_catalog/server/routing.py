@@ -11,13 +11,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import NotFound
+from .addresses import target_of
 from .advertisement import advertise
 from .messages import NO_CONTENT, Answer, Request
+from .modelchanges import change_model
+from .modeldocs import read_model_resource
 from .service import Handler, Service
 
 __all__ = ["CATALOG_ROUTES", "ROUTES"]
 
-CATALOG_ROUTES: dict[str, Handler] = {}
+
+def _model(service: Service, request: Request, segments: Sequence[str]) -> Answer:
+    """A resource of the model of a catalog."""
+    target = target_of(request, segments[1:])
+    opened = service.catalog(request, segments[0])
+    if request.method == "GET":
+        return read_model_resource(service, request, opened, target)
+    return change_model(request, opened, target)
+
+
+CATALOG_ROUTES: dict[str, Handler] = {
+    "annotation": _model,
+    "schema": _model,
+}
 """Resources of one catalog, by the segment after its identifier."""
 
 
@@ -29,7 +45,7 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
             return advertise(service, request, segments)
         case ["client_action"]:
             return NO_CONTENT
-        case ["catalog"] if len(segments) > 2 and segments[2]:
+        case ["catalog"] if len(segments) > 2:
             handler = CATALOG_ROUTES.get(segments[2].lower())
             if handler is not None:
                 return handler(service, request, segments[1:])

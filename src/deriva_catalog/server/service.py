@@ -18,6 +18,7 @@ from ..catalog.local import LocalCatalog
 from ..catalog.registry import Registered, Registry
 from ..errors import BadRequest, CatalogError, NotFound
 from ..path.tokens import decode
+from .documents import DocumentCache
 from .errors import INTERNAL_ERROR, error_answer, failure_answer
 from .messages import Answer, Request
 from .settings import Settings
@@ -67,6 +68,7 @@ class Service:
         self.registry = registry
         self.sessions = sessions
         self.settings = settings or Settings()
+        self.documents = DocumentCache()
         self._routes = routes
         self._lock = threading.Lock()
         self._open: dict[str, LocalCatalog] = {}

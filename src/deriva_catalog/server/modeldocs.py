@@ -1,0 +1,112 @@
+"""Reading the model: documents of elements, lists of them, comments and annotations.
+
+What is made for a version of the model and a set of roles is kept as bytes (`DocumentCache`),
+because browsers ask for the whole model with each page.
+
+Source: ERMrest, "The model: documents", "The model: operations" (read), "Comments and
+annotations".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..catalog.local import describe
+from ..errors import NotFound
+from ..model.address import Address
+from ..model.documents import copy_json
+from ..model.elements import Model, Schema, Table
+from ..model.lookup import Element, find_schema, near_misses
+from .addresses import Target, element_at, references_at
+from .etags import entity_tag, not_modified
+from .messages import Answer, Request, text_answer
+from .service import Opened, Service
+
+__all__ = ["model_tag", "read_model_resource"]
+
+_JSON = "application/json"
+_HEADERS = {"Cache-Control": "private, must-revalidate", "Vary": "cookie, authorization"}
+
+
+def model_tag(opened: Opened, request: Request, media_type: str = _JSON) -> str:
+    """The tag of any resource of the model: it changes with each change of the model."""
+    moment = opened.catalog.snaptime or ""
+    version = opened.catalog.model.version
+    return entity_tag(
+        request.client, media_type, request.path, opened.entry.id, "model", version, moment
+    )
+
+
+def read_model_resource(
+    service: Service, request: Request, opened: Opened, target: Target
+) -> Answer:
+    """``GET`` of a part of the model."""
+    media_type = "text/plain" if target.part == "comment" else _JSON
+    model = opened.catalog.model
+    if target.collection == "references":
+        references_at(model, target)
+    else:
+        element_at(model, target)
+    etag = model_tag(opened, request, media_type)
+    unchanged = not_modified(request, etag)
+    if unchanged is not None:
+        return unchanged
+    headers = {**_HEADERS, "ETag": etag}
+    if target.part == "comment":
+        return text_answer(_comment(model, target) + "\n", headers=headers)
+    body = service.documents.get(etag, lambda: _serialised(_document(opened, model, target)))
+    return Answer(200, body, _JSON, headers)
+
+
+def _serialised(document: Any) -> bytes:
+    return (json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n").encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def _document(opened: Opened, model: Model, target: Target) -> Any:
+    if target.collection == "references":
+        return [describe(model, address) for address in references_at(model, target)]
+    address, element = element_at(model, target)
+    if target.part == "annotation":
+        return _annotations(element, target)
+    if target.collection == "schema":
+        document = opened.catalog.document()
+        return document | ({"alias_target": opened.alias_target} if opened.alias_target else {})
+    if target.collection is not None:
+        return _members(model, target)
+    document = describe(model, address)
+    return [document] if target.kind == "foreignkey" else document
+
+
+def _members(model: Model, target: Target) -> list[Any]:
+    """The documents of a collection's members."""
+    schema = find_schema(model, str(target.address.schema))
+    if target.collection == "table":
+        return [describe(model, Address(schema.name, name)) for name in sorted(schema.tables)]
+    table = schema.tables[str(target.address.table)]
+    document = describe(model, Address(schema.name, table.name))
+    members = {"column": "column_definitions", "key": "keys", "foreignkey": "foreign_keys"}
+    return list(document[members[str(target.collection)]])
+
+
+def _annotations(element: Element, target: Target) -> Any:
+    if target.name is None:
+        return copy_json(element.annotations)
+    if target.name not in element.annotations:
+        raise NotFound(
+            f"There is no annotation {target.name!r}.",
+            hint=near_misses(target.name, element.annotations),
+        )
+    return copy_json(element.annotations[target.name])
+
+
+def _comment(model: Model, target: Target) -> str:
+    element = element_at(model, target)[1]
+    assert not isinstance(element, Model)
+    if element.comment is None:
+        kind = type(element).__name__.lower()
+        name = element.name if isinstance(element, (Schema, Table)) else str(target.address)
+        raise NotFound(f"The {kind} {name!r} has no comment.")
+    return element.comment
