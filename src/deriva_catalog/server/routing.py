@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 from ..errors import NotFound
 from .advertisement import advertise
+from .bulk import BULK_ROUTES
 from .messages import NO_CONTENT, Answer, Request
 from .service import Handler, Service
 
 __all__ = ["CATALOG_ROUTES", "ROUTES"]
 
-CATALOG_ROUTES: dict[str, Handler] = {}
+CATALOG_ROUTES: dict[str, Handler] = {**BULK_ROUTES}
 """Resources of one catalog, by the segment after its identifier."""
 
 
