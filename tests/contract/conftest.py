@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deriva_catalog.catalog import LocalCatalog, create_local
+from backends import AnyCatalog, Backend, OverHttp, embedded, forget, over_http
 from deriva_catalog.model.definitions import (
     column_document,
     foreign_key_document,
@@ -15,19 +15,36 @@ from deriva_catalog.model.definitions import (
     table_document,
 )
 
-BACKENDS = ["sqlite"]
+BACKENDS = ["sqlite", "http-sqlite"]
+
+
+@pytest.fixture(scope="session")
+def http_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
+    """A service of SQLite catalogs, one for all tests of this process."""
+    with over_http(tmp_path_factory.mktemp("home")) as backend:
+        yield backend
 
 
 @pytest.fixture(params=BACKENDS)
-def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalCatalog]:
-    """An empty catalog."""
-    made = create_local(tmp_path / "catalog", client="kim")
-    yield made
-    made.close()
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """Where catalogs live."""
+    if request.param == "sqlite":
+        with embedded(tmp_path) as made:
+            yield made
+        return
+    served: OverHttp = request.getfixturevalue(request.param.replace("-", "_"))
+    yield served
+    forget(served)
 
 
 @pytest.fixture
-def zoo(catalog: LocalCatalog) -> LocalCatalog:
+def catalog(backend: Backend) -> AnyCatalog:
+    """An empty catalog."""
+    return backend.create()
+
+
+@pytest.fixture
+def zoo(catalog: AnyCatalog) -> AnyCatalog:
     """A catalog with species and the animals that belong to them."""
     species = table_document(
         "Species",

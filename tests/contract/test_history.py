@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deriva_catalog.catalog import LocalCatalog
+from backends import AnyCatalog, Backend
 from deriva_catalog.errors import NotFound, SnapshotUnavailable
 from deriva_catalog.interface import Address
 from deriva_catalog.model.definitions import column_document, table_document
@@ -34,7 +34,7 @@ STEP = st.one_of(
 class Replay:
     """What the catalog should hold, in plain Python."""
 
-    def __init__(self, catalog: LocalCatalog) -> None:
+    def __init__(self, catalog: AnyCatalog) -> None:
         self.catalog = catalog
         self.table = TableName("T0", "S")
         self.columns = {"c0": "int4"}
@@ -126,7 +126,7 @@ class Replay:
         self.table = TableName(new, "S")
 
 
-def state(catalog: LocalCatalog, table: TableName, columns: dict[str, str]) -> Rows:
+def state(catalog: AnyCatalog, table: TableName, columns: dict[str, str]) -> Rows:
     from deriva_catalog.path.ast import EntityQuery
 
     rows = catalog.fetch(EntityQuery(Path(Root(table))))
@@ -140,11 +140,9 @@ def state(catalog: LocalCatalog, table: TableName, columns: dict[str, str]) -> R
 @given(steps=st.lists(STEP, min_size=4, max_size=14))
 @pytest.mark.slow
 def test_every_snapshot_equals_what_a_replay_says(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[Any, ...]]
+    backend: Backend, steps: list[tuple[Any, ...]]
 ) -> None:
-    from deriva_catalog.catalog import create_local
-
-    catalog = create_local(tmp_path_factory.mktemp("c") / "catalog", client="kim")
+    catalog = backend.create()
     replay = Replay(catalog)
     past = []
     for name, *arguments in [("insert", [1, 2, 3]), *steps]:
@@ -160,14 +158,14 @@ def test_every_snapshot_equals_what_a_replay_says(
     for snapshot, table, columns, rows in past:
         assert state(catalog.at(snapshot), table, columns) == rows
     assert state(catalog, replay.table, replay.columns) == replay.rows
-    assert catalog.check() == []
+    assert backend.findings(catalog) == []
     catalog.close()
 
 
 SPECIES = TableName("Species", "zoo")
 
 
-def test_a_time_between_snapshots_serves_the_earlier_one(zoo: LocalCatalog) -> None:
+def test_a_time_between_snapshots_serves_the_earlier_one(zoo: AnyCatalog) -> None:
     zoo.insert(SPECIES, [{"name": "owl"}])
     first = zoo.latest_snapshot()
     row = zoo.fetch("entity/zoo:Species")[0]
@@ -178,12 +176,12 @@ def test_a_time_between_snapshots_serves_the_earlier_one(zoo: LocalCatalog) -> N
     assert zoo.at(first).at(None).snaptime is None
 
 
-def test_a_time_before_the_first_snapshot_is_refused_in_known_words(zoo: LocalCatalog) -> None:
+def test_a_time_before_the_first_snapshot_is_refused_in_known_words(zoo: AnyCatalog) -> None:
     with pytest.raises(SnapshotUnavailable, match="is prior to any known revision"):
         zoo.at("1999-01-01T00:00:00Z")
 
 
-def test_a_dropped_table_is_still_in_its_snapshots(zoo: LocalCatalog) -> None:
+def test_a_dropped_table_is_still_in_its_snapshots(zoo: AnyCatalog) -> None:
     zoo.insert(TableName("Animal", "zoo"), [{"nr": 1, "facts": [1, 2]}])
     before = zoo.latest_snapshot()
     zoo.drop(Address("zoo", "Animal"))
@@ -192,7 +190,7 @@ def test_a_dropped_table_is_still_in_its_snapshots(zoo: LocalCatalog) -> None:
     assert "Animal" in zoo.at(before).model.schemas["zoo"].tables
 
 
-def test_a_default_on_a_new_column_is_an_update_of_all_rows(zoo: LocalCatalog) -> None:
+def test_a_default_on_a_new_column_is_an_update_of_all_rows(zoo: AnyCatalog) -> None:
     old = zoo.insert(SPECIES, [{"name": "owl"}])[0]
     before = zoo.latest_snapshot()
     zoo.create_column(SPECIES, column_document("eyes", "int4", default=2))
@@ -202,13 +200,13 @@ def test_a_default_on_a_new_column_is_an_update_of_all_rows(zoo: LocalCatalog) -
     assert zoo.at(before).fetch("entity/zoo:Species") == [old]
 
 
-def test_a_column_without_default_changes_no_row(zoo: LocalCatalog) -> None:
+def test_a_column_without_default_changes_no_row(zoo: AnyCatalog) -> None:
     old = zoo.insert(SPECIES, [{"name": "owl"}])[0]
     zoo.create_column(SPECIES, column_document("eyes", "int4"))
     assert zoo.fetch("entity/zoo:Species") == [old | {"eyes": None}]
 
 
-def test_a_table_that_keeps_no_history_is_in_no_snapshot(zoo: LocalCatalog) -> None:
+def test_a_table_that_keeps_no_history_is_in_no_snapshot(zoo: AnyCatalog) -> None:
     tag = "tag:isrd.isi.edu,2020:history-capture"
     address = Address("zoo", "Species")
     zoo.set_annotation(address, tag, False)
@@ -223,7 +221,9 @@ def test_a_table_that_keeps_no_history_is_in_no_snapshot(zoo: LocalCatalog) -> N
     assert [row["name"] for row in zoo.at(again).fetch("entity/zoo:Species")] == ["cat"]
 
 
-def test_truncation_forgets_what_is_older_and_keeps_the_rest(zoo: LocalCatalog) -> None:
+def test_truncation_forgets_what_is_older_and_keeps_the_rest(
+    backend: Backend, zoo: AnyCatalog
+) -> None:
     zoo.insert(SPECIES, [{"name": "owl"}])
     first = zoo.latest_snapshot()
     zoo.update(SPECIES, [{"name": "owl", "legs": 2}], keys=["name"])
@@ -238,10 +238,10 @@ def test_truncation_forgets_what_is_older_and_keeps_the_rest(zoo: LocalCatalog) 
     assert zoo.at(second).fetch("entity/zoo:Animal") == []
     with pytest.raises(NotFound):
         zoo.truncate_history(second)
-    assert zoo.check() == []
+    assert backend.findings(zoo) == []
 
 
-def test_a_snapshot_opened_before_truncation_says_that_it_is_gone(zoo: LocalCatalog) -> None:
+def test_a_snapshot_opened_before_truncation_says_that_it_is_gone(zoo: AnyCatalog) -> None:
     old = zoo.at(zoo.latest_snapshot())
     zoo.insert(SPECIES, [{"name": "owl"}])
     zoo.truncate_history(zoo.latest_snapshot())

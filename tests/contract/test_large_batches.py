@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deriva_catalog.catalog import LocalCatalog
+from backends import AnyCatalog
 from deriva_catalog.errors import BadRequest, ForeignKeyViolation, UniqueViolation
 from deriva_catalog.model.definitions import (
     column_document,
@@ -26,11 +26,11 @@ def species(count: int = MANY) -> list[dict[str, Any]]:
     return [{"name": f"s{n}", "legs": n % 7} for n in range(count)]
 
 
-def names(catalog: LocalCatalog) -> list[str]:
+def names(catalog: AnyCatalog) -> list[str]:
     return [row["name"] for row in catalog.fetch("entity/zoo:Species@sort(RID)")]
 
 
-def test_all_rows_are_there_in_input_order(zoo: LocalCatalog) -> None:
+def test_all_rows_are_there_in_input_order(zoo: AnyCatalog) -> None:
     returned = zoo.insert(SPECIES, species())
     stored = zoo.fetch("entity/zoo:Species@sort(RID)")
     assert returned == stored
@@ -41,7 +41,7 @@ def test_all_rows_are_there_in_input_order(zoo: LocalCatalog) -> None:
     "shared",
     ["O'Brien", "'; DROP TABLE x; --", "100 % sure?", "a\nb\\", "", "ß\u2028🦉", "x" * 5_000, None],
 )
-def test_a_value_that_all_rows_share_comes_back(zoo: LocalCatalog, shared: str | None) -> None:
+def test_a_value_that_all_rows_share_comes_back(zoo: AnyCatalog, shared: str | None) -> None:
     zoo.create_column(SPECIES, column_document("note", "text"))
     zoo.insert(SPECIES, [{**row, "note": shared} for row in species()])
     assert {row["note"] for row in zoo.fetch("entity/zoo:Species")} == {shared}
@@ -61,7 +61,7 @@ def test_a_value_that_all_rows_share_comes_back(zoo: LocalCatalog, shared: str |
     ],
 )
 def test_a_shared_value_of_another_type_comes_back(
-    zoo: LocalCatalog, kind: str, shared: object
+    zoo: AnyCatalog, kind: str, shared: object
 ) -> None:
     zoo.create_column(SPECIES, column_document("note", kind))
     zoo.insert(SPECIES, [{**row, "note": shared} for row in species()])
@@ -69,14 +69,14 @@ def test_a_shared_value_of_another_type_comes_back(
     assert stored == [shared] * MANY
 
 
-def test_rows_that_differ_in_the_middle_only_stay_different(zoo: LocalCatalog) -> None:
+def test_rows_that_differ_in_the_middle_only_stay_different(zoo: AnyCatalog) -> None:
     rows = [{"name": f"s{n}", "legs": 4 if n != 200 else 5} for n in range(MANY)]
     zoo.insert(SPECIES, rows)
     assert [r["name"] for r in zoo.fetch("entity/zoo:Species/legs=5")] == ["s200"]
 
 
 @pytest.mark.parametrize("place", [0, 63, 64, 150, 319, 320, 330])
-def test_a_row_that_exists_is_named_wherever_it_stands(zoo: LocalCatalog, place: int) -> None:
+def test_a_row_that_exists_is_named_wherever_it_stands(zoo: AnyCatalog, place: int) -> None:
     zoo.insert(SPECIES, [{"name": f"s{place}"}])
     with pytest.raises(UniqueViolation, match=rf"\(name\)=\(s{place}\) already exists"):
         zoo.insert(SPECIES, species())
@@ -84,7 +84,7 @@ def test_a_row_that_exists_is_named_wherever_it_stands(zoo: LocalCatalog, place:
 
 
 @pytest.mark.parametrize("place", [1, 63, 64, 150, 330])
-def test_a_repeated_row_is_named_wherever_it_stands(zoo: LocalCatalog, place: int) -> None:
+def test_a_repeated_row_is_named_wherever_it_stands(zoo: AnyCatalog, place: int) -> None:
     rows = species()
     rows[place] = {"name": "s0"}
     with pytest.raises(BadRequest, match=r"\(name\)=\(s0\)"):
@@ -92,14 +92,14 @@ def test_a_repeated_row_is_named_wherever_it_stands(zoo: LocalCatalog, place: in
     assert names(zoo) == []
 
 
-def test_rows_that_exist_are_skipped_and_the_others_returned(zoo: LocalCatalog) -> None:
+def test_rows_that_exist_are_skipped_and_the_others_returned(zoo: AnyCatalog) -> None:
     zoo.insert(SPECIES, species()[::3])
     returned = zoo.insert(SPECIES, species(), on_conflict="skip")
     assert [row["name"] for row in returned] == [f"s{n}" for n in range(MANY) if n % 3]
     assert len(names(zoo)) == MANY
 
 
-def test_a_reference_to_nothing_is_named(zoo: LocalCatalog) -> None:
+def test_a_reference_to_nothing_is_named(zoo: AnyCatalog) -> None:
     zoo.insert(SPECIES, species())
     rows = [{"nr": n, "species": f"s{n}"} for n in range(MANY)]
     rows[200]["species"] = "unicorn"
@@ -109,19 +109,19 @@ def test_a_reference_to_nothing_is_named(zoo: LocalCatalog) -> None:
     assert zoo.count(ANIMAL) == 0
 
 
-def test_a_shared_reference_to_nothing_is_named(zoo: LocalCatalog) -> None:
+def test_a_shared_reference_to_nothing_is_named(zoo: AnyCatalog) -> None:
     with pytest.raises(ForeignKeyViolation, match=r"\(species\)=\(unicorn\)"):
         zoo.insert(ANIMAL, [{"nr": n, "species": "unicorn"} for n in range(MANY)])
 
 
-def test_references_may_be_empty_or_come_before_what_they_mean(zoo: LocalCatalog) -> None:
+def test_references_may_be_empty_or_come_before_what_they_mean(zoo: AnyCatalog) -> None:
     with zoo.transaction():
         zoo.insert(ANIMAL, [{"nr": n, "species": f"s{n}" if n % 2 else None} for n in range(MANY)])
         zoo.insert(SPECIES, species())
     assert zoo.count(ANIMAL) == MANY
 
 
-def test_a_skipped_row_may_refer_to_nothing(zoo: LocalCatalog) -> None:
+def test_a_skipped_row_may_refer_to_nothing(zoo: AnyCatalog) -> None:
     zoo.insert(SPECIES, species())
     rows = [{"nr": n, "species": f"s{n}"} for n in range(MANY)]
     zoo.insert(ANIMAL, rows[:1])
@@ -129,7 +129,7 @@ def test_a_skipped_row_may_refer_to_nothing(zoo: LocalCatalog) -> None:
     assert len(zoo.insert(ANIMAL, rows, on_conflict="skip")) == MANY - 1
 
 
-def test_rows_may_refer_to_each_other_by_numbers(catalog: LocalCatalog) -> None:
+def test_rows_may_refer_to_each_other_by_numbers(catalog: AnyCatalog) -> None:
     columns = [column_document("n", "int4", nullok=False), column_document("up", "int4")]
     reference = foreign_key_document(["up"], "S", "Step", ["n"])
     step = table_document("Step", columns, keys=[key_document(["n"])], foreign_keys=[reference])
@@ -141,7 +141,7 @@ def test_rows_may_refer_to_each_other_by_numbers(catalog: LocalCatalog) -> None:
     assert len(catalog.insert(table, rows)) == MANY
 
 
-def test_tables_with_very_many_columns_take_large_batches(catalog: LocalCatalog) -> None:
+def test_tables_with_very_many_columns_take_large_batches(catalog: AnyCatalog) -> None:
     wide = [column_document(f"c{n}", "int4") for n in range(300)]
     document = table_document("Wide", wide)
     catalog.create_schema({"schema_name": "S", "tables": {"Wide": document}})

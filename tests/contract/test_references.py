@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deriva_catalog.catalog import LocalCatalog
+from backends import AnyCatalog
 from deriva_catalog.errors import ForeignKeyViolation, NotNullViolation
 from deriva_catalog.model.definitions import (
     column_document,
@@ -18,7 +18,7 @@ from deriva_catalog.path.parser import parse_path
 PARENT, CHILD = TableName("Parent", "S"), TableName("Child", "S")
 
 
-def family(catalog: LocalCatalog, on_delete: str, on_update: str, nullok: bool = True) -> None:
+def family(catalog: AnyCatalog, on_delete: str, on_update: str, nullok: bool = True) -> None:
     parent = table_document(
         "Parent",
         [column_document("a", "int4", nullok=False), column_document("b", "text", nullok=False)],
@@ -41,12 +41,12 @@ def family(catalog: LocalCatalog, on_delete: str, on_update: str, nullok: bool =
     catalog.insert(CHILD, [{"y": 1, "x": "p"}, {"y": 2, "x": "q"}, {"y": 1, "x": None}])
 
 
-def children(catalog: LocalCatalog) -> list[tuple[object, object]]:
+def children(catalog: AnyCatalog) -> list[tuple[object, object]]:
     rows = catalog.fetch("entity/S:Child")
     return [(r["y"], r["x"]) for r in sorted(rows, key=lambda r: str(r["RID"]))]
 
 
-def test_cascade_deletes_and_versions_the_referring_rows(catalog: LocalCatalog) -> None:
+def test_cascade_deletes_and_versions_the_referring_rows(catalog: AnyCatalog) -> None:
     family(catalog, "CASCADE", "NO ACTION")
     before = catalog.latest_snapshot()
     assert catalog.delete(parse_path("S:Parent/a=1")) == 1
@@ -54,7 +54,7 @@ def test_cascade_deletes_and_versions_the_referring_rows(catalog: LocalCatalog) 
     assert children(catalog.at(before)) == [(1, "p"), (2, "q"), (1, None)]
 
 
-def test_set_null_keeps_the_referring_rows(catalog: LocalCatalog) -> None:
+def test_set_null_keeps_the_referring_rows(catalog: AnyCatalog) -> None:
     family(catalog, "SET NULL", "NO ACTION")
     before = catalog.latest_snapshot()
     catalog.delete(parse_path("S:Parent/a=1"))
@@ -64,7 +64,7 @@ def test_set_null_keeps_the_referring_rows(catalog: LocalCatalog) -> None:
     assert children(catalog.at(before))[0] == (1, "p")
 
 
-def test_set_null_respects_columns_that_need_values(catalog: LocalCatalog) -> None:
+def test_set_null_respects_columns_that_need_values(catalog: AnyCatalog) -> None:
     parent = table_document("Parent")
     child = table_document(
         "Child",
@@ -79,7 +79,7 @@ def test_set_null_respects_columns_that_need_values(catalog: LocalCatalog) -> No
     assert catalog.count(PARENT) == 1
 
 
-def test_set_default_needs_the_default_to_exist(catalog: LocalCatalog) -> None:
+def test_set_default_needs_the_default_to_exist(catalog: AnyCatalog) -> None:
     family(catalog, "SET DEFAULT", "NO ACTION")
     catalog.delete(parse_path("S:Parent/a=1"))
     assert children(catalog)[0] == (0, "d")
@@ -87,7 +87,7 @@ def test_set_default_needs_the_default_to_exist(catalog: LocalCatalog) -> None:
         catalog.delete(parse_path("S:Parent/a=0"))
 
 
-def test_restrict_refuses_at_once(catalog: LocalCatalog) -> None:
+def test_restrict_refuses_at_once(catalog: AnyCatalog) -> None:
     family(catalog, "RESTRICT", "NO ACTION")
     with catalog.transaction():
         with pytest.raises(ForeignKeyViolation):
@@ -96,26 +96,26 @@ def test_restrict_refuses_at_once(catalog: LocalCatalog) -> None:
         assert catalog.delete(parse_path("S:Parent/a=1")) == 1
 
 
-def test_updates_cascade(catalog: LocalCatalog) -> None:
+def test_updates_cascade(catalog: AnyCatalog) -> None:
     family(catalog, "NO ACTION", "CASCADE")
     catalog.update(PARENT, [{"b": "p", "a": 9}], keys=["b"])
     assert children(catalog) == [(9, "p"), (2, "q"), (1, None)]
 
 
-def test_updates_set_null(catalog: LocalCatalog) -> None:
+def test_updates_set_null(catalog: AnyCatalog) -> None:
     family(catalog, "NO ACTION", "SET NULL")
     catalog.update(PARENT, [{"b": "p", "a": 9}], keys=["b"])
     assert children(catalog)[0] == (None, None)
 
 
-def test_updates_without_action_are_refused_unless_nothing_changes(catalog: LocalCatalog) -> None:
+def test_updates_without_action_are_refused_unless_nothing_changes(catalog: AnyCatalog) -> None:
     family(catalog, "NO ACTION", "NO ACTION")
     catalog.update(PARENT, [{"b": "p", "a": 1}], keys=["b"])
     with pytest.raises(ForeignKeyViolation, match=r"Key \(a, b\)=\(1, p\) is still referenced"):
         catalog.update(PARENT, [{"b": "p", "a": 9}], keys=["b"])
 
 
-def tree(catalog: LocalCatalog, on_delete: str) -> TableName:
+def tree(catalog: AnyCatalog, on_delete: str) -> TableName:
     node = table_document(
         "Node",
         [column_document("n", "int4", nullok=False), column_document("up", "int4")],
@@ -130,20 +130,20 @@ def tree(catalog: LocalCatalog, on_delete: str) -> TableName:
     return TableName("Node", "S")
 
 
-def test_a_long_chain_is_deleted_by_its_first_link(catalog: LocalCatalog) -> None:
+def test_a_long_chain_is_deleted_by_its_first_link(catalog: AnyCatalog) -> None:
     node = tree(catalog, "CASCADE")
     catalog.insert(node, [{"n": n, "up": n - 1 if n else None} for n in range(60)])
     assert catalog.delete(parse_path("S:Node/n=0")) == 1
     assert catalog.count(node) == 0
 
 
-def test_rows_that_refer_to_each_other_go_together(catalog: LocalCatalog) -> None:
+def test_rows_that_refer_to_each_other_go_together(catalog: AnyCatalog) -> None:
     node = tree(catalog, "NO ACTION")
     catalog.insert(node, [{"n": 1, "up": 2}, {"n": 2, "up": 1}])
     assert catalog.delete(parse_path("S:Node")) == 2
 
 
-def test_a_cycle_follows_an_update(catalog: LocalCatalog) -> None:
+def test_a_cycle_follows_an_update(catalog: AnyCatalog) -> None:
     node = tree(catalog, "CASCADE")
     catalog.insert(node, [{"n": 1, "up": 1}, {"n": 2, "up": 1}])
     rid = next(r["RID"] for r in catalog.fetch("entity/S:Node") if r["n"] == 1)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from deriva_catalog.catalog import LocalCatalog, connect
+from backends import AnyCatalog, Backend
 from deriva_catalog.errors import Conflict, ForeignKeyViolation, ReadOnly, UniqueViolation
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
@@ -15,7 +15,7 @@ SPECIES = TableName("Species", "zoo")
 ANIMAL = TableName("Animal", "zoo")
 
 
-def test_a_transaction_is_one_snapshot(zoo: LocalCatalog) -> None:
+def test_a_transaction_is_one_snapshot(zoo: AnyCatalog) -> None:
     before = zoo.latest_snapshot()
     with zoo.transaction() as transaction:
         zoo.insert(SPECIES, [{"name": "owl"}])
@@ -26,7 +26,7 @@ def test_a_transaction_is_one_snapshot(zoo: LocalCatalog) -> None:
     assert len({row["RCT"] for row in zoo.fetch("entity/zoo:Species")}) == 1
 
 
-def test_an_error_undoes_everything(zoo: LocalCatalog) -> None:
+def test_an_error_undoes_everything(zoo: AnyCatalog) -> None:
     before = zoo.latest_snapshot()
 
     def fail() -> None:
@@ -42,14 +42,14 @@ def test_an_error_undoes_everything(zoo: LocalCatalog) -> None:
     assert zoo.latest_snapshot() == before
 
 
-def test_a_transaction_without_changes_leaves_no_snapshot(zoo: LocalCatalog) -> None:
+def test_a_transaction_without_changes_leaves_no_snapshot(zoo: AnyCatalog) -> None:
     before = zoo.latest_snapshot()
     with zoo.transaction():
         zoo.count(SPECIES)
     assert zoo.latest_snapshot() == before
 
 
-def test_a_nested_transaction_joins_the_outer_one(zoo: LocalCatalog) -> None:
+def test_a_nested_transaction_joins_the_outer_one(zoo: AnyCatalog) -> None:
     with zoo.transaction() as outer:
         zoo.insert(SPECIES, [{"name": "owl"}])
         with zoo.transaction() as inner:
@@ -58,7 +58,7 @@ def test_a_nested_transaction_joins_the_outer_one(zoo: LocalCatalog) -> None:
     assert zoo.count(SPECIES) == 2
 
 
-def test_a_caught_error_undoes_only_its_own_operation(zoo: LocalCatalog) -> None:
+def test_a_caught_error_undoes_only_its_own_operation(zoo: AnyCatalog) -> None:
     with zoo.transaction():
         zoo.insert(SPECIES, [{"name": "owl"}])
         with pytest.raises(UniqueViolation):
@@ -67,7 +67,7 @@ def test_a_caught_error_undoes_only_its_own_operation(zoo: LocalCatalog) -> None
     assert [r["name"] for r in zoo.fetch("entity/zoo:Species@sort(name)")] == ["eel", "owl"]
 
 
-def test_references_are_settled_at_the_end(zoo: LocalCatalog) -> None:
+def test_references_are_settled_at_the_end(zoo: AnyCatalog) -> None:
     with zoo.transaction():
         zoo.insert(ANIMAL, [{"nr": 1, "species": "owl"}])
         zoo.insert(SPECIES, [{"name": "owl"}])
@@ -77,7 +77,7 @@ def test_references_are_settled_at_the_end(zoo: LocalCatalog) -> None:
     assert zoo.count(SPECIES) == 0
 
 
-def test_a_reference_that_stays_open_fails_the_whole(zoo: LocalCatalog) -> None:
+def test_a_reference_that_stays_open_fails_the_whole(zoo: AnyCatalog) -> None:
     def leave_open() -> None:
         with zoo.transaction():
             zoo.insert(SPECIES, [{"name": "cat"}])
@@ -88,7 +88,7 @@ def test_a_reference_that_stays_open_fails_the_whole(zoo: LocalCatalog) -> None:
     assert zoo.count(SPECIES) == 0
 
 
-def test_a_row_changed_twice_is_one_version(zoo: LocalCatalog) -> None:
+def test_a_row_changed_twice_is_one_version(backend: Backend, zoo: AnyCatalog) -> None:
     rid = zoo.insert(SPECIES, [{"name": "owl", "legs": 1}])[0]["RID"]
     before = zoo.latest_snapshot()
     with zoo.transaction():
@@ -96,10 +96,10 @@ def test_a_row_changed_twice_is_one_version(zoo: LocalCatalog) -> None:
         zoo.update(SPECIES, [{"RID": rid, "legs": 3}])
     assert zoo.at(before).fetch("entity/zoo:Species")[0]["legs"] == 1
     assert zoo.fetch("entity/zoo:Species")[0]["legs"] == 3
-    assert zoo.check() == []
+    assert backend.findings(zoo) == []
 
 
-def test_other_threads_see_nothing_until_the_end(zoo: LocalCatalog) -> None:
+def test_other_threads_see_nothing_until_the_end(zoo: AnyCatalog) -> None:
     seen: list[int] = []
 
     def look() -> None:
@@ -114,7 +114,7 @@ def test_other_threads_see_nothing_until_the_end(zoo: LocalCatalog) -> None:
     assert zoo.count(SPECIES) == 1
 
 
-def test_threads_write_one_after_another(zoo: LocalCatalog) -> None:
+def test_threads_write_one_after_another(zoo: AnyCatalog) -> None:
     def write(part: int) -> None:
         for n in range(10):
             zoo.insert(SPECIES, [{"name": f"{part}-{n}"}], returning=False)
@@ -127,7 +127,7 @@ def test_threads_write_one_after_another(zoo: LocalCatalog) -> None:
     assert zoo.count(SPECIES) == 40
 
 
-def test_a_snapshot_cannot_be_written(zoo: LocalCatalog) -> None:
+def test_a_snapshot_cannot_be_written(zoo: AnyCatalog) -> None:
     past = zoo.at(zoo.latest_snapshot())
     with pytest.raises(ReadOnly, match="previous revision"):
         past.insert(SPECIES, [{"name": "owl"}])
@@ -135,8 +135,8 @@ def test_a_snapshot_cannot_be_written(zoo: LocalCatalog) -> None:
         past.create_schema("S")
 
 
-def test_a_thread_does_not_wait_for_its_own_transaction(zoo: LocalCatalog) -> None:
-    other = connect(zoo.directory, client="kim")
+def test_a_thread_does_not_wait_for_its_own_transaction(backend: Backend, zoo: AnyCatalog) -> None:
+    other = backend.another(zoo)
     try:
         with zoo.transaction():
             zoo.insert(SPECIES, [{"name": "owl"}])
@@ -150,8 +150,10 @@ def test_a_thread_does_not_wait_for_its_own_transaction(zoo: LocalCatalog) -> No
         other.close()
 
 
-def test_another_thread_waits_for_the_transaction_of_another_object(zoo: LocalCatalog) -> None:
-    other = connect(zoo.directory, client="kim")
+def test_another_thread_waits_for_the_transaction_of_another_object(
+    backend: Backend, zoo: AnyCatalog
+) -> None:
+    other = backend.another(zoo)
     thread = threading.Thread(target=other.insert, args=(SPECIES, [{"name": "cat"}]))
     with zoo.transaction():
         zoo.insert(SPECIES, [{"name": "owl"}])

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, overload
 from urllib.parse import unquote, urlsplit
 
-from ..errors import BadRequest, Unavailable
+from ..errors import BadRequest
+from ..interface import Catalog
 from .local import DATABASE, LocalCatalog, create_local, open_local
 from .registry import Registry
 
-LOCALHOST = "localhost"
+LOCALHOST: Final = "localhost"
+
+
+@overload
+def connect(
+    hostname: Path | Literal["localhost"] = LOCALHOST,
+    catalog_id: str | int | None = None,
+    *,
+    client: str | None = None,
+    credential: Mapping[str, str] | None = None,
+) -> LocalCatalog: ...
+
+
+@overload
+def connect(
+    hostname: str | Path,
+    catalog_id: str | int | None = None,
+    *,
+    client: str | None = None,
+    credential: Mapping[str, str] | None = None,
+) -> Catalog: ...
 
 
 def connect(
@@ -19,19 +40,24 @@ def connect(
     catalog_id: str | int | None = None,
     *,
     client: str | None = None,
-) -> LocalCatalog:
+    credential: Mapping[str, str] | None = None,
+) -> Catalog:
     """Open a catalog, or a snapshot of one.
 
     Args:
         hostname: ``localhost`` for the catalogs of this machine; a directory or its ``file:``
-            URL for the catalog that lies there.
+            URL for the catalog that lies there; ``host``, ``host:port`` or an ``http(s):`` URL
+            for a server. Without a scheme a server is asked over HTTPS, one of this machine
+            (``localhost:8080``) over plain HTTP.
         catalog_id: The identifier or alias of the catalog, perhaps with ``@`` and a snapshot.
             For a directory: only ``@`` and a snapshot, or nothing.
-        client: Who is recorded for what is written; default: the login name.
+        client: Who is recorded for what is written; default: the login name. A server knows.
+        credential: What proves to a server who asks; default: what ``deriva-catalog login`` kept.
 
     Raises:
         NotFound: there is no such catalog.
-        Unavailable: the host name means another machine.
+        NotAuthenticated, Forbidden: a server does not show it to this client.
+        Unavailable: the server cannot be reached.
         SnapshotUnavailable: the snapshot is older than the history that is kept.
     """
     name, _, moment = str("" if catalog_id is None else catalog_id).partition("@")
@@ -42,17 +68,61 @@ def connect(
                 f"The directory {str(place)!r} is one catalog and takes no identifier {name!r}.",
                 hint="Leave it out; a snapshot is written '@SNAPSHOT'.",
             )
-        catalog = open_local(place, client=client)
-    elif str(hostname) == LOCALHOST:
-        if not name:
-            raise BadRequest(
-                "Which catalog of this machine? There is no identifier.",
-                hint="Give the identifier or an alias.",
-            )
-        catalog = Registry().open(name, client=client)
-    else:
-        raise _elsewhere(str(hostname))
+        return _then(open_local(place, client=client), moment)
+    if not name:
+        raise BadRequest(
+            f"Which catalog of {str(hostname)!r}? There is no identifier.",
+            hint="Give the identifier or an alias.",
+        )
+    if str(hostname) == LOCALHOST:
+        return _then(Registry().open(name, client=client), moment)
+    from .remote import open_remote, parse_host
+
+    _refuse_client(client)
+    host = parse_host(str(hostname))
+    return _then(open_remote(host, name, credential=credential), moment)
+
+
+def _then(catalog: Catalog, moment: str) -> Catalog:
     return catalog.at(moment) if moment else catalog
+
+
+def _refuse_client(client: str | None) -> None:
+    if client is not None:
+        raise BadRequest(
+            f"A server knows by itself who asks; client={client!r} cannot be said.",
+            hint="Leave it out, and log in: deriva-catalog login HOST.",
+        )
+
+
+@overload
+def create_catalog(
+    hostname: Path | Literal["localhost"] = LOCALHOST,
+    *,
+    catalog_id: str | None = None,
+    alias: str | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    client: str | None = None,
+    credential: Mapping[str, str] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    prepare: Callable[[Catalog], object] | None = None,
+) -> LocalCatalog: ...
+
+
+@overload
+def create_catalog(
+    hostname: str | Path,
+    *,
+    catalog_id: str | None = None,
+    alias: str | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    client: str | None = None,
+    credential: Mapping[str, str] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    prepare: Callable[[Catalog], object] | None = None,
+) -> Catalog: ...
 
 
 def create_catalog(
@@ -63,17 +133,20 @@ def create_catalog(
     name: str | None = None,
     description: str | None = None,
     client: str | None = None,
+    credential: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
-    prepare: Callable[[LocalCatalog], object] | None = None,
-) -> LocalCatalog:
-    """Create a catalog on this machine (`Registry.create`), or in a directory of your choice.
+    prepare: Callable[[Catalog], object] | None = None,
+) -> Catalog:
+    """Create a catalog: on this machine (`Registry.create`), in a directory, or on a server.
 
-    `prepare` is called with the new catalog; on this machine, before anyone else can see it.
+    `prepare` is called with the new catalog: on this machine before anyone else can see it, on a
+    server before it has its alias.
 
     Raises:
         Conflict: the identifier, alias or directory is taken.
         BadRequest: an identifier, alias, name or description for a directory, which has none.
-        Unavailable: the host name means another machine.
+        NotAuthenticated, Forbidden: this client may not create catalogs on the server.
+        Unavailable: the server cannot be reached.
     """
     place = _directory(hostname)
     if place is not None:
@@ -87,7 +160,19 @@ def create_catalog(
             prepare(fresh)
         return fresh
     if str(hostname) != LOCALHOST:
-        raise _elsewhere(str(hostname))
+        from .remote import create_remote, parse_host
+
+        _refuse_client(client)
+        return create_remote(
+            parse_host(str(hostname)),
+            catalog_id=catalog_id,
+            alias=alias,
+            name=name,
+            description=description,
+            annotations=annotations,
+            credential=credential,
+            prepare=prepare,
+        )
     return Registry().create(
         catalog_id=catalog_id,
         alias=alias,
@@ -110,12 +195,3 @@ def _directory(hostname: str | Path) -> Path | None:
     if hostname.startswith((".", "/", "~")) or (Path(hostname) / DATABASE).is_file():
         return Path(hostname).expanduser()
     return None
-
-
-def _elsewhere(hostname: str) -> Unavailable:
-    return Unavailable(
-        f"The host {hostname!r} cannot be reached: this version opens catalogs of this machine "
-        "only, not over HTTP.",
-        hint=f"Use {LOCALHOST!r}, or the directory of a catalog.",
-        hostname=hostname,
-    )

@@ -61,9 +61,13 @@ DATABASE = "catalog.db"
 OBJECTS = "objects"
 FEATURES: Mapping[str, bool] = {
     "implicit_fkey_index": True,
+    "lease_memory": True,
+    "query_post": True,
     "quantified_rid_lists": True,
     "quantified_value_lists": True,
+    "rid_batches": True,
     "rid_lease": True,
+    "transactions": True,
 }
 _INDEXING = "tag:isrd.isi.edu,2018:indexing-preferences"
 

@@ -31,7 +31,7 @@ from .elements import ColumnType
 from .intervals import Interval, canonical_interval
 from .typenames import Family, family, is_numeric
 
-__all__ = ["Encoder", "Refuse", "Scalar", "encoder", "refusal"]
+__all__ = ["Encoder", "Refuse", "Scalar", "encoder", "json_default", "refusal"]
 
 Scalar = None | bool | int | float | str
 Encoder = Callable[[Any], Scalar]
@@ -473,7 +473,12 @@ def _interval_encoder(refuse: Refuse) -> Encoder:
 # --- JSON and arrays ---------------------------------------------------------------------
 
 
-def _json_default(value: Any) -> Any:
+def json_default(value: Any) -> Any:
+    """What stands in JSON for a value that is none: a date, a decimal, an array, a scalar.
+
+    Raises:
+        TypeError: nothing does.
+    """
     plain = _plain(value)
     if isinstance(plain, Decimal):
         return int(plain) if plain == int(plain) else float(plain)
@@ -490,7 +495,7 @@ def _json_default(value: Any) -> Any:
 
 
 _dumps = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_default
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=json_default
 ).encode
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from ..catalog.remote.failures import ERROR_HEADER, error_header
 from ..errors import CatalogError
 from .messages import Answer
 from .negotiation import wants_html
@@ -20,6 +21,9 @@ INTERNAL_ERROR = CatalogError.description
 def error_answer(error: CatalogError, headers: Mapping[str, str]) -> Answer:
     """The answer for an error of the catalog; `headers` are those of the request."""
     more: dict[str, str] = {}
+    facts = error_header(error)
+    if facts is not None:
+        more[ERROR_HEADER] = facts
     if error.status == 401:
         more["WWW-Authenticate"] = 'Bearer realm="deriva"'
     allow = error.facts.get("allow")

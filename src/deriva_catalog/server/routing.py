@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ..errors import NotFound
 from .addresses import target_of
 from .advertisement import advertise
+from .bulk import BULK_ROUTES
 from .messages import NO_CONTENT, Answer, Request
 from .modelchanges import change_model
 from .modeldocs import read_model_resource
@@ -31,6 +32,7 @@ def _model(service: Service, request: Request, segments: Sequence[str]) -> Answe
 
 
 CATALOG_ROUTES: dict[str, Handler] = {
+    **BULK_ROUTES,
     "annotation": _model,
     "schema": _model,
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import Unavailable
 from .app import App
 from .service import Service
+from .transactions import Transactions
 
 if TYPE_CHECKING:
     import uvicorn
@@ -23,7 +24,7 @@ class Running:
     def __init__(self, service: Service, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._service = service
         self._socket = listening(host, port)
-        self._server = _server(App(service))
+        self._server = _server(App(service, Transactions(service)))
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="service"
         )

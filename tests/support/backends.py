@@ -1,0 +1,115 @@
+"""Where catalogs of the contract suite live, and how another client opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from catalog_server import Served, serving
+from deriva_catalog.catalog import LocalCatalog, connect, create_local
+from deriva_catalog.catalog.remote import RemoteCatalog, open_remote, parse_host
+from deriva_catalog.engine.checks import Finding
+
+AnyCatalog = LocalCatalog | RemoteCatalog
+OWNER = "kim"
+
+
+class Backend(Protocol):
+    """Makes catalogs of one kind. Those that it made are closed at its end."""
+
+    def create(self) -> AnyCatalog:
+        """An empty catalog, as its owner uses it."""
+        ...
+
+    def another(self, catalog: AnyCatalog, client: str = OWNER) -> AnyCatalog:
+        """The same catalog through another object, perhaps as somebody else uses it."""
+        ...
+
+    def findings(self, catalog: AnyCatalog) -> list[Finding]:
+        """Everything that is wrong with the database of a catalog."""
+        ...
+
+
+@dataclass
+class Embedded:
+    """Catalogs in directories, in this process."""
+
+    directory: Path
+    made: list[LocalCatalog] = field(default_factory=list)
+
+    def create(self) -> AnyCatalog:
+        catalog = create_local(self.directory / f"catalog{len(self.made)}", client=OWNER)
+        self.made.append(catalog)
+        return catalog
+
+    def another(self, catalog: AnyCatalog, client: str = OWNER) -> AnyCatalog:
+        assert isinstance(catalog, LocalCatalog)
+        other = connect(catalog.directory, client=client)
+        self.made.append(other)
+        return other
+
+    def findings(self, catalog: AnyCatalog) -> list[Finding]:
+        assert isinstance(catalog, LocalCatalog)
+        return catalog.check()
+
+
+@dataclass
+class OverHttp:
+    """Catalogs of a real service on a loopback port."""
+
+    served: Served
+    made: list[RemoteCatalog] = field(default_factory=list)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def create(self) -> AnyCatalog:
+        registered = self.served.service.registry.create(client=OWNER)
+        registered.close()
+        return self._open(registered.id, OWNER)
+
+    def another(self, catalog: AnyCatalog, client: str = OWNER) -> AnyCatalog:
+        return self._open(catalog.id, client)
+
+    def findings(self, catalog: AnyCatalog) -> list[Finding]:
+        stored = self.served.service.registry.open(catalog.id)
+        try:
+            return stored.check()
+        finally:
+            stored.close()
+
+    def _open(self, catalog_id: str, client: str) -> AnyCatalog:
+        if client not in self.tokens:
+            self.tokens[client] = self.served.tokens.add(client)
+        credential = {"bearer-token": self.tokens[client]}
+        opened = open_remote(parse_host(self.served.url), catalog_id, credential=credential)
+        self.made.append(opened)
+        return opened
+
+
+@contextmanager
+def embedded(directory: Path) -> Iterator[Embedded]:
+    """Catalogs below a directory."""
+    backend = Embedded(directory)
+    yield backend
+    for catalog in backend.made:
+        catalog.close()
+
+
+@contextmanager
+def over_http(home: Path) -> Iterator[OverHttp]:
+    """A service of the catalogs of a home directory, and its catalogs."""
+    with serving(home) as served:
+        backend = OverHttp(served)
+        try:
+            yield backend
+        finally:
+            forget(backend)
+
+
+def forget(backend: OverHttp) -> None:
+    """Close the catalogs that were opened so far."""
+    for catalog in backend.made:
+        catalog.close()
+    backend.made.clear()
