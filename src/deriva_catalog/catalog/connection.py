@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, overload
 from urllib.parse import unquote, urlsplit
 
+from ..engine.postgresql.address import is_database_url
 from ..errors import BadRequest
 from ..interface import Catalog
 from .local import DATABASE, LocalCatalog, create_local, open_local
@@ -32,6 +33,7 @@ def connect(
     *,
     client: str | None = None,
     credential: Mapping[str, str] | None = None,
+    files: Path | None = None,
 ) -> Catalog: ...
 
 
@@ -41,18 +43,23 @@ def connect(
     *,
     client: str | None = None,
     credential: Mapping[str, str] | None = None,
+    files: Path | None = None,
 ) -> Catalog:
     """Open a catalog, or a snapshot of one.
 
     Args:
         hostname: ``localhost`` for the catalogs of this machine; a directory or its ``file:``
-            URL for the catalog that lies there; ``host``, ``host:port`` or an ``http(s):`` URL
-            for a server. Without a scheme a server is asked over HTTPS, one of this machine
-            (``localhost:8080``) over plain HTTP.
+            URL for the catalog that lies there; ``postgresql://user@host/database`` for those
+            of a database; ``host``, ``host:port`` or an ``http(s):`` URL for a server. Without
+            a scheme a server is asked over HTTPS, one of this machine (``localhost:8080``) over
+            plain HTTP.
         catalog_id: The identifier or alias of the catalog, perhaps with ``@`` and a snapshot.
-            For a directory: only ``@`` and a snapshot, or nothing.
+            For a directory: only ``@`` and a snapshot, or nothing. For a database it may also
+            follow the URL, after ``#``.
         client: Who is recorded for what is written; default: the login name. A server knows.
         credential: What proves to a server who asks; default: what ``deriva-catalog login`` kept.
+        files: For a database: the directory with the objects (files) of its catalogs; default:
+            one below the home.
 
     Raises:
         NotFound: there is no such catalog.
@@ -61,6 +68,15 @@ def connect(
         SnapshotUnavailable: the snapshot is older than the history that is kept.
     """
     name, _, moment = str("" if catalog_id is None else catalog_id).partition("@")
+    if is_database_url(str(hostname)):
+        url, _, fragment = str(hostname).partition("#")
+        if fragment and not name:
+            name, _, moment = unquote(fragment).partition("@")
+        shown = url.rpartition("@")[2]
+        registry = Registry.of_database(url, files)
+        return _then(registry.open(_given(name, shown), client=client), moment)
+    if files is not None:
+        raise _no_files(str(hostname))
     place = _directory(hostname)
     if place is not None:
         if name:
@@ -69,11 +85,7 @@ def connect(
                 hint="Leave it out; a snapshot is written '@SNAPSHOT'.",
             )
         return _then(open_local(place, client=client), moment)
-    if not name:
-        raise BadRequest(
-            f"Which catalog of {str(hostname)!r}? There is no identifier.",
-            hint="Give the identifier or an alias.",
-        )
+    _given(name, str(hostname))
     if str(hostname) == LOCALHOST:
         return _then(Registry().open(name, client=client), moment)
     from .remote import open_remote, parse_host
@@ -122,6 +134,7 @@ def create_catalog(
     credential: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
     prepare: Callable[[Catalog], object] | None = None,
+    files: Path | None = None,
 ) -> Catalog: ...
 
 
@@ -136,11 +149,14 @@ def create_catalog(
     credential: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
     prepare: Callable[[Catalog], object] | None = None,
+    files: Path | None = None,
 ) -> Catalog:
-    """Create a catalog: on this machine (`Registry.create`), in a directory, or on a server.
+    """Create a catalog: on this machine (`Registry.create`), in a database or directory, or on a
+    server.
 
-    `prepare` is called with the new catalog: on this machine before anyone else can see it, on a
-    server before it has its alias.
+    `hostname` and `files` are those of `connect`. `prepare` is called with the new catalog: on
+    this machine and in a database before anyone else can see it, on a server before it has its
+    alias.
 
     Raises:
         Conflict: the identifier, alias or directory is taken.
@@ -148,6 +164,19 @@ def create_catalog(
         NotAuthenticated, Forbidden: this client may not create catalogs on the server.
         Unavailable: the server cannot be reached.
     """
+    if is_database_url(str(hostname)):
+        url, _, fragment = str(hostname).partition("#")
+        return Registry.of_database(url, files).create(
+            catalog_id=catalog_id or unquote(fragment) or None,
+            alias=alias,
+            name=name,
+            description=description,
+            client=client,
+            annotations=annotations,
+            prepare=prepare,
+        )
+    if files is not None:
+        raise _no_files(str(hostname))
     place = _directory(hostname)
     if place is not None:
         if any(given is not None for given in (catalog_id, alias, name, description)):
@@ -181,6 +210,26 @@ def create_catalog(
         client=client,
         annotations=annotations,
         prepare=prepare,
+    )
+
+
+def _of_database(url: str, files: Path | None) -> Registry:
+    return Registry.of_database(url, files)
+
+
+def _given(name: str, where: str) -> str:
+    if not name:
+        raise BadRequest(
+            f"Which catalog of {where!r}? There is no identifier.",
+            hint="Give the identifier or an alias.",
+        )
+    return name
+
+
+def _no_files(hostname: str) -> BadRequest:
+    return BadRequest(
+        f"The catalogs of {hostname!r} keep their files themselves.",
+        hint="Leave 'files' out; it is for catalogs in a database.",
     )
 
 

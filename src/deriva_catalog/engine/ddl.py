@@ -20,7 +20,7 @@ from ..model import changes
 from ..model.elements import Column, Model, Table
 from ..model.types import encoder, is_serial
 from . import history
-from .layout import VERSION_END, VERSION_START, history_name, live_name
+from .layout import VERSION_END, VERSION_START, history_name, key_index_name, live_name
 from .references import check_all_rows
 from .relation import START, captures_history
 from .rids import take_numbers
@@ -93,7 +93,7 @@ def indexes(table: Table) -> dict[str, Index]:
     for key in table.keys:
         columns = tuple(physical[name] for name in key.columns)
         prefixes |= {columns[:n] for n in range(1, len(columns) + 1)}
-        wanted[f"u{key.rid.replace('-', '')}"] = Index(live, columns, unique=True)
+        wanted[key_index_name(key)] = Index(live, columns, unique=True)
         wanted[index_name(closed, columns)] = Index(closed, (*columns, VERSION_END), unique=False)
     for fkey in table.foreign_keys:
         if fkey.columns in WITHOUT_INDEX:
@@ -135,7 +135,8 @@ def _create_indexes(writing: Writing, before: Table | None, after: Table | None)
         if present.get(name) == index:
             continue
         try:
-            writing.run(sa.schema.CreateIndex(index_element(name, index), if_not_exists=True))
+            with writing.connection.begin_nested():  # so that the cause can be looked for
+                writing.run(sa.schema.CreateIndex(index_element(name, index), if_not_exists=True))
         except sa.exc.IntegrityError as error:
             raise duplicate_key(writing, after, index.columns) from error
 
@@ -192,7 +193,7 @@ def _add_column(writing: Writing, step: changes.ColumnAdded) -> None:
         _fill_serial(writing, table, column)
     elif column.default is not None:
         value = encoder(column.type, column.name)(column.default)
-        _fill(writing, table, column, sa.literal(value, writing.storage.storage_type(column.type)))
+        _fill(writing, table, column, writing.storage.constant(value, column.type))
     elif not column.nullok:
         raise NotNullViolation(
             f'column "{column.name}" of relation "{table.name}" contains null values',

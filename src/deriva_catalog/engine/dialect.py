@@ -9,7 +9,7 @@ type and on the database. A *JSON text* is an expression whose value is one JSON
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -162,6 +162,24 @@ class Expressions(Protocol):
 
     def csv_line(self, fields: Sequence[Field], *, arrays_json: bool) -> Value:
         """The line of CSV with these fields, without its end."""
+        ...
+
+    def lines(
+        self,
+        connection: sa.Connection,
+        select: sa.Select[Any],
+        fields: Sequence[Field],
+        *,
+        csv: bool,
+        arrays_json: bool,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Iterator[bytes] | None:
+        """The result of a statement with these fields, in pieces of whole lines with their ends.
+
+        Lines are JSON objects or, without a header, CSV; `parameters` are values of the named
+        parameters of the statement. None where the database has no faster
+        way than to select `json_object` or `csv_line`.
+        """
         ...
 
     def decoder(self, column_type: ColumnType | None) -> Callable[[Any], Any] | None:

@@ -103,7 +103,7 @@ def _after_removal(
         _refuse_or_remember(writing, referrer, fkey, fkey.on_delete, child, joined)
         return []
     columns = () if fkey.on_delete == "CASCADE" else fkey.columns
-    values = [] if fkey.on_delete == "CASCADE" else _fixed(referrer, fkey, fkey.on_delete)
+    values = [] if fkey.on_delete == "CASCADE" else _fixed(writing, referrer, fkey, fkey.on_delete)
     chosen = sa.select(child.c.RID, *values).select_from(joined).distinct()
     return _followed(writing, referrer, columns, chosen)
 
@@ -133,15 +133,16 @@ def _refuse_or_remember(
         references.remember_orphans(writing, referrer, fkey, values)
 
 
-def _fixed(referrer: Table, fkey: ForeignKey, action: str) -> list[sa.ColumnElement[Any]]:
+def _fixed(
+    writing: Writing, referrer: Table, fkey: ForeignKey, action: str
+) -> list[sa.ColumnElement[Any]]:
     """What SET NULL or SET DEFAULT puts into each column."""
-    if action == "SET NULL":
-        return [sa.null() for _ in fkey.columns]
     columns = [referrer.by_name[name] for name in fkey.columns]
-    return [
-        sa.null() if c.default is None else sa.literal(cached_encoder(c.type, c.name)(c.default))
-        for c in columns
+    values = [
+        None if action == "SET NULL" else cached_encoder(c.type, c.name)(c.default) for c in columns
     ]
+    constant = writing.storage.constant
+    return [constant(value, c.type) for value, c in zip(values, columns, strict=True)]
 
 
 def _followed(
@@ -261,6 +262,6 @@ def _after_change(
     if fkey.on_update == "CASCADE":
         values: list[sa.ColumnElement[Any]] = [parent.c[n] for n in fkey.referenced_columns]
     else:
-        values = _fixed(referrer, fkey, fkey.on_update)
+        values = _fixed(writing, referrer, fkey, fkey.on_update)
     chosen = sa.select(child.c.RID, *values).select_from(joined).distinct()
     return _followed(writing, referrer, fkey.columns, chosen)

@@ -28,6 +28,7 @@ from .rows import (
     refuse_nulls,
     serial_sequence,
 )
+from .storage import RowRefused
 from .transaction import Writing
 from .uniqueness import refuse_repetition, refused_insertion
 
@@ -73,9 +74,7 @@ def insert(
     if guard is not None:
         guard.check_given_rids(table, columns["RID"], options)
     live = writing.tables.live(table)
-    mark = writing.storage.insert_mark(writing.connection, live)
-    _put(writing, table, live, columns, len(rows), mark, options)
-    new = writing.storage.inserted_since(live, mark)
+    new = _put(writing, table, live, columns, len(rows), options)
     if options.on_conflict == "skip" and not _any(writing, live, new):
         return []
     writing.changed = True
@@ -160,18 +159,18 @@ def _put(
     live: sa.Table,
     columns: Columns,
     count: int,
-    mark: int,
     options: Options,
-) -> None:
+) -> sa.ColumnElement[bool]:
+    """Insert a batch; returns what tells its rows from the others of the table."""
     skip = options.on_conflict == "skip"
     if skip:
         for key in table.keys:
             refuse_repetition(table, key.columns, [columns[name] for name in key.columns])
     stored = {**columns, START: [writing.time] * count}
     try:
-        writing.storage.insert_batch(writing.connection, live, stored, mark, skip=skip)
-    except sa.exc.IntegrityError as error:
-        raise refused_insertion(writing, table, columns, mark, error) from error
+        return writing.storage.insert_batch(writing.connection, live, stored, skip=skip)
+    except RowRefused as refused:
+        raise refused_insertion(writing, table, columns, refused) from refused.error
 
 
 def _any(writing: Writing, live: sa.Table, rows: sa.ColumnElement[bool]) -> bool:

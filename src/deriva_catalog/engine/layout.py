@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..model.elements import ColumnType, Table
+from ..model.elements import ColumnType, Key, Table
 
 VERSION_START = "_vs"
 VERSION_END = "_ve"
@@ -33,6 +33,11 @@ def live_name(table: Table) -> str:
 def history_name(table: Table) -> str:
     """The physical name of the table of closed row versions."""
     return f"h{table.rid.replace('-', '')}"
+
+
+def key_index_name(key: Key) -> str:
+    """The physical name of the unique index of a key."""
+    return f"u{key.rid.replace('-', '')}"
 
 
 def live_table(table: Table, storage: StorageType) -> sa.Table:

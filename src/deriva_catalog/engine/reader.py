@@ -17,7 +17,7 @@ from .. import snaptime
 from ..errors import BadRequest, NotFound
 from ..interface import MediaType, Row, RowLocation
 from ..model.elements import Model, Table
-from ..path.ast import Path, Query, Root, TableName
+from ..path.ast import AggregateQuery, Path, Query, Root, TableName
 from ..path.parser import parse_query
 from .compile import CompileCache, Compiled, Source, compile_query, compile_rows
 from .policy import Policy
@@ -26,6 +26,7 @@ from .serialize import fetch, stream
 from .store import Reading
 
 _TABLES_AT_ONCE = 100
+_FEW = 1000
 
 
 class Reader:
@@ -74,6 +75,7 @@ class Reader:
                 media_type,
                 arrays_json=arrays_json,
                 parameters=_parameters(policy),
+                few=has_few_rows(parsed),
             )
 
     def _compile(self, query: Query, moment: Reading, policy: Policy | None) -> Compiled:
@@ -146,6 +148,13 @@ def _parameters(policy: Policy | None) -> Mapping[str, Any] | None:
 
 def _unrestricted(_moment: Reading) -> None:
     return None
+
+
+def has_few_rows(query: Query) -> bool:
+    """Whether the limit of a query is so low that its result is small."""
+    if isinstance(query, AggregateQuery):
+        return True
+    return query.window.limit is not None and query.window.limit <= _FEW
 
 
 def _parsed(query: Query | str) -> Query:

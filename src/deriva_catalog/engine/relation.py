@@ -1,8 +1,10 @@
 """Where a table's rows are read from: the live rows, or the rows as they were at a time.
 
 The rows at time ``at`` are the live rows that already existed then and the closed versions
-whose interval holds ``at``. The conditions stand inside each branch of the ``UNION ALL``: SQLite
-can then merge two index scans. The live branch is left out when the live table no longer has a
+whose interval holds ``at``. For SQLite the conditions stand inside each branch of the
+``UNION ALL``: it can then merge two index scans. For PostgreSQL they stand outside: it makes
+one relation of two tables only when nothing else is in the branches, and then uses its indexes to
+join and to order. The live branch is left out when the live table no longer has a
 column that existed at that time: dropping a column closes every live row first, so all the
 rows that are wanted are in the history.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from itertools import count
 
 import sqlalchemy as sa
 
@@ -24,6 +26,9 @@ HISTORY_CAPTURE = "tag:isrd.isi.edu,2020:history-capture"
 START = f"\0{VERSION_START}"
 END = f"\0{VERSION_END}"
 _MOST = 4096
+_NEVER = (1 << 63) - 1
+"""The end of the version of a live row."""
+
 _MOST_PAST = 256
 
 
@@ -34,11 +39,12 @@ class Tables:
     the identity of the tables in them.
     """
 
-    def __init__(self, storage: StorageType) -> None:
+    def __init__(self, storage: StorageType, *, interval_outside: bool = False) -> None:
         self._storage = storage
+        self._interval_outside = interval_outside
+        self._numbers = count()
         self._made: dict[int, tuple[Table, sa.Table, sa.Table]] = {}
         self._temporary: dict[tuple[object, ...], sa.Table] = {}
-        self._inserts: dict[int, tuple[sa.Table, str, tuple[str, ...]]] = {}
         self._past: dict[tuple[int, int, int], tuple[Table, Table | None, sa.FromClause]] = {}
 
     def _pair(self, table: Table) -> tuple[Table, sa.Table, sa.Table]:
@@ -65,25 +71,12 @@ class Tables:
         if found is None:
             if len(self._temporary) >= _MOST:
                 self._temporary.clear()
-            found = sa.Table(f"_b{level}", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+            # A name stands for one description: statements that the database has prepared know
+            # the types of the columns.
+            name = f"_b{level}_{next(self._numbers)}"
+            found = sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"])
             self._temporary[signature] = found
         return found
-
-    def insertion(self, table: sa.Table, dialect: sa.Dialect) -> tuple[str, tuple[str, ...]]:
-        """The text of an INSERT of whole rows for the driver, and the keys of its parameters."""
-        found = self._inserts.get(id(table))
-        if found is None:
-            if len(self._inserts) >= _MOST:
-                self._inserts.clear()
-            values: dict[Any, Any] = {
-                column: sa.bindparam(f"p{i}") for i, column in enumerate(table.c)
-            }
-            compiled = sa.insert(table).values(values).compile(dialect=dialect)
-            keys = [str(column.key) for column in table.c]
-            order = getattr(compiled, "positiontup", None) or [f"p{i}" for i in range(len(keys))]
-            found = (table, str(compiled), tuple(keys[int(name[1:])] for name in order))
-            self._inserts[id(table)] = found
-        return found[1], found[2]
 
     def as_of(self, table: Table, at: int, current: Mapping[str, Table]) -> sa.FromClause:
         """The rows of a table as they were.
@@ -113,8 +106,26 @@ class Tables:
         if any(c.physical not in physical for c in table.columns):
             return closed.subquery()
         live = self.live(table)
+        if self._interval_outside:
+            return _united(table, live, history, at)
         still = sa.select(*(live.c[c.name] for c in table.columns)).where(live.c[START] <= at)
         return sa.union_all(still, closed).subquery()
+
+
+def level_of(table: sa.Table) -> int:
+    """The level of a temporary table."""
+    return int(table.name.split("_")[1].removeprefix("b"))
+
+
+def _united(table: Table, live: sa.Table, history: sa.Table, at: int) -> sa.FromClause:
+    """All versions of the rows as one relation, cut to those of a time."""
+    names = [c.name for c in table.columns]
+    closed = sa.select(*(history.c[name] for name in names), history.c[START], history.c[END])
+    never = sa.literal_column(str(_NEVER), sa.BigInteger)
+    current = sa.select(*(live.c[name] for name in names), live.c[START], never)
+    versions = sa.union_all(closed, current).subquery()
+    held = sa.and_(versions.c[START] <= at, versions.c[END] > at)
+    return sa.select(*(versions.c[name] for name in names)).where(held).subquery()
 
 
 def captures_history(table: Table) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import BadRequest
+from .budget import Budget, budget_of
 from .compile import Compiled
 from .dialect import Expressions
 from .rows import named_rows
@@ -57,6 +58,7 @@ def stream(
     *,
     arrays_json: bool = False,
     parameters: Mapping[str, Any] | None = None,
+    few: bool = False,
 ) -> Iterator[bytes]:
     """The serialised result in pieces of some hundred KiB; the statement runs on the first.
 
@@ -66,6 +68,7 @@ def stream(
         media_type: ``application/json``, ``application/x-json-stream`` or ``text/csv``.
         arrays_json: In CSV, write arrays as JSON instead of ``{a,b}``.
         parameters: Values of the statement's named parameters.
+        few: Whether there are few rows, for which nothing needs to be prepared.
 
     Raises:
         BadRequest: another media type.
@@ -76,18 +79,46 @@ def stream(
             hint=f"Ask for one of {', '.join(_SEPARATORS)}.",
         )
     opening, separator, end = _SEPARATORS[media_type]
+    if not few:
+        lines = compiled.expressions.lines(
+            connection,
+            compiled.select,
+            compiled.fields,
+            csv=media_type == "text/csv",
+            arrays_json=arrays_json,
+            parameters=parameters,
+        )
+        if lines is not None:
+            header = csv_header(compiled) if media_type == "text/csv" else opening
+            return _from_lines(lines, header.encode(), separator.encode())
     if media_type == "text/csv":
         statement = csv_rows(compiled, arrays_json=arrays_json)
         opening = csv_header(compiled)
     else:
         statement = json_rows(compiled)
     run = partial(connection.execute, statement, parameters)
-    return _pieces(run, compiled.expressions, opening, separator, end)
+    budget = budget_of(connection)
+    return _pieces(run, compiled.expressions, budget, opening, separator, end)
+
+
+def _from_lines(lines: Iterator[bytes], opening: bytes, separator: bytes) -> Iterator[bytes]:
+    """Whole lines between an opening and an end; only JSON arrays have other separators."""
+    if opening != b"[":
+        if opening:
+            yield opening
+        yield from lines
+        return
+    head = opening
+    for piece in lines:
+        yield head + piece[:-1].replace(b"\n", separator)
+        head = separator
+    yield b"[]\n" if head == opening else b"]\n"
 
 
 def _pieces(
     run: Callable[[], sa.CursorResult[Any]],
     expressions: Expressions,
+    budget: Budget | None,
     opening: str,
     separator: str,
     end: str,
@@ -107,6 +138,8 @@ def _pieces(
             if size >= _PIECE:
                 yield "".join(waiting).encode()
                 waiting, size = [], 0
+            if budget is not None:
+                budget.start()
     if any_row or opening == "[":
         waiting.append(end)
     if text := "".join(waiting):

@@ -22,10 +22,27 @@ from .dialect import Expressions
 
 @dataclass(frozen=True, slots=True)
 class Collision:
-    """A unique index refused a row: the physical table and columns of the index."""
+    """A unique index refused a row: its table, and its columns or its name, all physical."""
 
     table: str
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    index: str = ""
+
+
+class RowRefused(Exception):
+    """A unique index refused a row of a batch.
+
+    Args:
+        error: What the driver said.
+        new: What tells the rows of the batch that are in the table from others, if there are any.
+    """
+
+    def __init__(
+        self, error: sa.exc.IntegrityError, new: sa.ColumnElement[bool] | None = None
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.new = new
 
 
 class Storage(Protocol):
@@ -46,8 +63,22 @@ class Storage(Protocol):
         """How the database spells what reading needs."""
         ...
 
-    def reading(self) -> AbstractContextManager[sa.Connection]:
-        """A connection inside a transaction that sees one moment of the database."""
+    @property
+    def interval_outside(self) -> bool:
+        """Whether the rows of a moment are found best after live rows and history were united."""
+        ...
+
+    def reading(self, budget_s: float | None = None) -> AbstractContextManager[sa.Connection]:
+        """A connection inside a transaction that sees one moment of the database.
+
+        Reading then raises `QueryTimeout` when it takes longer than `budget_s` seconds.
+        """
+        ...
+
+    def bounded(
+        self, connection: sa.Connection, budget_s: float | None
+    ) -> AbstractContextManager[None]:
+        """Give what is read through a connection a budget, inside a ``with`` block."""
         ...
 
     def writing(self) -> AbstractContextManager[sa.Connection]:
@@ -61,6 +92,10 @@ class Storage(Protocol):
         """The SQL type of a column."""
         ...
 
+    def constant(self, value: Any, column_type: ColumnType) -> sa.ColumnElement[Any]:
+        """A stored value, or None for NULL, as something that can be selected for a column."""
+        ...
+
     def collision(self, error: sa.exc.IntegrityError) -> Collision | None:
         """Which unique index an integrity error is about; None when it is about none."""
         ...
@@ -69,31 +104,45 @@ class Storage(Protocol):
         """The error of the catalog that stands for a driver's error."""
         ...
 
-    def insert_mark(self, connection: sa.Connection, table: sa.Table) -> int:
-        """A mark from before an insertion, for `inserted_since`."""
-        ...
-
-    def inserted_since(self, table: sa.Table, mark: int) -> sa.ColumnElement[bool]:
-        """Whether a row was inserted after the mark (by this transaction)."""
-        ...
-
     def insert_batch(
         self,
         connection: sa.Connection,
         table: sa.Table,
         columns: Mapping[str, Sequence[Any]],
-        mark: int,
         *,
         skip: bool = False,
-    ) -> None:
+    ) -> sa.ColumnElement[bool]:
         """Insert rows in their order, given by column: stored values by the column's key.
 
-        When a row is refused, the rows before it are in the table, and no others; `mark` is
-        from before. With `skip`, rows that collide with others are left out instead.
+        Args:
+            connection: Inside a writing transaction.
+            table: A live table.
+            columns: The values of each of its columns; there is at least one row.
+            skip: Leave out rows that collide with others.
+
+        Returns:
+            What tells the inserted rows from the others of the table.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: a unique index refused a row.
+            RowRefused: a unique index refused a row. Further statements are possible.
         """
+        ...
+
+    def first_refused(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        names: Sequence[str],
+        columns: Mapping[str, Sequence[Any]],
+        refused: RowRefused,
+    ) -> int:
+        """The position of the first row of a batch that repeats others in the columns `names`."""
+        ...
+
+    def load(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Fill a temporary table with rows, of which there is at least one."""
         ...
 
     def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:

@@ -71,13 +71,17 @@ class Reading:
 
 
 class Store:
-    """The database of one catalog, shared by the threads of a process."""
+    """The database of one catalog, shared by the threads of a process.
+
+    `read_budget_s` is how many seconds a read may take (`QueryTimeout`); None for any time.
+    """
 
     def __init__(self, storage: Storage, client: str | None) -> None:
         self.storage = storage
         self.client = client
         self._owner = Client(client)
-        self.tables = Tables(storage.storage_type)
+        self.tables = Tables(storage.storage_type, interval_outside=storage.interval_outside)
+        self.read_budget_s: float | None = None
         self._models: dict[int, Model] = {}
         self._models_lock = threading.Lock()
         self._local = threading.local()
@@ -160,9 +164,10 @@ class Store:
         """The live catalog at one moment; inside a transaction, with what it has written."""
         writing = self.current
         if writing is not None:
-            yield self._live(writing.connection, writing.model)
+            with self.storage.bounded(writing.connection, self.read_budget_s):
+                yield self._live(writing.connection, writing.model)
             return
-        with self.storage.reading() as connection:
+        with self.storage.reading(self.read_budget_s) as connection:
             yield self._live(connection, self.model_at(connection))
 
     def _live(self, connection: sa.Connection, model: Model) -> Reading:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from .. import snaptime
 from ..access import Client
 from ..model.elements import ForeignKey, Model, Table
-from .relation import Tables
+from .relation import Tables, level_of
 from .storage import Storage
 
 
@@ -79,7 +79,7 @@ class Writing:
     def drop_temporary(self, table: sa.Table) -> None:
         """Drop a temporary table."""
         self.run(sa.schema.DropTable(table))
-        self._levels.discard(int(table.name.removeprefix("_b")))
+        self._levels.discard(level_of(table))
 
     @contextmanager
     def temporary(self, *columns: sa.Column[Any]) -> Iterator[sa.Table]:
@@ -92,8 +92,7 @@ class Writing:
         """Insert rows, in the order of the table's columns, as one batch."""
         batch = list(rows)
         if batch:
-            text, _ = self.tables.insertion(table, self.connection.dialect)
-            self.connection.exec_driver_sql(text, batch)
+            self.storage.load(self.connection, table, batch)
 
     @contextmanager
     def step(self) -> Iterator[None]:

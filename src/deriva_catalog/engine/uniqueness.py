@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from ..errors import BadRequest, CatalogError, UniqueViolation
 from ..model.elements import Key, Table
-from .layout import live_name
+from .layout import key_index_name, live_name
+from .storage import RowRefused
 from .transaction import Writing
 
 
@@ -44,33 +45,31 @@ def refused_key(writing: Writing, table: Table, error: sa.exc.IntegrityError) ->
     collision = writing.storage.collision(error)
     if collision is None or collision.table != live_name(table):
         return None
+    if collision.index:
+        return next((key for key in table.keys if key_index_name(key) == collision.index), None)
     names = {column.physical: column.name for column in table.columns}
     columns = tuple(names[physical] for physical in collision.columns)
     return next((key for key in table.keys if key.columns == columns), None)
 
 
 def refused_insertion(
-    writing: Writing,
-    table: Table,
-    columns: Mapping[str, Sequence[Any]],
-    mark: int,
-    error: sa.exc.IntegrityError,
+    writing: Writing, table: Table, columns: Mapping[str, Sequence[Any]], refused: RowRefused
 ) -> CatalogError:
     """The error for a batch that a unique index refused.
 
-    The rows before the first refused one are in the table: their number tells which it was.
     A repetition within the batch is the caller's contradiction (400); one of an existing row
     is a conflict with the catalog (409).
     """
-    key = refused_key(writing, table, error)
+    key = refused_key(writing, table, refused.error)
     if key is None:
-        return writing.storage.translate(error)
+        return writing.storage.translate(refused.error)
     live = writing.tables.live(table)
-    new = writing.storage.inserted_since(live, mark)
-    row = writing.run(sa.select(sa.func.count()).select_from(live).where(new)).scalar_one()
+    row = writing.storage.first_refused(writing.connection, live, key.columns, columns, refused)
     values = [columns[name][row] for name in key.columns]
-    same = [live.c[name] == value for name, value in zip(key.columns, values, strict=True)]
-    if writing.run(sa.select(live.c.RID).where(new, *same).limit(1)).first() is not None:
+    if any(
+        all(columns[name][n] == value for name, value in zip(key.columns, values, strict=True))
+        for n in range(row)
+    ):
         return repeated_input(table, key.columns, values)
     return unique_violation(table, key, values, given=True)
 

@@ -12,6 +12,8 @@ from decimal import Decimal, InvalidOperation
 __all__ = ["Interval", "canonical_interval", "parse_interval"]
 
 _SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_MONTH = 30 * _DAY
 _MONTHS = {"millennium": 12000, "century": 1200, "decade": 120, "year": 12, "month": 1, "mon": 1}
 _DAYS = {"week": 7, "day": 1}
 _MICROSECONDS = {
@@ -44,6 +46,11 @@ class Interval:
     months: int = 0
     days: int = 0
     microseconds: int = 0
+
+    @property
+    def length(self) -> int:
+        """Its length in microseconds; a month counts as 30 days, as PostgreSQL compares them."""
+        return self.months * _MONTH + self.days * _DAY + self.microseconds
 
     def __str__(self) -> str:
         """Return the canonical spelling, such as ``1 year 2 mons 3 days 04:05:06.5``."""

@@ -12,17 +12,35 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from ...errors import CatalogError, Conflict, ReadOnly, Unavailable
+from ...model.elements import ColumnType
+from ..budget import with_budget
+from ..dialect import bound
+from ..storage import Collision, RowRefused
 from .address import Address, psycopg
+from .batches import copy_in, first_existing, insert_few, insert_skipping
 from .connecting import OF_PARENTS, make_engine, quoted
+from .expressions import PostgresExpressions
 from .failures import PATIENCE_S, first_upper, meaning, too_long
+from .types import TEXT, storage_type, text_array
 
 __all__ = ["PostgresStorage"]
+
+_FEW = 24
+"""So many rows are inserted sooner by prepared statements than with COPY."""
+
+_COLLATIONS = sa.text(
+    "SELECT collname FROM pg_collation WHERE collname IN ('pg_c_utf8', 'und-x-icu') "
+    "AND collencoding IN (-1, pg_char_to_encoding('UTF8')) ORDER BY collname LIMIT 1"
+)
+"""A collation that knows the letters of all languages; its name begins late in old servers."""
 
 _WRITERS: dict[tuple[int, str, str], int] = {}
 """The threads that write: by process, database and schema."""
@@ -57,6 +75,7 @@ class PostgresStorage:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._driver_error: type[Exception] = psycopg().Error
+        self._expressions: PostgresExpressions | None = None
         self._engine = make_engine(self, address, schema)
         digest = hashlib.sha256(f"deriva {schema}".encode()).digest()
         self._lock_key = int.from_bytes(digest[:8], "big", signed=True)
@@ -85,10 +104,28 @@ class PostgresStorage:
         return self._engine
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self, budget_s: float | None = None) -> Iterator[sa.Connection]:
         """A connection inside a transaction that sees one moment of the database."""
-        with self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        if budget_s is None:
+            with self._begun(begin) as connection:
+                yield connection
+            return
+        with self._begun(f"{begin}; {_limit(budget_s)}") as connection:
+            with_budget(connection, budget_s)
             yield connection
+
+    @contextmanager
+    def bounded(self, connection: sa.Connection, budget_s: float | None) -> Iterator[None]:
+        """Have the server count the time of each statement."""
+        if budget_s is None:
+            yield
+            return
+        with_budget(connection, budget_s)
+        connection.exec_driver_sql(_limit(budget_s))
+        yield  # an error leaves a transaction in which nothing more can be set
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        with_budget(connection, None)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -147,6 +184,20 @@ class PostgresStorage:
         except self._driver_error as error:
             raise meaning(self.subject, error) from error
 
+    @property
+    def expressions(self) -> PostgresExpressions:
+        """How PostgreSQL spells what reading needs; it depends on the server's collations."""
+        if self._expressions is None:
+            with self.reading() as connection:
+                found = connection.execute(_COLLATIONS).scalar()
+            self._expressions = PostgresExpressions(str(found or "default"))
+        return self._expressions
+
+    @property
+    def interval_outside(self) -> bool:
+        """Yes: only then PostgreSQL makes one relation of live rows and history."""
+        return True
+
     # --- life ------------------------------------------------------------------------
 
     def exists(self) -> bool:
@@ -166,9 +217,111 @@ class PostgresStorage:
 
     # --- facts -----------------------------------------------------------------------
 
+    def storage_type(self, column_type: ColumnType) -> sa.types.TypeEngine[Any]:
+        """The SQL type of a column."""
+        return storage_type(column_type)
+
+    def constant(self, value: Any, column_type: ColumnType) -> sa.ColumnElement[Any]:
+        """The value with the column's type, which a parameter has not in every place."""
+        return sa.cast(bound(value), storage_type(column_type))
+
+    def collision(self, error: sa.exc.IntegrityError) -> Collision | None:
+        """Which unique index an error is about, as the server says."""
+        diagnosis = getattr(error.orig, "diag", None)
+        if getattr(error.orig, "sqlstate", None) != "23505" or diagnosis is None:
+            return None
+        return Collision(str(diagnosis.table_name), index=str(diagnosis.constraint_name))
+
     def translate(self, error: sa.exc.DBAPIError) -> CatalogError:
         """The error of the catalog that stands for a driver's error."""
         return meaning(self.subject, error.orig)
+
+    def insert_batch(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        *,
+        skip: bool = False,
+    ) -> sa.ColumnElement[bool]:
+        """Insert rows, given by column; what is refused is undone as a whole."""
+        rids = columns["RID"]
+        try:
+            with connection.begin_nested():
+                if skip:
+                    rids = insert_skipping(connection, table, columns)
+                elif len(rids) <= _FEW:
+                    insert_few(connection, table, columns)
+                else:
+                    copy_in(connection, table, columns)
+        except sa.exc.IntegrityError as error:
+            raise RowRefused(error) from error
+        except psycopg().IntegrityError as error:  # not by way of SQLAlchemy
+            raise RowRefused(sa.exc.IntegrityError(None, None, error)) from error
+        new: sa.ColumnElement[bool] = table.c.RID == sa.any_(text_array(rids))  # noqa: SIM300
+        return new
+
+    def first_refused(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        names: Sequence[str],
+        columns: Mapping[str, Sequence[Any]],
+        refused: RowRefused,
+    ) -> int:
+        """The first row that repeats an earlier one, or one of the table."""
+        rows = list(zip(*(columns[name] for name in names), strict=True))
+        seen: set[Any] = set()
+        repeated = len(rows) - 1
+        for n, row in enumerate(rows):
+            if row in seen and None not in row:
+                repeated = n
+                break
+            seen.add(row)
+        existing = first_existing(connection, table, names, columns)
+        return repeated if existing is None else min(existing, repeated)
+
+    def load(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Insert the rows, or copy many of them, which are then counted for the planner."""
+        keys = [column.key for column in table.c]
+        columns = dict(zip(keys, zip(*rows, strict=True), strict=True))
+        if len(rows) <= _FEW:
+            insert_few(connection, table, columns)
+            return
+        copy_in(connection, table, columns)
+        connection.exec_driver_sql(f"ANALYZE {quoted(table.name)}")
+
+    def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:
+        """The RID, which counts upwards: a longer one is greater."""
+        rid = table.c.RID
+        return sa.tuple_(sa.func.length(rid), rid)
+
+    def text_values(self, texts: Sequence[str]) -> sa.FromClause:
+        """The elements of an array, which is one parameter whatever its length."""
+        column = sa.column("value", TEXT)
+        return sa.func.unnest(text_array(texts)).table_valued(column).render_derived("given")
+
+    def problems(self, connection: sa.Connection) -> Sequence[str]:
+        """Nothing: the server checks the sums of its pages whenever it reads them."""
+        return []
+
+    def copy_to(self, destination: Path) -> None:
+        """Not possible: a schema is no file.
+
+        Raises:
+            Conflict: always.
+        """
+        raise Conflict(
+            f"{first_upper(self.subject)} cannot be copied as a file.",
+            hint="Use 'deriva-catalog copy' to make a directory of it, or the database's own "
+            "tools, such as pg_dump, to back it up.",
+        )
+
+
+def _limit(budget_s: float) -> str:
+    return f"SET LOCAL statement_timeout = {max(1, int(budget_s * 1000))}"
 
 
 def _own_transaction(subject: str) -> Conflict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,9 +19,9 @@ from ...errors import BadRequest, Conflict
 from ...model.elements import ColumnType
 from ...model.types import Family, Scalar, bin_allowed, family, is_integer
 from ...path.ast import Function, Operator, Outer
+from ..bins import bounds_of
 from ..dialect import Bins, Field, Search, Stored, Test, Value
 from ..dialect import bound as _bind
-from .bins import bounds_of
 from .csvtext import csv_field, csv_line, float_text
 from .digits import ORDINARY, SEVENTEEN, writes_seventeen_digits
 from .functions import MOST_ARGUMENTS, finders, interval_key, reporting
@@ -256,6 +256,19 @@ class SqliteExpressions:
     def csv_line(self, fields: Sequence[Field], *, arrays_json: bool) -> Value:
         """The fields with commas between them."""
         return csv_line([csv_field(v, kind, arrays_json=arrays_json) for _, v, kind in fields])
+
+    def lines(
+        self,
+        connection: sa.Connection,
+        select: sa.Select[Any],
+        fields: Sequence[Field],
+        *,
+        csv: bool,
+        arrays_json: bool,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Rows are fetched as texts."""
+        return
 
     def decoder(self, column_type: ColumnType | None) -> Callable[[Any], Any] | None:
         """Booleans are stored as 0 and 1, JSON values and arrays as JSON text."""

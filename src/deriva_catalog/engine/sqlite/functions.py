@@ -23,10 +23,19 @@ from ...errors import CatalogError, QueryTimeout, Unavailable
 from ...model.elements import ColumnType
 from ...model.intervals import parse_interval
 from ...path.ast import Operator
-from .bins import bounds_of
-from .regexps import compile_pattern
+from ..bins import answers_of, bounds_of
+from ..budget import Budget
+from ..regexps import compile_pattern
 
-__all__ = ["MOST_ARGUMENTS", "OLDEST", "finders", "interval_key", "register", "reporting"]
+__all__ = [
+    "MOST_ARGUMENTS",
+    "OLDEST",
+    "bounded_functions",
+    "finders",
+    "interval_key",
+    "register",
+    "reporting",
+]
 
 OLDEST = (3, 38, 0)
 """The oldest SQLite that has everything that is used: its JSON functions are built in."""
@@ -37,8 +46,6 @@ MOST_ARGUMENTS = 100
 SEARCH_SECONDS = 5.0
 """How long one pattern may be searched for in one text."""
 
-_DAY = 86_400_000_000
-_MONTH = 30 * _DAY
 _SHIFT = 1 << 62
 _WORD = re.compile(r"\w+")
 _LITERAL = re.compile(r"[A-Za-z0-9 _-]+")
@@ -111,6 +118,22 @@ def _keeping(function: Callable[..., Any]) -> Callable[..., Any]:
 Finder = Callable[[str], bool]
 
 
+@contextmanager
+def bounded_functions(budget: Budget) -> Iterator[None]:
+    """Let the functions that this thread's statements call take no longer than a budget."""
+    _failed.budget = budget
+    try:
+        yield
+    finally:
+        _failed.budget = None
+
+
+def _seconds() -> float:
+    """How long a search may take now."""
+    budget: Budget | None = getattr(_failed, "budget", None)
+    return SEARCH_SECONDS if budget is None else max(0.001, min(SEARCH_SECONDS, budget.left))
+
+
 @lru_cache(maxsize=64)
 def finders(specification: str) -> tuple[bool, tuple[Finder, ...]]:
     """Whether every pattern must be found, and a function that looks for each of them.
@@ -133,7 +156,7 @@ def _pattern_finder(pattern: str, ignore_case: bool) -> Finder:
             return lambda text: folded in text.lower()
         return lambda text: pattern in text
     search = compile_pattern(pattern, ignore_case).search
-    return lambda text: search(text, timeout=SEARCH_SECONDS) is not None
+    return lambda text: search(text, timeout=_seconds()) is not None
 
 
 def _words_finder(query: str, ignored: bool) -> Finder:
@@ -183,9 +206,7 @@ def interval_key(text: str | None) -> str | None:
     """A text that sorts as the interval does; a month counts as 30 days, as in PostgreSQL."""
     if text is None:
         return None
-    span = parse_interval(text)
-    micros = span.months * _MONTH + span.days * _DAY + span.microseconds
-    return f"{micros + _SHIFT:020d}"
+    return f"{parse_interval(text).length + _SHIFT:020d}"
 
 
 def _array_text(text: str | None) -> str | None:
@@ -215,9 +236,7 @@ def _edges(specification: str) -> tuple[list[Any], list[str]]:
     """The edges of bins, and the answer for each number of edges that a value has passed."""
     typename, count, lower, upper = json.loads(specification)
     edges = bounds_of(ColumnType(typename), count, lower, upper)
-    ends: list[Any] = [None, *edges, None]
-    answers = [json.dumps([i, ends[i], ends[i + 1]]) for i in range(len(edges) + 1)]
-    return edges, [answer.replace(", ", ",") for answer in answers]
+    return edges, answers_of(edges)
 
 
 def _bin(specification: str, value: Any) -> str:

@@ -28,14 +28,19 @@ import sqlalchemy as sa
 
 from ...errors import CatalogError, Conflict, Corrupted, ReadOnly, Unavailable
 from ...model.elements import ColumnType
-from ..storage import Collision
+from ..budget import exceeded, with_budget
+from ..dialect import bound
+from ..storage import Collision, RowRefused
 from .batches import insert_batch
 from .expressions import SqliteExpressions
-from .functions import register
+from .functions import bounded_functions, register
 from .types import storage_type
 
 PATIENCE_S = 120.0
 """How long a writer waits for the others, in seconds."""
+
+_STEPS = 4000
+"""After how many steps of a statement its time is looked at: some tens of microseconds."""
 
 _OF_PARENTS: list[sa.Pool] = []
 """Pools that a fork brought along, kept so that nothing closes their connections."""
@@ -78,6 +83,11 @@ class SqliteStorage:
     def readonly(self) -> bool:
         """Whether the file was opened for reading only."""
         return self._readonly
+
+    @property
+    def interval_outside(self) -> bool:
+        """No: outside of the union, SQLite cannot merge the two."""
+        return False
 
     @property
     def expressions(self) -> SqliteExpressions:
@@ -136,10 +146,31 @@ class SqliteStorage:
         return self._engine
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self, budget_s: float | None = None) -> Iterator[sa.Connection]:
         """A connection inside a transaction that sees one moment of the file."""
-        with self._translated(), self.engine.connect() as connection, connection.begin():
+        with (
+            self._translated(),
+            self.engine.connect() as connection,
+            connection.begin(),
+            self.bounded(connection, budget_s),
+        ):
             yield connection
+
+    @contextmanager
+    def bounded(self, connection: sa.Connection, budget_s: float | None) -> Iterator[None]:
+        """Look at the clock every few thousand steps of a statement."""
+        budget = with_budget(connection, budget_s)
+        if budget is None:
+            yield
+            return
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(lambda: budget.left == 0.0, _STEPS)
+        try:
+            with bounded_functions(budget):
+                yield
+        finally:
+            driver.set_progress_handler(None, 0)
+            with_budget(connection, None)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -178,6 +209,10 @@ class SqliteStorage:
         """The SQL type of a column."""
         return storage_type(column_type)
 
+    def constant(self, value: Any, column_type: ColumnType) -> sa.ColumnElement[Any]:
+        """The value as it is: a cast would make a number of a NaN, which is a text here."""
+        return bound(value)
+
     def collision(self, error: sa.exc.IntegrityError) -> Collision | None:
         """Which unique index an error is about, from ``UNIQUE constraint failed: t.c, t.d``."""
         head, found, names = str(error.orig).partition("UNIQUE constraint failed: ")
@@ -190,28 +225,44 @@ class SqliteStorage:
         """The error of the catalog that stands for a driver's error."""
         return _meaning(self.subject, error.orig)
 
-    def insert_mark(self, connection: sa.Connection, table: sa.Table) -> int:
-        """The largest row number: SQLite numbers new rows from there."""
-        largest = connection.execute(
-            sa.select(sa.func.max(_rowid(table))).select_from(table)
-        ).scalar()
-        return int(largest or 0)
-
-    def inserted_since(self, table: sa.Table, mark: int) -> sa.ColumnElement[bool]:
-        """Whether a row's number is beyond the mark."""
-        return _rowid(table) > mark
-
     def insert_batch(
         self,
         connection: sa.Connection,
         table: sa.Table,
         columns: Mapping[str, Sequence[Any]],
-        mark: int,
         *,
         skip: bool = False,
+    ) -> sa.ColumnElement[bool]:
+        """Insert rows, given by column; SQLite numbers new rows from the largest number on."""
+        largest = connection.execute(
+            sa.select(sa.func.max(_rowid(table))).select_from(table)
+        ).scalar()
+        new = _rowid(table) > int(largest or 0)
+        try:
+            insert_batch(connection, table, columns, new, skip=skip)
+        except sa.exc.IntegrityError as error:
+            raise RowRefused(error, new) from error
+        return new
+
+    def first_refused(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        names: Sequence[str],
+        columns: Mapping[str, Sequence[Any]],
+        refused: RowRefused,
+    ) -> int:
+        """The rows before the first refused one are in the table: their number tells which."""
+        assert refused.new is not None, "as insert_batch raised it"
+        inserted = sa.select(sa.func.count()).select_from(table).where(refused.new)
+        return int(connection.execute(inserted).scalar_one())
+
+    def load(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]
     ) -> None:
-        """Insert rows, given by column; see `Storage.insert_batch`."""
-        insert_batch(connection, table, columns, self.inserted_since(table, mark), skip=skip)
+        """Run one statement for each of the rows."""
+        marks = ", ".join("?" * len(table.c))
+        connection.exec_driver_sql(f'INSERT INTO "{table.name}" VALUES ({marks})', list(rows))
 
     def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:
         """The row number."""
@@ -325,6 +376,8 @@ def _own_transaction(subject: str) -> Conflict:
 def _meaning(subject: str, error: BaseException | None) -> CatalogError:
     if _is(error, _CONTENTION):
         return _too_long(subject)
+    if _is(error, ("SQLITE_INTERRUPT",)):
+        return exceeded()
     if _is(error, ("SQLITE_FULL",)):
         return Unavailable(
             f"No space is left on the device for {subject}.",

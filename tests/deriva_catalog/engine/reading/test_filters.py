@@ -136,14 +136,14 @@ def test_disjunctions_of_thousands_of_terms_are_compared(reader):
     ],
 )
 def test_patterns_have_the_meaning_of_postgresql(pattern, text, matches):
-    from deriva_catalog.engine.sqlite.regexps import compile_pattern
+    from deriva_catalog.engine.regexps import compile_pattern
 
     assert bool(compile_pattern(pattern, False).search(text)) is matches
 
 
 @pytest.mark.parametrize("pattern", ["(", "[a", "a**", "a*+", "(?P<x>a)", "\\", "\\q", "[[:foo:]]"])
 def test_bad_patterns_are_conflicts(pattern):
-    from deriva_catalog.engine.sqlite.regexps import compile_pattern
+    from deriva_catalog.engine.regexps import compile_pattern
     from deriva_catalog.errors import Conflict
 
     with pytest.raises(Conflict, match="regular expression"):

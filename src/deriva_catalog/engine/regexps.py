@@ -15,7 +15,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ...errors import Conflict
+from ..errors import Conflict
 
 if TYPE_CHECKING:
     import regex

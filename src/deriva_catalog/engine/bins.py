@@ -5,18 +5,19 @@ Source: ERMrest, "Functions", ``bin``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from math import ceil, isfinite
 from typing import Any
 
-from ...errors import BadRequest, CatalogError
-from ...model.elements import ColumnType
-from ...model.types import Family, family, text_encoder
-from ...snaptime import canonical_iso
+from ..errors import BadRequest, CatalogError
+from ..model.elements import ColumnType
+from ..model.types import Family, family, text_encoder
+from ..snaptime import canonical_iso
 
-__all__ = ["bounds_of"]
+__all__ = ["answers_of", "bounds_of"]
 
 MOST_BINS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +45,14 @@ def bounds_of(column_type: ColumnType, count: int, lower: str, upper: str) -> li
         )
     shape = _shape(column_type)
     return [shape(low + (high - low) * i / count) for i in range(count + 1)]
+
+
+def answers_of(edges: Sequence[Any]) -> list[str]:
+    """The JSON texts ``[bucket, lower, upper]``, by the number of edges that a value has passed."""
+    ends: list[Any] = [None, *edges, None]
+    return [
+        json.dumps([i, ends[i], ends[i + 1]], separators=(",", ":")) for i in range(len(edges) + 1)
+    ]
 
 
 def _number(column_type: ColumnType, literal: str) -> Fraction:
