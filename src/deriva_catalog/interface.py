@@ -217,8 +217,60 @@ class Catalog(Protocol):
         """Set one annotation; None removes it."""
         ...
 
+    def set_annotations(self, address: Address, annotations: Mapping[str, Any]) -> None:
+        """Replace all annotations of an element."""
+        ...
+
+    def set_comment(self, address: Address, comment: str | None) -> None:
+        """Set the comment of an element; None removes it. A catalog has none."""
+        ...
+
     def document(self) -> dict[str, Any]:
         """The whole model as the protocol's ``/schema`` document."""
+        ...
+
+    def describe(self, address: Address) -> dict[str, Any]:
+        """The document of one element, with the rights that the client has on it.
+
+        Raises `NotFound` if the address ends with something that does not exist, `UnknownName`
+        if something on the way to it does not.
+        """
+        ...
+
+    # --- access control --------------------------------------------------------------
+    # Only owners of an element read and change its policy; others are refused.
+
+    def acls(self, address: Address) -> dict[str, list[str]]:
+        """The ACLs that are set on an element, by name; others are inherited.
+
+        A catalog inherits nothing: there all names have a list.
+        """
+        ...
+
+    def set_acls(self, address: Address, acls: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Replace all ACLs of an element; returns them. Names that are not given are unset."""
+        ...
+
+    def set_acl(self, address: Address, name: str, roles: Sequence[str] | None) -> list[str] | None:
+        """Set one ACL of an element to a list of roles; None unsets it.
+
+        Returns what is set then: None if it is inherited, an empty list at a catalog.
+        """
+        ...
+
+    def acl_bindings(self, address: Address) -> dict[str, Any]:
+        """The ACL bindings of a table, column or foreign key, by name."""
+        ...
+
+    def set_acl_bindings(self, address: Address, bindings: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace all ACL bindings of an element; returns them with all defaults filled in."""
+        ...
+
+    def set_acl_binding(self, address: Address, name: str, binding: Any) -> Any:
+        """Set one ACL binding of an element, or remove it (None, also when there is none).
+
+        On a column, False suppresses the table's binding of that name. Returns what is set then.
+        """
         ...
 
     def close(self) -> None:

@@ -9,14 +9,17 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from .. import snaptime
+from ..access import decisions_for
+from ..access.rights import client_document
 from ..engine.reader import Reader
 from ..engine.relation import Tables
 from ..engine.sqlite.storage import SqliteStorage
 from ..engine.store import Reading
 from ..errors import NotFound, ReadOnly, SnapshotUnavailable
 from ..interface import Address, MediaType, Row, RowLocation, Transaction
-from ..model.documents import describe_model
+from ..model import policy
 from ..model.elements import Model
+from ..model.lookup import find_element
 from ..path.ast import Path, Query, TableName
 from .index import bag_digest, build_index, is_current, load_model
 from .tags import Digests, read_info
@@ -140,7 +143,12 @@ class BagCatalog:
 
     def document(self) -> dict[str, Any]:
         """The whole model as the protocol's ``/schema`` document."""
-        return describe_model(self._model, features={})
+        return self.describe(Address())
+
+    def describe(self, address: Address) -> dict[str, Any]:
+        """The document of one element; all can be read and nothing changed, as at a snapshot."""
+        decisions = decisions_for(self._model, None, historic=True)
+        return client_document(decisions, address, features={})
 
     # --- writing: never --------------------------------------------------------------
 
@@ -232,6 +240,40 @@ class BagCatalog:
         self._refuse()
 
     def set_annotation(self, address: Address, key: str, value: Any) -> None:
+        """Raises `ReadOnly`."""
+        self._refuse()
+
+    def set_annotations(self, address: Address, annotations: Mapping[str, Any]) -> None:
+        """Raises `ReadOnly`."""
+        self._refuse()
+
+    def set_comment(self, address: Address, comment: str | None) -> None:
+        """Raises `ReadOnly`."""
+        self._refuse()
+
+    # --- access control: whoever has the bag may read all of it ------------------------
+
+    def acls(self, address: Address) -> dict[str, list[str]]:
+        """The ACLs that are set on an element of the bag's model."""
+        return policy.acls_of(find_element(self.model, address))
+
+    def set_acls(self, address: Address, acls: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Raises `ReadOnly`."""
+        self._refuse()
+
+    def set_acl(self, address: Address, name: str, roles: Sequence[str] | None) -> list[str] | None:
+        """Raises `ReadOnly`."""
+        self._refuse()
+
+    def acl_bindings(self, address: Address) -> dict[str, Any]:
+        """The ACL bindings of a table, column or foreign key of the bag's model."""
+        return policy.acl_bindings_of(find_element(self.model, address))
+
+    def set_acl_bindings(self, address: Address, bindings: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises `ReadOnly`."""
+        self._refuse()
+
+    def set_acl_binding(self, address: Address, name: str, binding: Any) -> Any:
         """Raises `ReadOnly`."""
         self._refuse()
 

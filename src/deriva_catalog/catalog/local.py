@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from .. import snaptime
-from ..access import Client
-from ..access.decisions import decisions_for
+from ..access import Client, Decisions, decisions_for
+from ..access.ownership import owned_element
+from ..access.rights import client_document
 from ..engine import writes
 from ..engine.checks import Finding, check
 from ..engine.compile import CompileCache, compile_rows
@@ -38,21 +39,14 @@ from ..engine.transaction import Writing
 from ..engine.truncation import history_range, truncate_history
 from ..errors import CatalogError, Conflict, NotFound, ReadOnly, Unavailable
 from ..interface import Address, MediaType, Row, RowLocation, Transaction
-from ..model import alteration, creation, definitions, removal
+from ..model import alteration, creation, definitions, policy
 from ..model.changes import ModelChange
-from ..model.documents import (
-    describe_column,
-    describe_foreign_key,
-    describe_key,
-    describe_model,
-    describe_schema,
-    describe_table,
-)
-from ..model.elements import Column, ForeignKey, Key, Model, Schema, Table
-from ..model.lookup import find_element, find_table, table_at
+from ..model.elements import Model, Table
+from ..model.lookup import find_table
 from ..objects import ContentStore, ObjectStore
 from ..objects import create_tables as create_object_tables
 from ..path.ast import Path, Query, TableName
+from .modelling import Modelling
 
 if TYPE_CHECKING:
     from ..path.builder import PathBuilder
@@ -100,10 +94,10 @@ class LocalCatalog:
         self._id = catalog_id
         self._at = at
         self._actor = actor
-        opening = store.reading if at is None else partial(store.reading_at, at)
+        self._opening = store.reading if at is None else partial(store.reading_at, at)
         self._shared = shared or Shared()
         policy = partial(self._shared.policies.reading, client=actor)
-        self._reader = Reader(opening, policy, self._shared.compiled)
+        self._reader = Reader(self._opening, policy, self._shared.compiled)
         self._objects: ObjectStore | None = None
 
     def __repr__(self) -> str:
@@ -149,8 +143,11 @@ class LocalCatalog:
 
     @property
     def model(self) -> Model:
-        """The current model, or that of the snapshot; one tiny query when nothing changed."""
-        return self._reader.model
+        """The current model, or that of the snapshot; one tiny query when nothing changed.
+
+        For a client it is the part that the client may enumerate.
+        """
+        return self.decisions.visible()
 
     @property
     def path(self) -> PathBuilder:
@@ -183,9 +180,9 @@ class LocalCatalog:
         return self._alike(served, self._actor)
 
     def for_client(self, client: Client) -> LocalCatalog:
-        """The same catalog (or snapshot) for a client, within the client's rights.
+        """The same catalog (or snapshot) as a client may see and change it.
 
-        It shows and changes what the client may see and change, and says who wrote.
+        What it writes is recorded as the client's.
         """
         return self._alike(self._at, client)
 
@@ -222,18 +219,36 @@ class LocalCatalog:
 
     def document(self) -> dict[str, Any]:
         """The whole model as the protocol's ``/schema`` document."""
-        return describe_model(self.model, features=FEATURES)
+        return self.describe(Address())
+
+    def describe(
+        self, address: Address, *, tables: bool = True, inside: bool = False
+    ) -> dict[str, Any]:
+        """The document of one element; see `Catalog.describe`.
+
+        Args:
+            address: Which element.
+            tables: Whether the document of a schema has its tables in it.
+            inside: Whether something inside the element is wanted, such as its comment: then a
+                schema or table that is missing is a conflict.
+        """
+        return client_document(
+            self.decisions, address, features=FEATURES, tables=tables, inside=inside
+        )
 
     # --- writing rows ----------------------------------------------------------------
 
-    @contextmanager
-    def _writing(self) -> Iterator[Writing]:
+    def _refuse_at_snapshot(self) -> None:
         if self._at is not None:
             raise ReadOnly(
                 f"Catalog {self._id!r} cannot be modified at the previous revision "
                 f"{self.snaptime!r}.",
                 hint="Write to the live catalog instead.",
             )
+
+    @contextmanager
+    def _writing(self) -> Iterator[Writing]:
+        self._refuse_at_snapshot()
         writing: Writing | None = None
         try:
             with self._store.writing(self._actor) as writing:
@@ -344,66 +359,104 @@ class LocalCatalog:
 
     # --- changing the model ----------------------------------------------------------
 
-    def _change(self, make: Callable[[Writing], ModelChange]) -> tuple[Model, tuple[Address, ...]]:
-        with self._writing() as writing:
-            change = make(writing)
-            apply_change(writing, change)
-            return writing.model, change.elements
-
-    def _created(
-        self, make: Callable[..., ModelChange], *arguments: object
-    ) -> list[dict[str, Any]]:
-        def create(writing: Writing) -> ModelChange:
-            with rids_one_by_one(writing.connection) as next_rid:
-                return make(writing.model, *arguments, next_rid=next_rid, version=writing.time)
-
-        model, elements = self._change(create)
-        return [describe(model, address) for address in elements]
+    @property
+    def _modelling(self) -> Modelling:
+        self._refuse_at_snapshot()
+        return Modelling(self._writing, self._whole_model, self._actor, FEATURES)
 
     def create_schema(self, document: str | Mapping[str, Any]) -> dict[str, Any]:
         """Create a schema by name or document, with the tables that it nests."""
-        return self._created(creation.create_schema, document)[0]
+        return self._modelling.create([creation.placed_schema(document)])[0]
 
     def create(self, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Create schemas, tables and foreign keys in one transaction; keys after tables."""
-        return self._created(creation.create, documents)
+        return self._modelling.create(documents)
 
     def create_table(self, schema: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Create a table."""
-        return self._created(creation.create_table, schema, document)[0]
+        return self._modelling.create([creation.placed_table(schema, document)])[0]
 
     def create_column(self, table: TableName, document: Mapping[str, Any]) -> dict[str, Any]:
         """Add a column."""
-        return self._created(creation.create_column, *self._home(table), document)[0]
+        return self._create_part(creation.create_column, table, document)
 
     def create_key(self, table: TableName, document: Mapping[str, Any]) -> dict[str, Any]:
         """Add a key."""
-        return self._created(creation.create_key, *self._home(table), document)[0]
+        return self._create_part(creation.create_key, table, document)
 
     def create_foreign_key(self, table: TableName, document: Mapping[str, Any]) -> dict[str, Any]:
         """Add a foreign key."""
-        return self._created(creation.create_foreign_key, *self._home(table), document)[0]
+        return self._create_part(creation.create_foreign_key, table, document)
 
-    def _home(self, table: TableName) -> tuple[str, str]:
+    def _create_part(
+        self, create: Callable[..., ModelChange], table: TableName, document: Mapping[str, Any]
+    ) -> dict[str, Any]:
         found = find_table(self.model, table)
-        return found.schema, found.name
+        return self._modelling.create_part(create, Address(found.schema, found.name), document)
 
     def alter(self, address: Address, document: Mapping[str, Any]) -> dict[str, Any]:
         """Change the members given (rename, type, comment, annotations, ...)."""
-        model, elements = self._change(
-            lambda w: alteration.alter(w.model, address, document, version=w.time)
-        )
-        return describe(model, elements[0])
+        return self._modelling.alter(address, document)
 
     def drop(self, address: Address) -> None:
         """Remove an element; its history stays readable at older snapshots."""
-        self._change(lambda w: removal.drop(w.model, address, version=w.time))
+        self._modelling.drop(address)
 
     def set_annotation(self, address: Address, key: str, value: Any) -> None:
         """Set one annotation; None removes it."""
-        self._change(
-            lambda w: alteration.set_annotation(w.model, address, key, value, version=w.time)
-        )
+        self._modelling.attach(alteration.set_annotation, address, key, value)
+
+    def set_annotations(self, address: Address, annotations: Mapping[str, Any]) -> None:
+        """Replace all annotations of an element."""
+        self._modelling.attach(policy.set_annotations, address, annotations)
+
+    def set_comment(self, address: Address, comment: str | None) -> None:
+        """Set the comment of an element; None removes it."""
+        self._modelling.attach(policy.set_comment, address, comment)
+
+    # --- access control --------------------------------------------------------------
+
+    @property
+    def decisions(self) -> Decisions:
+        """What the client may do; without a client, everything.
+
+        Raises:
+            NotAuthenticated, Forbidden: the client may not know of the catalog.
+        """
+        found = decisions_for(self._whole_model(), self._actor, historic=self._at is not None)
+        found.require_catalog("enumerate")
+        return found
+
+    def _whole_model(self) -> Model:
+        with self._opening() as moment:
+            return moment.model
+
+    def acls(self, address: Address) -> dict[str, list[str]]:
+        """The ACLs that are set on an element; see `Catalog.acls`."""
+        return policy.acls_of(owned_element(self.decisions, address, inside=True))
+
+    def set_acls(self, address: Address, acls: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Replace all ACLs of an element; see `Catalog.set_acls`."""
+        return policy.acls_of(self._modelling.attach(policy.set_acls, address, acls))
+
+    def set_acl(self, address: Address, name: str, roles: Sequence[str] | None) -> list[str] | None:
+        """Set one ACL of an element, or unset it; see `Catalog.set_acl`."""
+        changed = self._modelling.attach(policy.set_acl, address, name, roles)
+        return policy.acls_of(changed).get(name)
+
+    def acl_bindings(self, address: Address) -> dict[str, Any]:
+        """The ACL bindings of an element; see `Catalog.acl_bindings`."""
+        return policy.acl_bindings_of(owned_element(self.decisions, address, inside=True))
+
+    def set_acl_bindings(self, address: Address, bindings: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace all ACL bindings of an element; see `Catalog.set_acl_bindings`."""
+        changed = self._modelling.attach(policy.set_acl_bindings, address, bindings)
+        return policy.acl_bindings_of(changed)
+
+    def set_acl_binding(self, address: Address, name: str, binding: Any) -> Any:
+        """Set one ACL binding of an element, or remove it; see `Catalog.set_acl_binding`."""
+        changed = self._modelling.attach(policy.set_acl_binding, address, name, binding)
+        return policy.acl_bindings_of(changed).get(name)
 
     # --- history and integrity -------------------------------------------------------
 
@@ -420,13 +473,16 @@ class LocalCatalog:
 
         Raises:
             NotFound: there is nothing to forget.
+            NotAuthenticated, Forbidden: the client does not own the catalog.
         """
+        owned_element(self.decisions, Address())
         if self._at is not None:
             raise ReadOnly("The history of a catalog is truncated from its live state.")
         return snaptime.encode(truncate_history(self._store, snaptime.parse(until)))
 
     def check(self) -> list[Finding]:
         """Everything that is wrong with the database; an empty list if nothing is."""
+        owned_element(self.decisions, Address())
         return check(self._store)
 
     # --- life ------------------------------------------------------------------------
@@ -434,25 +490,6 @@ class LocalCatalog:
     def close(self) -> None:
         """Release connections. The catalog may be used again; it opens new ones."""
         self._store.close()
-
-
-def describe(model: Model, address: Address) -> dict[str, Any]:
-    """The canonical document of one element of a model."""
-    element = find_element(model, address)
-    if isinstance(element, Model):
-        return describe_model(element, features=FEATURES)
-    if isinstance(element, Schema):
-        return describe_schema(element)
-    if isinstance(element, Table):
-        return describe_table(element)
-    table = table_at(model, str(address.schema), str(address.table))
-    if isinstance(element, Column):
-        return describe_column(element)
-    if isinstance(element, Key):
-        return describe_key(table, element)
-    if isinstance(element, ForeignKey):
-        return describe_foreign_key(table, element)
-    raise AssertionError(element)
 
 
 # --- creating and opening ----------------------------------------------------------------

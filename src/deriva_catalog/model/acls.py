@@ -109,7 +109,9 @@ def _binding(subject: AclSubject, name: str, binding: Any) -> Any:
     checked = dict(binding)
     checked["types"] = list(types)
     checked["scope_acl"] = list(_roles(binding.get("scope_acl", ["*"]), f"{what}: its scope_acl"))
-    if binding.get("projection_type", "acl") not in ("acl", "nonnull"):
+    if checked.get("projection_type", "") is None:
+        del checked["projection_type"]
+    if checked.get("projection_type", "acl") not in ("acl", "nonnull"):
         raise BadRequest(f"{what}: 'projection_type' is 'acl' or 'nonnull'.")
     if not isinstance(binding.get("comment", ""), (str, type(None))):
         raise BadRequest(f"{what}: 'comment' is text.")
@@ -133,6 +135,11 @@ def _check_projection(what: str, projection: Any) -> None:
 
 
 def _check_join(what: str, element: Mapping[str, Any]) -> None:
+    if "outbound" in element and "inbound" in element:
+        raise BadRequest(f"{what}: a join is 'outbound' or 'inbound', not both.")
+    for member in ("alias", "context"):
+        if not isinstance(element.get(member), (str, type(None))):
+            raise BadRequest(f"{what}: {member!r} is text, not {element[member]!r}.")
     for direction in ("outbound", "inbound"):
         constraint = element.get(direction)
         if direction in element and not (
@@ -144,6 +151,8 @@ def _check_join(what: str, element: Mapping[str, Any]) -> None:
 
 
 def _check_filter(what: str, element: Mapping[str, Any]) -> None:
+    if not isinstance(element.get("negate", False), bool):
+        raise BadRequest(f"{what}: 'negate' is true or false, not {element['negate']!r}.")
     for junction in ("and", "or"):
         if junction in element:
             terms = element[junction]

@@ -152,6 +152,12 @@ class _Settling:
         column = projected_column(self.new, subject, start, binding["projection"])
         kind = column.type.base if column.type.is_array and column.type.base else column.type
         default = "acl" if is_textlike(kind) else "nonnull"
+        if binding.get("projection_type") == "acl" != default:
+            raise Conflict(
+                f"An ACL binding of {subject.qualified!r} finds roles in column {column.name!r} "
+                f"of type {column.type.typename!r}, which holds no text.",
+                hint="Project a text column, or say 'nonnull' as the 'projection_type'.",
+            )
         return {"projection_type": default, **binding}
 
     def _carried(self, start: Table, binding: Mapping[str, Any]) -> dict[str, Any]:

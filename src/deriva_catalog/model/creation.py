@@ -46,6 +46,8 @@ __all__ = [
     "create_key",
     "create_schema",
     "create_table",
+    "placed_schema",
+    "placed_table",
 ]
 
 _SYSTEM_TYPES = {name: f"ermrest_{name.lower()}" for name in SYSTEM_COLUMNS}
@@ -64,8 +66,20 @@ def create_schema(
         Conflict: it exists already, or something in it contradicts the model.
         BadRequest: the document is malformed.
     """
+    return create(model, [placed_schema(document)], next_rid=next_rid, version=version)
+
+
+def placed_schema(document: str | Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a schema, also from its name, as `create` wants it.
+
+    Raises:
+        BadRequest: it is no document of a schema.
+    """
     given = {"schema_name": document} if isinstance(document, str) else document
-    return create(model, [as_document(given, "schema")], next_rid=next_rid, version=version)
+    if "schema_name" not in as_document(given, "schema"):
+        raise BadRequest("A schema needs a 'schema_name'.")
+    others = ("table_name", "foreign_key_columns")  # members that would make it something else
+    return {name: item for name, item in given.items() if name not in others}
 
 
 def create_table(
@@ -78,11 +92,22 @@ def create_table(
             model.
         BadRequest: the document is malformed, or lacks a system column or the key on RID.
     """
-    check_home(as_document(document, "table"), schema)
-    placed = {**document, "schema_name": schema}
-    if "table_name" not in placed:
-        raise BadRequest("A table needs a 'table_name'.")
+    placed = placed_table(schema, document)
     return create(model, [placed], next_rid=next_rid, version=version)
+
+
+def placed_table(schema: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a table with its schema in it, as `create` wants it.
+
+    Raises:
+        Conflict: it names another schema.
+        BadRequest: it is no document of a table.
+    """
+    check_home(as_document(document, "table"), schema)
+    if "table_name" not in document:
+        raise BadRequest("A table needs a 'table_name'.")
+    given = {name: item for name, item in document.items() if name != "foreign_key_columns"}
+    return {**given, "schema_name": schema}
 
 
 def create(

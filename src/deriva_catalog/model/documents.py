@@ -24,6 +24,7 @@ from .typenames import read_type, type_document
 
 __all__ = [
     "SYSTEM_DEFAULTS",
+    "SYSTEM_RIGHTS",
     "copy_json",
     "describe_column",
     "describe_element",
@@ -45,8 +46,8 @@ SYSTEM_DEFAULTS: Mapping[str, str] = {
     "RMB": "_ermrest.current_client()",
 }
 _FORMAT = 1
-_READ_ONLY = {"insert": False, "update": False}
-_SYSTEM_RIGHTS = {
+_READ_ONLY: Mapping[str, bool] = {"insert": False, "update": False}
+SYSTEM_RIGHTS: Mapping[str, Mapping[str, bool]] = {
     "RID": {"update": False},
     "RCB": {"update": False},
     "RMT": _READ_ONLY,
@@ -148,7 +149,7 @@ def describe_column(column: Column) -> dict[str, Any]:
         "nullok": column.nullok,
         "comment": column.comment,
         "annotations": copy_json(column.annotations),
-        "rights": rights | _SYSTEM_RIGHTS.get(column.name, {}),
+        "rights": {**rights, **SYSTEM_RIGHTS.get(column.name, {})},
         "acls": copy_json(column.acls),
         "acl_bindings": copy_json(column.acl_bindings),
     }

@@ -229,22 +229,29 @@ def find_foreign_key(
     return found[0]
 
 
-def find_element(model: Model, address: Address) -> Element:
+def find_element(model: Model, address: Address, *, inside: bool = False) -> Element:
     """The element at an address.
+
+    Args:
+        model: Where it is looked for.
+        address: Which element.
+        inside: Whether something inside it is meant, such as its comment or its list of
+            columns: then a schema or table is only on the way to that.
 
     Raises:
         NotFound: the element that the address ends with does not exist.
         UnknownName: something on the way to it does not exist.
+        Conflict: several foreign keys have the columns of the address.
     """
     if address.schema is None:
         return model
     if address.table is None:
-        return find_schema(model, address.schema)
+        return _schema_at(model, address.schema) if inside else find_schema(model, address.schema)
     deeper = (address.column, address.key, address.foreign_key) != (None, None, None)
     try:
         table = table_at(model, address.schema, address.table)
     except UnknownName as error:
-        if deeper or address.schema not in model.schemas:
+        if deeper or inside or address.schema not in model.schemas:
             raise
         raise NotFound(error.message, hint=error.hint, **error.facts) from None
     if address.column is not None:
@@ -252,5 +259,37 @@ def find_element(model: Model, address: Address) -> Element:
     if address.key is not None:
         return find_key(table, address.key)
     if address.foreign_key is not None:
+        if address.referenced is not None:
+            _check_reference(model, table, address.foreign_key, address.referenced)
         return find_foreign_key(table, address.foreign_key, address.referenced)
     return table
+
+
+def _schema_at(model: Model, name: str) -> Schema:
+    try:
+        return find_schema(model, name)
+    except NotFound as error:
+        raise UnknownName(error.message, hint=error.hint, **error.facts) from None
+
+
+def _check_reference(
+    model: Model,
+    table: Table,
+    columns: tuple[str, ...],
+    referenced: tuple[str, str, tuple[str, ...]],
+) -> None:
+    """Check what a foreign key's address leads through: a left side, a table and a key.
+
+    Raises:
+        UnknownName: there is no foreign key over the columns, no such referenced table, or
+            it has not these columns.
+        NotFound: the referenced columns are no key.
+    """
+    wanted = {column_of(table, name).name for name in columns}
+    if not any(set(fkey.columns) == wanted for fkey in table.foreign_keys):
+        raise UnknownName(
+            f"Table {table.qualified!r} has no foreign key over {list(columns)!r}.",
+            table=table.qualified,
+        )
+    schema, name, targets = referenced
+    find_key(table_at(model, schema, name), targets)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..catalog.local import describe
 from ..errors import NotFound
 from ..model.address import Address
 from ..model.documents import copy_json
@@ -67,7 +66,7 @@ def _serialised(document: Any) -> bytes:
 
 def _document(opened: Opened, model: Model, target: Target) -> Any:
     if target.collection == "references":
-        return [describe(model, address) for address in references_at(model, target)]
+        return [opened.catalog.describe(address) for address in references_at(model, target)]
     address, element = element_at(model, target)
     if target.part == "annotation":
         return _annotations(element, target)
@@ -75,18 +74,19 @@ def _document(opened: Opened, model: Model, target: Target) -> Any:
         document = opened.catalog.document()
         return document | ({"alias_target": opened.alias_target} if opened.alias_target else {})
     if target.collection is not None:
-        return _members(model, target)
-    document = describe(model, address)
+        return _members(opened, model, target)
+    document = opened.catalog.describe(address)
     return [document] if target.kind == "foreignkey" else document
 
 
-def _members(model: Model, target: Target) -> list[Any]:
+def _members(opened: Opened, model: Model, target: Target) -> list[Any]:
     """The documents of a collection's members."""
     schema = find_schema(model, str(target.address.schema))
     if target.collection == "table":
-        return [describe(model, Address(schema.name, name)) for name in sorted(schema.tables)]
+        tables = opened.catalog.describe(Address(schema.name))["tables"]
+        return [tables[name] for name in sorted(tables)]
     table = schema.tables[str(target.address.table)]
-    document = describe(model, Address(schema.name, table.name))
+    document = opened.catalog.describe(Address(schema.name, table.name))
     members = {"column": "column_definitions", "key": "keys", "foreignkey": "foreign_keys"}
     return list(document[members[str(target.collection)]])
 

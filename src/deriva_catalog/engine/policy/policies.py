@@ -76,11 +76,15 @@ class Policies:
 
         Owners are not restricted in the live catalog. At a snapshot they have a policy as well,
         because there `trs` and `tcrs` say that nothing can be changed.
+
+        Raises:
+            NotAuthenticated, Forbidden: the client may not know of the catalog.
         """
         if client is None:
             return None
         historic = moment.at is not None
         decisions = decisions_for(moment.model, client, historic=historic)
+        decisions.require_catalog("enumerate")
         if historic:
             grounds = Grounds(moment.model, moment.relation, moment.expressions)
             rules = Rules(decisions, grounds)
@@ -91,10 +95,15 @@ class Policies:
         return Policy(rules, roles_parameter(client))
 
     def writing(self, writing: Writing, client: Client | None) -> Guard | None:
-        """What watches over a client who writes; None when nothing is restricted."""
+        """What watches over a client who writes; None when nothing is restricted.
+
+        Raises:
+            NotAuthenticated, Forbidden: the client may not know of the catalog.
+        """
         if client is None:
             return None
         decisions = decisions_for(writing.model, client)
+        decisions.require_catalog("enumerate")
         if decisions.is_owner_of_everything:
             return None
         expressions = writing.storage.expressions
