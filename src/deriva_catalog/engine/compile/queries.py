@@ -94,7 +94,6 @@ def compile_query(
     check_query(query)
     setting = Setting(model, source, expressions, rights, has_costly_rights)
     resolved = resolve(query.path, model)
-    check_touched(resolved, setting)
     match query:
         case EntityQuery(_, window):
             items = wanted([Item(Star())], resolved)
@@ -140,6 +139,7 @@ def compile_rows(
 def _rows_of_context(
     resolved: Resolved, setting: Setting, items: list[Wanted], window: Window, *, entity: bool
 ) -> Compiled:
+    check_touched(resolved, setting)
     context = resolved.context
     needed = {context}.union(*(item.instances for item in items))
     plan = _Plan(resolved, setting, context, items, plain_output, window, entity)
@@ -167,6 +167,7 @@ def _groups(
     values: list[Wanted],
     window: Window,
 ) -> Compiled:
+    check_touched(resolved, setting)
     items = [*keys, *values]
     absent = nullable_instances(resolved)
     for start in _determining(resolved, keys):
@@ -234,6 +235,7 @@ def _counts(values: Sequence[Wanted]) -> bool:
 def _aggregate(
     resolved: Resolved, setting: Setting, items: list[Wanted], limit: int | None
 ) -> Compiled:
+    check_touched(resolved, setting)
     needed = {resolved.context}.union(*(item.instances for item in items))
     relation = build(pruned(resolved, needed), setting, "i")
     outputs = [grouped_output(item, relation, setting) for item in items]

@@ -297,9 +297,14 @@ def check_touched(resolved: Resolved, setting: Setting) -> None:
     """Refuse a path that joins a table, or joins by a column, that may not be read.
 
     Whatever else names a column asks for its value, which raises as well; a join may be left out
-    of the statement, and is refused all the same.
+    of the statement, and is refused all the same. Names that mean nothing come first.
     """
+    for step in resolved.steps:
+        if isinstance(step, Condition):
+            mentioned(resolved, step)
     sources = [setting.source(instance.table) for instance in resolved.instances]
+    if not any(isinstance(rows, Guarded) for rows in sources):
+        return
     for step in resolved.steps:
         if not isinstance(step, Join):
             continue
