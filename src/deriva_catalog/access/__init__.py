@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .decisions import Decisions, decisions_for, denied
 from .identity import ANONYMOUS, EVERYBODY, Attribute, Client
+from .scope import Scope
 
 __all__ = [
     "ANONYMOUS",
@@ -11,6 +12,7 @@ __all__ = [
     "Attribute",
     "Client",
     "Decisions",
+    "Scope",
     "decisions_for",
     "denied",
 ]

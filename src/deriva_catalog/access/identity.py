@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from .scope import Scope
+
 EVERYBODY = "*"
 """The role that each client has, also an anonymous one."""
 
@@ -24,7 +26,10 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks. `id` is a URI, or a login name for this machine's own user; None is anonymous."""
+    """Who asks. `id` is a URI, or a login name for a user of this service; None is anonymous.
+
+    `scope` is set when it comes with a token that carries only a part of its rights.
+    """
 
     id: str | None = None
     display_name: str | None = None
@@ -32,6 +37,7 @@ class Client:
     email: str | None = None
     identities: tuple[str, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    scope: Scope | None = None
 
     @property
     def is_anonymous(self) -> bool:

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from ..access import ANONYMOUS
@@ -76,7 +77,15 @@ class App:
         except CatalogError as error:
             await _send_whole(send, error_answer(error, headers), b"")
             return
-        request = Request(scope["method"], target_of(scope), headers, ANONYMOUS, body)
+        request = Request(
+            scope["method"],
+            target_of(scope),
+            headers,
+            ANONYMOUS,
+            body,
+            address=(scope.get("client") or (None,))[0],
+            is_secure=scope.get("scheme") in ("https", "wss"),
+        )
         loop = asyncio.get_running_loop()
         answer, first, more = await loop.run_in_executor(self._pool, self._answer, request)
         if more is None:
@@ -87,9 +96,12 @@ class App:
     def _answer(self, request: Request) -> tuple[Answer, bytes, Iterator[bytes] | None]:
         """The answer, the first part of its body, and the rest unless that was all."""
         with request.body:
-            client = self.service.sessions.client_of(request.headers)
-            known = Request(request.method, request.target, request.headers, client, request.body)
-            answer = self.service.handle(known)
+            try:
+                client = self.service.sessions.client_of(request.headers)
+            except CatalogError as error:  # who knows the client cannot be reached
+                log.error("%s %s: %s", request.method, request.path, error, exc_info=True)
+                return (failed := error_answer(error, request.headers)), _bytes(failed), None
+            answer = self.service.handle(replace(request, client=client))
             if isinstance(answer.body, bytes):
                 return answer, answer.body, None
             try:

@@ -20,6 +20,7 @@ class Request:
 
     `target` is the path and query as they were sent: nothing is decoded before it is cut into
     tokens. Names of `headers` are in lower case. `body` is complete, in memory or in a file.
+    `address` is that of the sender, if it is known; `is_secure` says whether it came by TLS.
     """
 
     method: str
@@ -27,6 +28,8 @@ class Request:
     headers: Mapping[str, str]
     client: Client
     body: BinaryIO
+    address: str | None = None
+    is_secure: bool = False
 
     @property
     def path(self) -> str:

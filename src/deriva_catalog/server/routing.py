@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ..errors import NotFound
 from .addresses import target_of
 from .advertisement import advertise
+from .authn.routes import authn, session_alias
 from .bulk import BULK_ROUTES
 from .messages import NO_CONTENT, Answer, Request
 from .modelchanges import change_model
@@ -34,6 +35,7 @@ def _model(service: Service, request: Request, segments: Sequence[str]) -> Answe
 CATALOG_ROUTES: dict[str, Handler] = {
     **BULK_ROUTES,
     "annotation": _model,
+    "authn": session_alias,
     "schema": _model,
 }
 """Resources of one catalog, by the segment after its identifier."""
@@ -54,5 +56,5 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
     raise NotFound(f"There is nothing at {request.path!r}.")
 
 
-ROUTES: dict[str, Handler] = {"ermrest": _ermrest}
+ROUTES: dict[str, Handler] = {"authn": authn, "ermrest": _ermrest}
 """Everything, by the first segment of a path."""

@@ -16,8 +16,11 @@ from typing import Protocol
 from ..access import Client
 from ..catalog.local import LocalCatalog
 from ..catalog.registry import Registered, Registry
-from ..errors import BadRequest, CatalogError, NotFound
+from ..errors import BadRequest, CatalogError, Forbidden, NotFound
 from ..path.tokens import decode
+from .authn.door import admit
+from .authn.sessions import own_sessions
+from .authn.settings import AuthnSettings
 from .documents import DocumentCache
 from .errors import INTERNAL_ERROR, error_answer, failure_answer
 from .messages import Answer, Request
@@ -69,6 +72,8 @@ class Service:
         self.sessions = sessions
         self.settings = settings or Settings()
         self.documents = DocumentCache()
+        own = own_sessions(sessions)
+        self._authn = AuthnSettings() if own is None else own.settings
         self._routes = routes
         self._lock = threading.Lock()
         self._open: dict[str, LocalCatalog] = {}
@@ -79,6 +84,7 @@ class Service:
     def handle(self, request: Request) -> Answer:
         """Answer one request; an error is an answer too."""
         try:
+            admit(request, self._authn, self._catalog_id)
             if request.method == "HEAD":
                 return _without_body(self._dispatch(replace(request, method="GET")))
             return self._dispatch(request)
@@ -113,6 +119,9 @@ class Service:
         raw_name, mark, raw_moment = raw_id.partition("@")
         name = decode(raw_id, raw_name, 0)
         entry = self.registry.find(name)
+        scope = request.client.scope
+        if scope is not None and not scope.admits_catalog(entry.id):
+            raise Forbidden(f"Your access token does not open catalog {name!r}.")
         catalog = self._view(entry, request.client)
         if mark:
             moment = decode(raw_id, raw_moment, len(raw_name) + 1)
@@ -120,6 +129,13 @@ class Service:
                 raise BadRequest(f"There is no snapshot after '@' in {raw_id!r}.")
             catalog = catalog.at(moment)
         return Opened(catalog, entry, name, entry.id if name != entry.id else None)
+
+    def _catalog_id(self, name: str) -> str | None:
+        """The identifier of the catalog that a name stands for; None if there is none."""
+        try:
+            return self.registry.find(name).id
+        except CatalogError:
+            return None
 
     def _view(self, entry: Registered, client: Client) -> LocalCatalog:
         """The catalog for a client; kept, because much is cached in it."""

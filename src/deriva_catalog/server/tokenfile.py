@@ -51,7 +51,7 @@ class TokenFile:
 
     def __init__(self, path: Path, otherwise: Sessions | None = None) -> None:
         self._path = path
-        self._otherwise: Sessions = Anonymous() if otherwise is None else otherwise
+        self.otherwise: Sessions = Anonymous() if otherwise is None else otherwise
         self._lock = threading.Lock()
         self._state, self._clients = _read(path)
 
@@ -59,10 +59,10 @@ class TokenFile:
         """The client whose token is in the headers."""
         token = token_of(headers)
         if token is None:
-            return self._otherwise.client_of(headers)
+            return self.otherwise.client_of(headers)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
         found = self._current().get(digest)
-        return self._otherwise.client_of(headers) if found is None else found
+        return self.otherwise.client_of(headers) if found is None else found
 
     def _current(self) -> Mapping[str, Client]:
         """The clients by the digests of their tokens, read again if the file was changed.

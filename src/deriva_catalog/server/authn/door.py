@@ -1,0 +1,114 @@
+"""What is refused before a request is answered at all: other sites, and what is out of scope.
+
+It is asked once for each request, whatever brings it, also inside a transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from ...access import Scope
+from ...errors import BadRequest, Forbidden
+from ...path.tokens import decode
+from ..messages import Request
+from .headers import refuse_other_origins
+from .settings import AuthnSettings
+
+__all__ = ["admit"]
+
+_READING = ("GET", "HEAD", "OPTIONS")
+_LARGEST_RENAME = 1 << 20
+
+
+def admit(
+    request: Request, settings: AuthnSettings, catalog_of: Callable[[str], str | None]
+) -> None:
+    """Let a request in.
+
+    Args:
+        request: Whose client is known.
+        settings: Of the logins.
+        catalog_of: From the name of a catalog to its identifier; None if there is none.
+
+    Raises:
+        Forbidden: a page of another site makes it, or the token's scope does not reach so far.
+    """
+    refuse_other_origins(
+        request.method,
+        request.headers,
+        public_url=settings.public_url,
+        trusted=settings.trusted_origins,
+    )
+    if request.client.scope is not None:
+        _refuse_outside(request.client.scope, request, catalog_of)
+
+
+def _refuse_outside(
+    scope: Scope, request: Request, catalog_of: Callable[[str], str | None]
+) -> None:
+    first, *rest = request.path[1:].split("/")
+    # An export writes nothing that stays, though it is asked for by POST.
+    reads = request.method in _READING or (first == "deriva" and rest[:1] == ["export"])
+    if scope.read_only and not reads:
+        raise _outside(f"is for reading, not for {request.method}")
+    if scope.is_everywhere:
+        return
+    match first, [part.lower() for part in rest[:1]], rest[1:2]:
+        case "ermrest", ["catalog"], [raw] if raw:
+            _refuse_catalog(scope, raw, catalog_of)
+        case "id", [_], [_, *_]:
+            _refuse_catalog(scope, rest[0], catalog_of)
+        case "hatrac", _, _:
+            _refuse_object(scope, request, rest)
+        case ("ermrest", [] | [""], _) | ("authn", _, _):
+            return  # the advertisement; the routes of logins look at tokens themselves
+        case "deriva", ["export"], _:
+            return  # each catalog that is exported is opened by `Service.catalog`
+        case _:
+            raise _outside(f"does not open {request.path!r}")
+
+
+def _refuse_catalog(scope: Scope, raw: str, catalog_of: Callable[[str], str | None]) -> None:
+    name = decode(raw, raw.partition("@")[0], 0)
+    found = catalog_of(name)
+    if found is None or not scope.admits_catalog(found):
+        raise _outside(f"does not open catalog {name!r}")
+
+
+def _refuse_object(scope: Scope, request: Request, rest: list[str]) -> None:
+    if not scope.admits_object(*_object_name(rest)):
+        raise _outside(f"does not open {request.path!r}")
+    source = _source_of(request)
+    if source is not None:
+        parts = [unquote(part) for part in source.split("/") if part]
+        if not scope.admits_object(*(parts[1:] if parts[:1] == ["hatrac"] else parts)):
+            raise _outside(f"does not open {source!r}")
+
+
+def _object_name(parts: list[str]) -> list[str]:
+    """The decoded parts of a name, without a version or sub-resource after the last one."""
+    plain = [part.partition(";")[0].partition(":")[0] for part in parts]
+    return [decode("/".join(parts), part, 0) for part in plain if part]
+
+
+def _source_of(request: Request) -> str | None:
+    """The object that a rename takes; it stands in the body."""
+    if request.method != "POST" or "json" not in request.headers.get("content-type", ""):
+        return None
+    text = request.body.read(_LARGEST_RENAME)
+    request.body.seek(0)
+    try:
+        found: Any = json.loads(text)
+    except ValueError:
+        return None  # the handler will say so
+    source = found.get("source_name") if isinstance(found, dict) else None
+    if source is not None and not (isinstance(source, str) and source.startswith("/")):
+        raise BadRequest("The source of a rename is a path.")
+    return source
+
+
+def _outside(what: str) -> Forbidden:
+    return Forbidden(f"Your access token {what}.", hint="Make one with a wider scope.")
