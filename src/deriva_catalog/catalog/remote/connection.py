@@ -13,6 +13,7 @@ import random
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -262,7 +263,9 @@ class Connection:
     def _client(self) -> httpx.Client:
         with self._lock:
             if self._pool is None or self._pool.pid != os.getpid():
-                self._pool = _Pool(self._new_client())
+                client = self._new_client()
+                self._pool = _Pool(client)
+                weakref.finalize(self, client.close)
             return self._pool.client
 
     def _new_client(self) -> httpx.Client:

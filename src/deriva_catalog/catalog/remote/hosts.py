@@ -42,7 +42,11 @@ def open_remote(
         Unavailable: the server cannot be reached.
     """
     connection = Connection(host, credential=credential, timeouts=timeouts)
-    return RemoteCatalog(Link(connection, catalog_id))
+    try:
+        return RemoteCatalog(Link(connection, catalog_id))
+    except BaseException:
+        connection.close()
+        raise
 
 
 def create_remote(
@@ -66,9 +70,6 @@ def create_remote(
         NotAuthenticated, Forbidden: the client may not create catalogs.
         Unavailable: the server cannot be reached.
     """
-    connection = Connection(host, credential=credential)
-    if alias is not None:
-        _refuse_taken(connection, alias)
     given = {
         "id": catalog_id,
         "name": name,
@@ -76,6 +77,22 @@ def create_remote(
         "annotations": dict(annotations) if annotations else None,
     }
     document = {member: value for member, value in given.items() if value is not None}
+    connection = Connection(host, credential=credential)
+    try:
+        return _made(connection, document, alias, prepare)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _made(
+    connection: Connection,
+    document: Mapping[str, Any],
+    alias: str | None,
+    prepare: Callable[[RemoteCatalog], object] | None,
+) -> RemoteCatalog:
+    if alias is not None:
+        _refuse_taken(connection, alias)
     made = _post(connection, "/ermrest/catalog", document)
     try:
         catalog = RemoteCatalog(Link(connection, made))
