@@ -28,12 +28,18 @@ MediaType = Literal["application/json", "application/x-json-stream", "text/csv"]
 
 @dataclass(frozen=True, slots=True)
 class RowLocation:
-    """Where a RID lives; `deleted_at` is set when the row is gone at the time asked about."""
+    """Where a RID lives.
+
+    When the row is gone at the time asked about, `deleted_at` says since when, and the last two
+    say when it was there last, as far as that is known: as a time and as a snapshot.
+    """
 
     rid: str
     schema: str
     table: str
     deleted_at: str | None = None
+    last_visible_at: str | None = None
+    last_visible_snaptime: str | None = None
 
 
 class Transaction(Protocol):

@@ -36,7 +36,6 @@ from ..engine.sqlite.storage import SqliteStorage
 from ..engine.storage import Storage
 from ..engine.store import Store
 from ..engine.transaction import Writing
-from ..engine.truncation import history_range, truncate_history
 from ..errors import CatalogError, Conflict, NotFound, ReadOnly, Unavailable
 from ..interface import Address, MediaType, Row, RowLocation, Transaction
 from ..model import alteration, creation, definitions, policy
@@ -46,6 +45,7 @@ from ..model.lookup import find_table
 from ..objects import ContentStore, ObjectStore
 from ..objects import create_tables as create_object_tables
 from ..path.ast import Path, Query, TableName
+from .history import HistoryControl
 from .modelling import Modelling
 
 if TYPE_CHECKING:
@@ -460,10 +460,29 @@ class LocalCatalog:
 
     # --- history and integrity -------------------------------------------------------
 
+    @property
+    def history(self) -> HistoryControl:
+        """The history as a whole: its extent, truncation, redaction and amendment.
+
+        Raises:
+            ReadOnly: this is a snapshot.
+        """
+        if self._at is not None:
+            raise ReadOnly("The history of a catalog is controlled from its live state.")
+        return HistoryControl(self._store, self._actor)
+
+    @property
+    def amended(self) -> str | None:
+        """The amendment version of the snapshot; None as long as it is as it was recorded."""
+        if self._at is None:
+            return None
+        with self._store.reading_at(self._at) as moment:
+            return None if moment.amended is None else snaptime.encode(moment.amended)
+
     def history_range(self) -> tuple[str, str]:
         """The first snapshot that can be read, and the latest."""
-        first, last = history_range(self._store)
-        return snaptime.encode(first), snaptime.encode(last)
+        known = self.history.extent()
+        return known.first, known.last
 
     def truncate_history(self, until: str | datetime) -> str:
         """Forget everything before a time; returns the first snapshot that can be read then.
@@ -475,10 +494,7 @@ class LocalCatalog:
             NotFound: there is nothing to forget.
             NotAuthenticated, Forbidden: the client does not own the catalog.
         """
-        owned_element(self.decisions, Address())
-        if self._at is not None:
-            raise ReadOnly("The history of a catalog is truncated from its live state.")
-        return snaptime.encode(truncate_history(self._store, snaptime.parse(until)))
+        return self.history.truncate(until)
 
     def check(self) -> list[Finding]:
         """Everything that is wrong with the database; an empty list if nothing is."""
