@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .path.builder import PathBuilder
 
 Row = dict[str, Any]
+Named = str | tuple[str, str]
 MediaType = Literal["application/json", "application/x-json-stream", "text/csv"]
 
 
@@ -151,11 +152,13 @@ class Catalog(Protocol):
         table: TableName,
         rows: Sequence[Mapping[str, Any]],
         *,
-        keys: Sequence[str] = ("RID",),
-        targets: Sequence[str] | None = None,
+        keys: Sequence[Named] = ("RID",),
+        targets: Sequence[Named] | None = None,
     ) -> list[Row]:
         """Set `targets` of the rows that match on `keys`; rows that match nothing are ignored.
 
+        A column may be given with the member of the rows that holds its value, so that it can
+        be a key and a target: ``keys=[("name", "old")], targets=[("name", "new")]``.
         Returns key and target members of the rows that were applied.
         """
         ...

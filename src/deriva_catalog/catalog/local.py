@@ -37,7 +37,7 @@ from ..engine.storage import Storage
 from ..engine.store import Store
 from ..engine.transaction import Writing
 from ..errors import CatalogError, Conflict, NotFound, ReadOnly, Unavailable
-from ..interface import Address, MediaType, Row, RowLocation, Transaction
+from ..interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ..model import alteration, creation, definitions, policy
 from ..model.changes import ModelChange
 from ..model.elements import Model, Table
@@ -238,17 +238,18 @@ class LocalCatalog:
 
     # --- writing rows ----------------------------------------------------------------
 
-    def _refuse_at_snapshot(self) -> None:
+    def require_live(self) -> None:
+        """Raises `ReadOnly` if this is a snapshot, which cannot be written."""
         if self._at is not None:
             raise ReadOnly(
-                f"Catalog {self._id!r} cannot be modified at the previous revision "
-                f"{self.snaptime!r}.",
+                f"modification to catalog at previous revision: catalog {self._id!r} cannot be "
+                f"modified at {self.snaptime!r}.",
                 hint="Write to the live catalog instead.",
             )
 
     @contextmanager
     def _writing(self) -> Iterator[Writing]:
-        self._refuse_at_snapshot()
+        self.require_live()
         writing: Writing | None = None
         try:
             with self._store.writing(self._actor) as writing:
@@ -295,8 +296,8 @@ class LocalCatalog:
         table: TableName,
         rows: Sequence[Mapping[str, Any]],
         *,
-        keys: Sequence[str] = ("RID",),
-        targets: Sequence[str] | None = None,
+        keys: Sequence[Named] = ("RID",),
+        targets: Sequence[Named] | None = None,
     ) -> list[Row]:
         """Set `targets` of the rows that match on `keys`; see `Catalog.update`."""
         with self._writing() as writing:
@@ -361,7 +362,7 @@ class LocalCatalog:
 
     @property
     def _modelling(self) -> Modelling:
-        self._refuse_at_snapshot()
+        self.require_live()
         return Modelling(self._writing, self._whole_model, self._actor, FEATURES)
 
     def create_schema(self, document: str | Mapping[str, Any]) -> dict[str, Any]:

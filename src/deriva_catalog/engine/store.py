@@ -95,14 +95,9 @@ class Store:
         self.storage = storage
         self.client = client
         self._owner = Client(client)
-<<<<<<< HEAD
         self.tables = Tables(storage.storage_type, interval_outside=storage.interval_outside)
         self.read_budget_s: float | None = None
-        self._models: dict[int, Model] = {}
-=======
-        self.tables = Tables(storage.storage_type)
         self._models: dict[_ModelKey, Model] = {}
->>>>>>> a28c2ea (Let owners redact and amend history)
         self._models_lock = threading.Lock()
         self._local = threading.local()
         self._begun_hooks: list[Callable[[Writing], None]] = []
@@ -197,13 +192,8 @@ class Store:
             with self.storage.bounded(writing.connection, self.read_budget_s):
                 yield self._live(writing.connection, writing.model)
             return
-<<<<<<< HEAD
         with self.storage.reading(self.read_budget_s) as connection:
-            yield self._live(connection, self.model_at(connection))
-=======
-        with self.storage.reading() as connection:
             yield self._live(connection, self.model_now(connection))
->>>>>>> a28c2ea (Let owners redact and amend history)
 
     def _live(self, connection: sa.Connection, model: Model) -> Reading:
         texts, live, history = self.storage.text_values, self.tables.live, self.tables.history

@@ -15,6 +15,7 @@ from .addresses import target_of
 from .advertisement import advertise
 from .authn.routes import authn, session_alias
 from .bulk import BULK_ROUTES
+from .data.routes import DATA_ROUTES
 from .messages import NO_CONTENT, Answer, Request
 from .modelchanges import change_model
 from .modeldocs import read_model_resource
@@ -34,6 +35,7 @@ def _model(service: Service, request: Request, segments: Sequence[str]) -> Answe
 
 CATALOG_ROUTES: dict[str, Handler] = {
     **BULK_ROUTES,
+    **DATA_ROUTES,
     "annotation": _model,
     "authn": session_alias,
     "schema": _model,
