@@ -16,9 +16,12 @@ from .advertisement import advertise
 from .authn.routes import authn, session_alias
 from .bulk import BULK_ROUTES
 from .data.routes import DATA_ROUTES
+from .history import control_history
 from .messages import NO_CONTENT, Answer, Request
 from .modelchanges import change_model
 from .modeldocs import read_model_resource
+from .resolver import resolve
+from .rids import locate
 from .service import Handler, Service
 
 __all__ = ["CATALOG_ROUTES", "ROUTES"]
@@ -38,6 +41,8 @@ CATALOG_ROUTES: dict[str, Handler] = {
     **DATA_ROUTES,
     "annotation": _model,
     "authn": session_alias,
+    "entity_rid": locate,
+    "history": control_history,
     "schema": _model,
 }
 """Resources of one catalog, by the segment after its identifier."""
@@ -58,5 +63,5 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
     raise NotFound(f"There is nothing at {request.path!r}.")
 
 
-ROUTES: dict[str, Handler] = {"authn": authn, "ermrest": _ermrest}
+ROUTES: dict[str, Handler] = {"authn": authn, "ermrest": _ermrest, "id": resolve}
 """Everything, by the first segment of a path."""
