@@ -23,17 +23,24 @@ if TYPE_CHECKING:
     from .path.builder import PathBuilder
 
 Row = dict[str, Any]
+Named = str | tuple[str, str]
 MediaType = Literal["application/json", "application/x-json-stream", "text/csv"]
 
 
 @dataclass(frozen=True, slots=True)
 class RowLocation:
-    """Where a RID lives; `deleted_at` is set when the row is gone at the time asked about."""
+    """Where a RID lives.
+
+    When the row is gone at the time asked about, `deleted_at` says since when, and the last two
+    say when it was there last, as far as that is known: as a time and as a snapshot.
+    """
 
     rid: str
     schema: str
     table: str
     deleted_at: str | None = None
+    last_visible_at: str | None = None
+    last_visible_snaptime: str | None = None
 
 
 class Transaction(Protocol):
@@ -145,11 +152,13 @@ class Catalog(Protocol):
         table: TableName,
         rows: Sequence[Mapping[str, Any]],
         *,
-        keys: Sequence[str] = ("RID",),
-        targets: Sequence[str] | None = None,
+        keys: Sequence[Named] = ("RID",),
+        targets: Sequence[Named] | None = None,
     ) -> list[Row]:
         """Set `targets` of the rows that match on `keys`; rows that match nothing are ignored.
 
+        A column may be given with the member of the rows that holds its value, so that it can
+        be a key and a target: ``keys=[("name", "old")], targets=[("name", "new")]``.
         Returns key and target members of the rows that were applied.
         """
         ...

@@ -109,6 +109,14 @@ def normalize(text: str) -> str:
     return encode(_signed(bits >> 1))
 
 
+def spellings(text: str) -> tuple[str, ...]:
+    """What a given RID may be stored as: as it is, and in its canonical spelling if it has one."""
+    try:
+        return tuple(dict.fromkeys((text, normalize(text))))
+    except BadRequest:
+        return (text,)
+
+
 def is_canonical(text: str) -> bool:
     """Whether `text` is spelled exactly as the catalog itself would spell it."""
     try:

@@ -16,7 +16,7 @@ from ..engine.relation import Tables
 from ..engine.sqlite.storage import SqliteStorage
 from ..engine.store import Reading
 from ..errors import NotFound, ReadOnly, SnapshotUnavailable
-from ..interface import Address, MediaType, Row, RowLocation, Transaction
+from ..interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ..model import policy
 from ..model.elements import Model
 from ..model.lookup import find_element
@@ -185,8 +185,8 @@ class BagCatalog:
         table: TableName,
         rows: Sequence[Mapping[str, Any]],
         *,
-        keys: Sequence[str] = ("RID",),
-        targets: Sequence[str] | None = None,
+        keys: Sequence[Named] = ("RID",),
+        targets: Sequence[Named] | None = None,
     ) -> list[Row]:
         """Raises `ReadOnly`."""
         self._refuse()

@@ -36,9 +36,8 @@ from ..engine.sqlite.storage import SqliteStorage
 from ..engine.storage import Storage
 from ..engine.store import Store
 from ..engine.transaction import Writing
-from ..engine.truncation import history_range, truncate_history
 from ..errors import CatalogError, Conflict, NotFound, ReadOnly, Unavailable
-from ..interface import Address, MediaType, Row, RowLocation, Transaction
+from ..interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ..model import alteration, creation, definitions, policy
 from ..model.changes import ModelChange
 from ..model.elements import Model, Table
@@ -46,6 +45,7 @@ from ..model.lookup import find_table
 from ..objects import ContentStore, ObjectStore
 from ..objects import create_tables as create_object_tables
 from ..path.ast import Path, Query, TableName
+from .history import HistoryControl
 from .modelling import Modelling
 
 if TYPE_CHECKING:
@@ -238,17 +238,18 @@ class LocalCatalog:
 
     # --- writing rows ----------------------------------------------------------------
 
-    def _refuse_at_snapshot(self) -> None:
+    def require_live(self) -> None:
+        """Raises `ReadOnly` if this is a snapshot, which cannot be written."""
         if self._at is not None:
             raise ReadOnly(
-                f"Catalog {self._id!r} cannot be modified at the previous revision "
-                f"{self.snaptime!r}.",
+                f"modification to catalog at previous revision: catalog {self._id!r} cannot be "
+                f"modified at {self.snaptime!r}.",
                 hint="Write to the live catalog instead.",
             )
 
     @contextmanager
     def _writing(self) -> Iterator[Writing]:
-        self._refuse_at_snapshot()
+        self.require_live()
         writing: Writing | None = None
         try:
             with self._store.writing(self._actor) as writing:
@@ -295,8 +296,8 @@ class LocalCatalog:
         table: TableName,
         rows: Sequence[Mapping[str, Any]],
         *,
-        keys: Sequence[str] = ("RID",),
-        targets: Sequence[str] | None = None,
+        keys: Sequence[Named] = ("RID",),
+        targets: Sequence[Named] | None = None,
     ) -> list[Row]:
         """Set `targets` of the rows that match on `keys`; see `Catalog.update`."""
         with self._writing() as writing:
@@ -361,7 +362,7 @@ class LocalCatalog:
 
     @property
     def _modelling(self) -> Modelling:
-        self._refuse_at_snapshot()
+        self.require_live()
         return Modelling(self._writing, self._whole_model, self._actor, FEATURES)
 
     def create_schema(self, document: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -460,10 +461,29 @@ class LocalCatalog:
 
     # --- history and integrity -------------------------------------------------------
 
+    @property
+    def history(self) -> HistoryControl:
+        """The history as a whole: its extent, truncation, redaction and amendment.
+
+        Raises:
+            ReadOnly: this is a snapshot.
+        """
+        if self._at is not None:
+            raise ReadOnly("The history of a catalog is controlled from its live state.")
+        return HistoryControl(self._store, self._actor)
+
+    @property
+    def amended(self) -> str | None:
+        """The amendment version of the snapshot; None as long as it is as it was recorded."""
+        if self._at is None:
+            return None
+        with self._store.reading_at(self._at) as moment:
+            return None if moment.amended is None else snaptime.encode(moment.amended)
+
     def history_range(self) -> tuple[str, str]:
         """The first snapshot that can be read, and the latest."""
-        first, last = history_range(self._store)
-        return snaptime.encode(first), snaptime.encode(last)
+        known = self.history.extent()
+        return known.first, known.last
 
     def truncate_history(self, until: str | datetime) -> str:
         """Forget everything before a time; returns the first snapshot that can be read then.
@@ -475,10 +495,7 @@ class LocalCatalog:
             NotFound: there is nothing to forget.
             NotAuthenticated, Forbidden: the client does not own the catalog.
         """
-        owned_element(self.decisions, Address())
-        if self._at is not None:
-            raise ReadOnly("The history of a catalog is truncated from its live state.")
-        return snaptime.encode(truncate_history(self._store, snaptime.parse(until)))
+        return self.history.truncate(until)
 
     def check(self) -> list[Finding]:
         """Everything that is wrong with the database; an empty list if nothing is."""

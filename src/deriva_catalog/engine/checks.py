@@ -18,7 +18,7 @@ from .history import LEASES
 from .layout import history_name, live_name
 from .references import dangling
 from .relation import END, START
-from .store import Store
+from .store import Store, stored_model
 from .tables import MODEL
 from .transaction import Writing
 from .uniqueness import show
@@ -52,13 +52,13 @@ def check(store: Store) -> list[Finding]:
             actor=ANONYMOUS,
             model=moment.model,
         )
-        return [*_models(store, view), *_tables(view)]
+        return [*_models(view), *_tables(view)]
 
 
-def _models(store: Store, view: Writing) -> Iterator[Finding]:
+def _models(view: Writing) -> Iterator[Finding]:
     for time in view.run(sa.select(MODEL.c.time).order_by(MODEL.c.time)).scalars().all():
         try:
-            store.model_at(view.connection, time)
+            stored_model(view.connection, time)
         except CatalogError as error:
             yield Finding("model", str(time), str(error))
 

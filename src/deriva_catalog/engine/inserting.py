@@ -22,13 +22,13 @@ from .rids import push_rids, take_numbers, take_rids
 from .rows import (
     cached_encoder,
     decoded_column,
-    encoded_column,
+    encoded_members,
     json_rows,
-    members,
     refuse_nulls,
     serial_sequence,
 )
 from .storage import RowRefused
+from .textrows import TextRows
 from .transaction import Writing
 from .uniqueness import refuse_repetition, refused_insertion
 
@@ -108,7 +108,7 @@ def _check_options(table: Table, options: Options) -> None:
 
 def _columns(writing: Writing, table: Table, rows: Rows, options: Options) -> Columns:
     """The stored values of a batch, by column name, without the hidden column."""
-    for kind in set(map(type, rows)):
+    for kind in () if isinstance(rows, TextRows) else set(map(type, rows)):
         if not issubclass(kind, Mapping):
             raise BadRequest(
                 f"A row is an object of column names to values, not a {kind.__name__}."
@@ -133,7 +133,7 @@ def _values(
             return take_rids(writing.connection, count)
         return [writing.stamp if column.name in ("RCT", "RMT") else writing.client] * count
     if column.name not in options.defaults:
-        return encoded_column(column, members(rows, column, column.name))
+        return encoded_members(rows, column, column.name)
     if is_serial(column.type):
         first = take_numbers(writing.connection, serial_sequence(column), count)
         return range(first, first + count)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from .. import rid as rids
 from .. import snaptime
-from ..errors import BadRequest, NotFound
+from ..errors import NotFound
 from ..interface import MediaType, Row, RowLocation
 from ..model.elements import Model, Table
 from ..path.ast import AggregateQuery, Path, Query, Root, TableName
@@ -24,6 +24,7 @@ from .policy import Policy
 from .relation import END, START
 from .serialize import fetch, stream
 from .store import Reading
+from .tables import COMMIT
 
 _TABLES_AT_ONCE = 100
 _FEW = 1000
@@ -124,7 +125,7 @@ class Reader:
 
         Cost: one statement for every 100 tables, and as many again if a RID is not found live.
         """
-        spellings = {text: _spellings(text) for text in wanted}
+        spellings = {text: rids.spellings(text) for text in wanted}
         with self._opening() as moment:
             policy = self._policy(moment)
             tables = list(moment.model.tables() if policy is None else policy.visible_tables())
@@ -161,13 +162,6 @@ def _parsed(query: Query | str) -> Query:
     return parse_query(query).query if isinstance(query, str) else query
 
 
-def _spellings(text: str) -> tuple[str, ...]:
-    try:
-        return tuple(dict.fromkeys((text, rids.normalize(text))))
-    except BadRequest:
-        return (text,)
-
-
 _Lookup = Callable[[Reading, Table, sa.FromClause], "sa.Select[*tuple[Any, ...]] | None"]
 
 
@@ -185,22 +179,33 @@ def _locate(
             if s is not None
         ]
         if named:
-            _collect(moment, sa.union_all(*named), tables, found)
+            rows = sa.union_all(*named).subquery("found")
+            _collect(moment, _dated(rows) if lookup is _gone else sa.select(rows), tables, found)
     return found
+
+
+def _dated(rows: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:
+    """Rows of RID, end and number of the table, with the latest snapshot before the end."""
+    last = sa.select(sa.func.max(COMMIT.c.time)).where(COMMIT.c.time < rows.c.ended)
+    return sa.select(rows, last.scalar_subquery())
 
 
 def _collect(
     moment: Reading,
-    statement: sa.CompoundSelect[Any],
+    statement: sa.Select[*tuple[Any, ...]],
     tables: Sequence[Table],
     found: dict[str, RowLocation],
 ) -> None:
-    for rid, ended, number in moment.connection.execute(statement):
-        table = tables[number]
-        deleted = None if ended is None else snaptime.to_iso(ended)
+    for rid, ended, number, *last in moment.connection.execute(statement):
+        place = tables[number].schema, tables[number].name
         before = found.get(rid)
-        if before is None or (before.deleted_at and deleted and before.deleted_at < deleted):
-            found[rid] = RowLocation(rid, table.schema, table.name, deleted)
+        if ended is None:
+            found[rid] = RowLocation(rid, *place)
+            continue
+        deleted = snaptime.to_iso(ended)
+        if before is None or (before.deleted_at and before.deleted_at < deleted):
+            seen = [(snaptime.to_iso(at), snaptime.encode(at)) for at in last if at is not None]
+            found[rid] = RowLocation(rid, *place, deleted, *(seen[0] if seen else ()))
 
 
 def _present(moment: Reading, table: Table, given: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:

@@ -17,6 +17,7 @@ from ..errors import NotNullViolation
 from ..model.batches import all_canonical
 from ..model.elements import Column, ColumnType, Table
 from ..model.types import Encoder, Family, encoder, family
+from .textrows import TextRows, encoded_texts
 
 Decoder = Callable[[Any], Any]
 
@@ -88,6 +89,26 @@ def members(rows: Sequence[Mapping[str, Any]], column: Column, member: str) -> l
     if column.type.is_array:
         return [row.get(member, ()) for row in rows]
     return [row.get(member) for row in rows]
+
+
+def encoded_members(
+    rows: Sequence[Mapping[str, Any]], column: Column, member: str
+) -> Sequence[Any]:
+    """The stored form of the values that rows give for a column.
+
+    Raises:
+        BadRequest, Conflict: a value is none of the column's type.
+    """
+    if isinstance(rows, TextRows):
+        return encoded_texts(column, rows.column(member))
+    return encoded_column(column, members(rows, column, member))
+
+
+def chosen_rows(
+    rows: Sequence[Mapping[str, Any]], numbers: Sequence[int]
+) -> Sequence[Mapping[str, Any]]:
+    """The rows of these numbers."""
+    return rows.chosen(numbers) if isinstance(rows, TextRows) else [rows[n] for n in numbers]
 
 
 def refuse_nulls(table: Table, column: Column, values: Sequence[Any]) -> None:

@@ -27,6 +27,7 @@ from ..access import Client
 from ..errors import Corrupted, SnapshotUnavailable
 from ..model.documents import load_stored, stored_document
 from ..model.elements import Model, Table
+from . import amendments
 from .dialect import Expressions
 from .references import settle
 from .relation import Tables, with_history_only
@@ -36,6 +37,8 @@ from .transaction import Writing
 
 Relation = Callable[[Table], sa.FromClause]
 TextValues = Callable[[Sequence[str]], sa.FromClause]
+_ModelKey = tuple[int, int | None, bool]
+"""A model's time, its amendment version, and whether tables without history are left out."""
 _MODELS_KEPT = 64
 _NEWEST_MODEL = sa.select(sa.func.max(MODEL.c.time))
 _KEPT_SINCE = sa.func.coalesce(
@@ -47,9 +50,19 @@ _KEPT_SINCE = sa.func.coalesce(
 )
 _HORIZON = sa.select(_KEPT_SINCE)
 _SNAPSHOT = sa.select(
-    _KEPT_SINCE, _NEWEST_MODEL.where(MODEL.c.time <= sa.bindparam("at")).scalar_subquery()
+    _KEPT_SINCE,
+    _NEWEST_MODEL.where(MODEL.c.time <= sa.bindparam("at")).scalar_subquery(),
+    amendments.RECORDED.scalar_subquery(),
 )
-"""The oldest time that can be read, and the time of the model at ``at``."""
+"""The oldest time that can be read, the time of the model at ``at``, and the amendments."""
+_LAST = sa.select(
+    sa.func.coalesce(sa.select(sa.func.max(COMMIT.c.time)).scalar_subquery(), 0),
+    sa.func.coalesce(_NEWEST_MODEL.scalar_subquery(), 0),
+)
+"""The time of the latest snapshot, and that of the newest model.
+
+A model may be newer: one that goes on after the end of an amendment of the latest snapshot.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,8 @@ class Reading:
 
     `texts` makes a relation with the column ``value`` of a list of texts, `expressions` is how
     the database spells JSON and the like; `history` gives the
-    closed versions of a table's rows, where there are any; `at` is the time of a snapshot.
+    closed versions of a table's rows, where there are any; `at` is the time of a snapshot, and
+    `amended` its amendment version, if it has one.
     """
 
     connection: sa.Connection
@@ -68,6 +82,7 @@ class Reading:
     expressions: Expressions
     history: Relation | None = None
     at: int | None = None
+    amended: int | None = None
 
 
 class Store:
@@ -82,7 +97,7 @@ class Store:
         self._owner = Client(client)
         self.tables = Tables(storage.storage_type, interval_outside=storage.interval_outside)
         self.read_budget_s: float | None = None
-        self._models: dict[int, Model] = {}
+        self._models: dict[_ModelKey, Model] = {}
         self._models_lock = threading.Lock()
         self._local = threading.local()
         self._begun_hooks: list[Callable[[Writing], None]] = []
@@ -133,29 +148,39 @@ class Store:
 
     # --- models ----------------------------------------------------------------------
 
-    def model_at(self, connection: sa.Connection, at: int | None = None) -> Model:
-        """The model at a time; the current one when `at` is None. One tiny query if cached."""
-        newest = _NEWEST_MODEL if at is None else _NEWEST_MODEL.where(MODEL.c.time <= at)
-        return self._model_of(connection, connection.execute(newest).scalar())
+    def model_now(self, connection: sa.Connection) -> Model:
+        """The current model. One tiny query if it is known."""
+        return self._model_of(connection, connection.execute(_NEWEST_MODEL).scalar())
 
-    def _model_of(self, connection: sa.Connection, time: int | None) -> Model:
-        """The model that a change at that time made."""
+    def _model_of(
+        self, connection: sa.Connection, time: int | None, amended: int | None = None
+    ) -> Model:
+        """The model that a change at that time made, as amended."""
         if time is None:
             return Model(version=0)
-        known = self._models.get(time)
+        known = self._models.get((time, amended, False))
         if known is None:
-            blob = connection.execute(
-                sa.select(MODEL.c.document).where(MODEL.c.time == time)
-            ).scalar_one()
-            known = _unpacked(blob)
-            self._keep(known)
+            known = stored_model(connection, time)
+            self._keep((time, amended, False), known)
         return known
 
-    def _keep(self, model: Model) -> None:
+    def _past_model(
+        self, connection: sa.Connection, time: int | None, amended: int | None
+    ) -> Model:
+        """The model of a time as a snapshot shows it."""
+        if time is None:
+            return Model(version=0)
+        known = self._models.get((time, amended, True))
+        if known is None:
+            known = with_history_only(self._model_of(connection, time, amended))
+            self._keep((time, amended, True), known)
+        return known
+
+    def _keep(self, key: _ModelKey, model: Model) -> None:
         with self._models_lock:
             while len(self._models) >= _MODELS_KEPT:
                 del self._models[next(iter(self._models))]
-            self._models[model.version] = model
+            self._models[key] = model
 
     # --- reading ---------------------------------------------------------------------
 
@@ -168,7 +193,7 @@ class Store:
                 yield self._live(writing.connection, writing.model)
             return
         with self.storage.reading(self.read_budget_s) as connection:
-            yield self._live(connection, self.model_at(connection))
+            yield self._live(connection, self.model_now(connection))
 
     def _live(self, connection: sa.Connection, model: Model) -> Reading:
         texts, live, history = self.storage.text_values, self.tables.live, self.tables.history
@@ -182,10 +207,11 @@ class Store:
             SnapshotUnavailable: history was truncated beyond it in the meantime.
         """
         with self.reading() as live:
-            horizon, time = live.connection.execute(_SNAPSHOT, {"at": at}).one()
+            horizon, time, recorded = live.connection.execute(_SNAPSHOT, {"at": at}).one()
             if at < horizon:
                 raise unavailable(snaptime.encode(at))
-            model = with_history_only(self._model_of(live.connection, time))
+            amended = amendments.amended_at(amendments.read(recorded), at)
+            model = self._past_model(live.connection, time, amended)
             current = {table.rid: table for table in live.model.tables()}
             made: dict[str, sa.FromClause] = {}
 
@@ -194,7 +220,7 @@ class Store:
                     made[table.rid] = self.tables.as_of(table, at, current)
                 return made[table.rid]
 
-            yield replace(live, model=model, relation=relation, at=at)
+            yield replace(live, model=model, relation=relation, at=at, amended=amended)
 
     def horizon(self, connection: sa.Connection) -> int:
         """The oldest snapshot that can be read."""
@@ -260,21 +286,22 @@ class Store:
             finally:
                 self._local.writing = None
         if writing.model is not before:
-            self._keep(writing.model)
+            self._keep((writing.time, None, False), writing.model)
 
     def _begun(self, connection: sa.Connection, actor: Client) -> Writing:
+        latest, newest = connection.execute(_LAST).one()
         return Writing(
             connection=connection,
             storage=self.storage,
             tables=self.tables,
-            time=max(snaptime.now(), _latest(connection) + 1),
+            time=max(snaptime.now(), latest + 1, newest + 1),
             actor=actor,
-            model=self.model_at(connection),
+            model=self._model_of(connection, newest or None),
         )
 
     def _record(self, writing: Writing, before: Model) -> None:
         if writing.model is not before:
-            packed = _packed(writing.model)
+            packed = packed_model(writing.model)
             writing.run(sa.insert(MODEL).values(time=writing.time, document=packed))
         writing.run(sa.insert(COMMIT).values(time=writing.time))
 
@@ -290,7 +317,18 @@ def _latest(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.max(COMMIT.c.time))).scalar() or 0)
 
 
-def _packed(model: Model) -> bytes:
+def stored_model(connection: sa.Connection, time: int) -> Model:
+    """The model that is stored under a time, read anew: it may have been amended.
+
+    Raises:
+        Corrupted: it is damaged.
+    """
+    blob = connection.execute(sa.select(MODEL.c.document).where(MODEL.c.time == time)).scalar_one()
+    return _unpacked(blob)
+
+
+def packed_model(model: Model) -> bytes:
+    """A model as it is stored."""
     document = json.dumps(stored_document(model), ensure_ascii=False, separators=(",", ":"))
     return zlib.compress(document.encode(), 6)
 

@@ -17,12 +17,15 @@ from .effects import Change, Removal, open_rows, perform
 from .inserting import Rows, insert
 from .options import Options
 from .policy import Guard, Seen
-from .rows import decoded_column, encoded_column, json_rows, members, refuse_nulls
+from .rows import chosen_rows, decoded_column, encoded_members, json_rows, refuse_nulls
 from .transaction import Writing
 from .uniqueness import repeated_input
 
 Chosen: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 """A query with one column, of RIDs."""
+
+Named = str | tuple[str, str]
+"""A column, or a column and the member of the input rows that holds its value."""
 
 Pairs = Sequence[tuple[str, str]]
 """Columns, each with the member of the input rows that holds its value."""
@@ -56,7 +59,7 @@ def update(
     if not rows:
         return []
     given = [*zip(keys, key_columns, strict=True), *zip(targets, target_columns, strict=True)]
-    columns = [encoded_column(c, members(rows, c, member)) for (_, member), c in given]
+    columns = [encoded_members(rows, c, member) for (_, member), c in given]
     _refuse_equal_keys(table, key_columns, columns[: len(keys)])
     for column, values in zip(target_columns, columns[len(keys) :], strict=True):
         refuse_nulls(table, column, values)
@@ -87,7 +90,7 @@ def _targets(table: Table, pairs: Pairs, guard: Guard | None) -> list[Column]:
     return columns
 
 
-def _refuse_equal_keys(table: Table, keys: list[Column], columns: list[list[Any]]) -> None:
+def _refuse_equal_keys(table: Table, keys: list[Column], columns: Sequence[Sequence[Any]]) -> None:
     seen: set[Any] = set()
     for values in zip(*columns, strict=True):
         if values in seen:
@@ -100,7 +103,7 @@ def _apply(
     table: Table,
     keys: list[Column],
     targets: list[Column],
-    columns: list[list[Any]],
+    columns: Sequence[Sequence[Any]],
     guard: Guard | None,
 ) -> list[int]:
     """Match the batch, change the rows, and return the positions of the rows that matched."""
@@ -138,7 +141,7 @@ def _apply_by_rid(
     writing: Writing,
     table: Table,
     names: tuple[str, ...],
-    columns: list[list[Any]],
+    columns: Sequence[Sequence[Any]],
     guard: Guard | None,
 ) -> list[int]:
     live = writing.tables.live(table)
@@ -194,14 +197,14 @@ def upsert(
         guard.allow_update(table, [c.name for c in keys], [c.name for c in others])
     if not rows:
         return []
-    columns = {c.name: encoded_column(c, members(rows, c, c.name)) for c in own}
+    columns = {c.name: encoded_members(rows, c, c.name) for c in own}
     _refuse_equal_keys(table, keys, [columns[c.name] for c in keys])
     for column in own:
         refuse_nulls(table, column, columns[column.name])
     chosen = [columns[c.name] for c in (*keys, *others)]
     replaced = set(_apply(writing, table, keys, others, chosen, guard))
     shown = json_rows({c.name: decoded_column(c, columns[c.name]) for c in own})
-    fresh = [row for n, row in enumerate(rows) if n not in replaced]
+    fresh = chosen_rows(rows, [n for n in range(len(rows)) if n not in replaced])
     inserted = iter(insert(writing, table, fresh, Options(), guard=guard))
     return [shown[n] if n in replaced else next(inserted) for n in range(len(rows))]
 
@@ -264,20 +267,21 @@ def clear(
     return perform(writing, Change(table, rows, cleared))
 
 
-def as_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Columns whose values are in members of the same name."""
-    return [(name, name) for name in names]
+def as_pairs(names: Sequence[Named]) -> list[tuple[str, str]]:
+    """Columns, each with the member that holds its value: one of its own name, or as given."""
+    return [(name, name) if isinstance(name, str) else name for name in names]
 
 
-def targets_of(table: Table, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
+def targets_of(table: Table, rows: Sequence[Mapping[str, Any]], keys: Sequence[Named]) -> list[str]:
     """The columns that an update without targets means: all that any row has, but the keys.
 
     Raises:
         BadRequest: there are none.
     """
+    used = {name for pair in as_pairs(keys) for name in pair}
     given = {name for row in rows for name in row}
     names = [
-        c.name for c in table.columns if c.name in given and c.name not in keys and not c.is_system
+        c.name for c in table.columns if c.name in given and c.name not in used and not c.is_system
     ]
     if rows and not names:
         raise BadRequest(

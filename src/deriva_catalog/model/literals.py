@@ -6,7 +6,8 @@ Source: ERMrest, "Column types and values" (CSV forms) and "Representations" (ar
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import Conflict
@@ -14,8 +15,9 @@ from .elements import ColumnType
 from .typenames import Family, family
 from .values import Refuse, Scalar, encoder, refusal
 
-__all__ = ["TextEncoder", "text_encoder"]
+__all__ = ["TextEncoder", "array_text", "text_encoder"]
 
+_PLAIN_ELEMENT = re.compile(r'[^\s{},"\\]+')
 TextEncoder = Callable[[str], Scalar]
 
 
@@ -134,3 +136,26 @@ def _next_element(body: str, position: int) -> tuple[str | None, int] | None:
     if not item:
         return None
     return (None if item.upper() == "NULL" and not escaped else item), position
+
+
+# --- the other way -----------------------------------------------------------------------
+
+
+def array_text(elements: Iterable[Any]) -> str:
+    """JSON values in the form ``{a,"b c",NULL}``."""
+    return "{" + ",".join(map(_element_text, elements)) + "}"
+
+
+def _element_text(element: Any) -> str:
+    if element is None:
+        return "NULL"
+    if isinstance(element, bool):
+        return "t" if element else "f"
+    if isinstance(element, (int, float)):
+        return repr(element)
+    if not isinstance(element, str):
+        element = json.dumps(element, ensure_ascii=False, separators=(",", ":"))
+    if _PLAIN_ELEMENT.fullmatch(element) and element.upper() != "NULL":
+        return str(element)
+    escaped = element.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -21,6 +21,7 @@ from io import BytesIO
 from ..errors import BadRequest, NotFound
 from .messages import Answer, Request, json_answer
 from .requests import json_body, wrong_method
+from .rids import location_document
 from .service import Handler, Service
 
 __all__ = ["BULK_ROUTES"]
@@ -46,17 +47,7 @@ def _rids(service: Service, request: Request, segments: Sequence[str]) -> Answer
     _refuse_more(request, segments[2:])
     catalog = service.catalog(request, segments[0]).catalog
     found = catalog.resolve_rids(_texts(request))
-    return json_answer(
-        {
-            rid: {
-                "RID": place.rid,
-                "schema_name": place.schema,
-                "table_name": place.table,
-                **({"deleted_at": place.deleted_at} if place.deleted_at is not None else {}),
-            }
-            for rid, place in found.items()
-        }
-    )
+    return json_answer({rid: location_document(place) for rid, place in found.items()})
 
 
 def _leases(service: Service, request: Request, segments: Sequence[str]) -> Answer:

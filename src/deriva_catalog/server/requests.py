@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from ..errors import BadRequest, MethodNotAllowed, TooLarge
+from ..errors import BadRequest, MethodNotAllowed, NotFound, TooLarge
 from ..path.tokens import STRING, malformed, tokenize
 from .messages import Request
 
-__all__ = ["MAX_DOCUMENT_BYTES", "decoded", "json_body", "text_body", "wrong_method"]
+__all__ = [
+    "MAX_DOCUMENT_BYTES",
+    "decoded",
+    "json_body",
+    "nothing_here",
+    "text_body",
+    "wrong_method",
+]
 
 
 MAX_DOCUMENT_BYTES = 64 << 20
@@ -28,6 +35,11 @@ def decoded(request: Request, segment: str) -> str:
     if name.kind != STRING or len(more) > 1:
         raise malformed(segment, (name, *more)[name.kind == STRING].position, "punctuation")
     return name.value
+
+
+def nothing_here(request: Request) -> NotFound:
+    """The error for a path that addresses nothing."""
+    return NotFound(f"There is nothing at {request.path!r}.")
 
 
 def wrong_method(request: Request, *allowed: str) -> MethodNotAllowed:

@@ -18,9 +18,13 @@ from .aliases import alias_resource, aliases_resource
 from .authn.routes import authn, session_alias
 from .bulk import BULK_ROUTES
 from .catalogs import catalog_resource, catalogs_resource
+from .data.routes import DATA_ROUTES
+from .history import control_history
 from .messages import NO_CONTENT, Answer, Request
 from .modelchanges import change_model
 from .modeldocs import read_model_resource
+from .resolver import resolve
+from .rids import locate
 from .service import Handler, Service
 
 __all__ = ["CATALOG_ROUTES", "ROUTES"]
@@ -41,9 +45,12 @@ def _model(service: Service, request: Request, segments: Sequence[str]) -> Answe
 
 CATALOG_ROUTES: dict[str, Handler] = {
     **BULK_ROUTES,
+    **DATA_ROUTES,
     "acl": _model,
     "annotation": _model,
     "authn": session_alias,
+    "entity_rid": locate,
+    "history": control_history,
     "schema": _model,
 }
 """Resources of one catalog, by the segment after its identifier."""
@@ -72,5 +79,5 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
     raise NotFound(f"There is nothing at {request.path!r}.")
 
 
-ROUTES: dict[str, Handler] = {"authn": authn, "ermrest": _ermrest}
+ROUTES: dict[str, Handler] = {"authn": authn, "ermrest": _ermrest, "id": resolve}
 """Everything, by the first segment of a path."""

@@ -30,6 +30,8 @@ class Settings:
         workers: How many processes share the work.
         registry_seconds: How long what is known about a catalog's name may be reused when
             other processes may change it.
+        record_page: The page of a row, where ``/id/...`` sends browsers; ``{catalog}`` (with the
+            snapshot), ``{schema}``, ``{table}`` and ``{rid}`` stand in it for what they say.
         transactions: How many transactions over several requests a process has open at once.
         transaction_seconds: How long a client may do nothing while it has one open.
         connection_seconds: How long a connection for them may stay without one.
@@ -54,6 +56,7 @@ class Settings:
     threads: int = 32
     waiting: int = 1000
     workers: int = 1
+    record_page: str | None = None
     transactions: int = 64
     transaction_seconds: float = 60.0
     connection_seconds: float = 300.0

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from ... import snaptime
 from ...errors import BadRequest, NotAuthenticated, NotFound, ReadOnly
-from ...interface import Address, MediaType, Row, RowLocation, Transaction
+from ...interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ...model.elements import Model
 from ...model.lookup import find_table
 from ...path.ast import Path, Query, Root, TableName
@@ -258,19 +258,19 @@ class RemoteCatalog:
         table: TableName,
         rows: Sequence[Mapping[str, Any]],
         *,
-        keys: Sequence[str] = ("RID",),
-        targets: Sequence[str] | None = None,
+        keys: Sequence[Named] = ("RID",),
+        targets: Sequence[Named] | None = None,
     ) -> list[Row]:
         """Set `targets` of the rows that match on `keys`; see `Catalog.update`."""
         if not rows and targets is None:
             self._refuse_snapshot()
             return []
         chosen = self._targets(table, rows, keys) if targets is None else targets
-        columns = ";".join(",".join(map(encoded, part)) for part in (keys, chosen))
+        columns = ";".join(",".join(map(_item, part)) for part in (keys, chosen))
         return self._put_rows("PUT", f"attributegroup/{print_table(table)}/{columns}", rows)
 
     def _targets(
-        self, table: TableName, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]
+        self, table: TableName, rows: Sequence[Mapping[str, Any]], keys: Sequence[Named]
     ) -> list[str]:
         from ...engine.updating import targets_of
 
@@ -497,14 +497,27 @@ def _whole(path: Path | TableName) -> Path:
     return Path(Root(path)) if isinstance(path, TableName) else path
 
 
+def _item(column: Named) -> str:
+    """A column of an update, with the member that holds its value if that is another one."""
+    if isinstance(column, str):
+        return encoded(column)
+    name, member = map(encoded, column)
+    return name if name == member else f"{member}:={name}"
+
+
 def _location(found: Mapping[str, Any]) -> RowLocation:
-    gone = found.get("deleted_at")
     return RowLocation(
         rid=str(found["RID"]),
         schema=str(found["schema_name"]),
         table=str(found["table_name"]),
-        deleted_at=None if gone is None else snaptime.to_iso(snaptime.from_iso(str(gone))),
+        deleted_at=_moment(found.get("deleted_at")),
+        last_visible_at=_moment(found.get("last_visible_at")),
+        last_visible_snaptime=found.get("last_visible_snaptime"),
     )
+
+
+def _moment(text: str | None) -> str | None:
+    return None if text is None else snaptime.to_iso(snaptime.from_iso(text))
 
 
 def _object(received: Received) -> dict[str, Any]:

@@ -142,6 +142,8 @@ def _write_line(element: _Line, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def _concatenated(texts: Sequence[str]) -> str:
+    if len(texts) == 1:  # without an operator, a number would stay one
+        return f"CAST({texts[0]} AS TEXT)"
     if len(texts) <= _AT_ONCE:
         return " || ',' || ".join(texts) or "''"
     half = len(texts) // 2

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from ...errors import CatalogError, QueryTimeout, Unavailable
 from ...model.elements import ColumnType
 from ...model.intervals import parse_interval
+from ...model.literals import array_text
 from ...path.ast import Operator
 from ..bins import answers_of, bounds_of
 from ..budget import Budget
@@ -49,7 +50,6 @@ SEARCH_SECONDS = 5.0
 _SHIFT = 1 << 62
 _WORD = re.compile(r"\w+")
 _LITERAL = re.compile(r"[A-Za-z0-9 _-]+")
-_PLAIN_ELEMENT = re.compile(r'[^\s{},"\\]+')
 
 _failed = threading.local()
 
@@ -213,22 +213,7 @@ def _array_text(text: str | None) -> str | None:
     """A JSON array in the form ``{a,"b c",NULL}``."""
     if text is None:
         return None
-    return "{" + ",".join(map(_element_text, json.loads(text))) + "}"
-
-
-def _element_text(element: Any) -> str:
-    if element is None:
-        return "NULL"
-    if isinstance(element, bool):
-        return "t" if element else "f"
-    if isinstance(element, (int, float)):
-        return repr(element)
-    if not isinstance(element, str):
-        element = json.dumps(element, ensure_ascii=False, separators=(",", ":"))
-    if _PLAIN_ELEMENT.fullmatch(element) and element.upper() != "NULL":
-        return str(element)
-    escaped = element.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return array_text(json.loads(text))
 
 
 @lru_cache(maxsize=64)

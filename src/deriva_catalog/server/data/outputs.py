@@ -1,0 +1,114 @@
+"""Rows that were written, in the representations of the protocol.
+
+What is read is serialised by the database. The rows of an insert or an update are already at
+hand in their JSON form, and asking the database for them again would take longer.
+
+Source: ERMrest, "Representations".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from ...model.elements import ColumnType
+from ...model.literals import array_text
+from ...model.types import Family, family
+from .inputs import CSV, JSON
+
+__all__ = ["Shown", "serialised"]
+
+Shown = Mapping[str, ColumnType]
+"""The members of rows in their order, each with its type."""
+
+_INTEGRAL = 1e15
+_QUOTES = str.maketrans(dict.fromkeys(',"\r\n', " "))
+
+
+def serialised(rows: Sequence[Mapping[str, Any]], shown: Shown, media_type: str) -> bytes:
+    """Rows as a body of one of the media types.
+
+    Args:
+        rows: Rows of JSON values.
+        shown: Their members, which are the header of CSV; a row may lack some of them.
+        media_type: JSON, a JSON stream or CSV.
+    """
+    if media_type == CSV:
+        return _csv(rows, shown)
+    objects = list(map(_object, rows))
+    if media_type == JSON:
+        return b"[" + b",\n ".join(objects) + b"]\n"
+    return b"\n".join(objects) + (b"\n" if objects else b"")
+
+
+def _object(row: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(row)
+    except (TypeError, ValueError):  # whole numbers beyond 64 bits, which jsonb may hold
+        return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+# --- CSV ---------------------------------------------------------------------------------
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], shown: Shown) -> bytes:
+    lines = [",".join(map(_quoted, shown))]
+    if rows:
+        columns = [_fields(kind, [row.get(name) for row in rows]) for name, kind in shown.items()]
+        lines += map(",".join, zip(*columns, strict=True))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _fields(kind: ColumnType, values: list[Any]) -> list[str]:
+    text = _TEXTS.get(family(kind), _other)
+    return ["" if value is None else text(value) for value in values]
+
+
+def _quoted(text: str) -> str:
+    if text and text.translate(_QUOTES) == text:
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _other(value: Any) -> str:
+    return _quoted(value if isinstance(value, str) else str(value))
+
+
+def _flag(value: Any) -> str:
+    return "t" if value else "f"
+
+
+def _float(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _INTEGRAL:
+        return str(int(value))
+    return str(value)
+
+
+def _moment(value: str) -> str:
+    return value.replace("T", " ")
+
+
+def _zoned_moment(value: str) -> str:
+    return value.replace("T", " ")[:-3]
+
+
+def _json(value: Any) -> str:
+    return _quoted(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _array(value: Sequence[Any]) -> str:
+    return _quoted(array_text(value))
+
+
+_TEXTS: Mapping[Family, Callable[[Any], str]] = {
+    Family.BOOLEAN: _flag,
+    Family.INTEGER: str,
+    Family.FLOAT: _float,
+    Family.TIMESTAMP: _moment,
+    Family.TIMESTAMPTZ: _zoned_moment,
+    Family.JSON: _json,
+    Family.ARRAY: _array,
+}

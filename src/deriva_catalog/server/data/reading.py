@@ -1,0 +1,73 @@
+"""Queries: answered by what the database makes of them, piece by piece.
+
+The first piece is made before the answer begins, so that an error is an answer of its own. A
+result that fits into it is one answer; only larger ones are streamed.
+
+Source: ERMrest, "Reading" and "ETags and preconditions".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from ...path.parser import Request as DataRequest
+from ..etags import entity_tag, not_modified
+from ..messages import Answer, Request
+from ..service import Opened, close
+from .representation import HEADERS, disposition, output_type
+
+__all__ = ["data_tag", "read_data"]
+
+
+def read_data(request: Request, opened: Opened, asked: DataRequest) -> Answer:
+    """``GET`` of any of the four kinds of query."""
+    media_type = output_type(request, asked.options)
+    # The tag is of a moment before the rows are read: it may be too old, and never too new.
+    etag = data_tag(request, opened, media_type)
+    unchanged = not_modified(request, etag)
+    if unchanged is not None:
+        return unchanged
+    headers = {**HEADERS, "ETag": etag, **disposition(asked.options, media_type)}
+    arrays_json = asked.options.arrays == "json"
+    pieces = opened.catalog.stream(asked.query, media_type, arrays_json=arrays_json)  # type: ignore[arg-type]
+    return Answer(200, _begun(pieces), media_type, headers)
+
+
+def data_tag(request: Request, opened: Opened, media_type: str) -> str:
+    """The tag of rows: it changes with every change of anything in the catalog.
+
+    It is the same for all rows of a catalog, so that a client can guard a change of some rows by
+    what it has read elsewhere.
+    """
+    catalog = opened.catalog
+    version = (catalog.latest_snapshot(), catalog.amended)
+    return entity_tag(request.client, media_type, opened.entry.id, "data", *version)
+
+
+def _begun(pieces: Iterator[bytes]) -> bytes | Iterator[bytes]:
+    """The whole body if it is one piece; else its pieces, two of which were made already."""
+    try:
+        first = next(pieces, b"")
+        second = next(pieces, None)
+    except BaseException:
+        close(pieces)
+        raise
+    if second is None:
+        return first
+    return _Resumed(first, second, pieces)
+
+
+class _Resumed(Iterator[bytes]):
+    """Pieces of which some were taken; closing it ends the reading, begun or not."""
+
+    def __init__(self, first: bytes, second: bytes, rest: Iterator[bytes]) -> None:
+        self._taken = deque((first, second))
+        self._rest = rest
+
+    def __next__(self) -> bytes:
+        return self._taken.popleft() if self._taken else next(self._rest)
+
+    def close(self) -> None:
+        """End the reading."""
+        close(self._rest)
