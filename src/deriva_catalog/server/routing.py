@@ -15,6 +15,7 @@ from .addresses import target_of
 from .advertisement import advertise
 from .authn.routes import authn, session_alias
 from .bulk import BULK_ROUTES
+from .hatrac.routes import answer_catalog_objects, answer_objects
 from .messages import NO_CONTENT, Answer, Request
 from .modelchanges import change_model
 from .modeldocs import read_model_resource
@@ -36,6 +37,7 @@ CATALOG_ROUTES: dict[str, Handler] = {
     **BULK_ROUTES,
     "annotation": _model,
     "authn": session_alias,
+    "hatrac": answer_catalog_objects,
     "schema": _model,
 }
 """Resources of one catalog, by the segment after its identifier."""
@@ -50,11 +52,11 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
         case ["client_action"]:
             return NO_CONTENT
         case ["catalog"] if len(segments) > 2:
-            handler = CATALOG_ROUTES.get(segments[2].lower())
+            handler = CATALOG_ROUTES.get(segments[2].lower().partition(";")[0])
             if handler is not None:
                 return handler(service, request, segments[1:])
     raise NotFound(f"There is nothing at {request.path!r}.")
 
 
-ROUTES: dict[str, Handler] = {"authn": authn, "ermrest": _ermrest}
+ROUTES: dict[str, Handler] = {"authn": authn, "ermrest": _ermrest, "hatrac": answer_objects}
 """Everything, by the first segment of a path."""

@@ -15,8 +15,10 @@ from typing import Protocol
 
 from ..access import Client
 from ..catalog.local import LocalCatalog
+from ..catalog.own_objects import open_own_objects
 from ..catalog.registry import Registered, Registry
 from ..errors import BadRequest, CatalogError, Forbidden, NotFound
+from ..objects import ObjectStore
 from ..path.tokens import decode
 from .authn.door import admit
 from .authn.sessions import own_sessions
@@ -77,6 +79,7 @@ class Service:
         self._routes = routes
         self._lock = threading.Lock()
         self._open: dict[str, LocalCatalog] = {}
+        self._objects: ObjectStore | None = None
         self._views: OrderedDict[tuple[str, Client], LocalCatalog] = OrderedDict()
 
     # --- requests --------------------------------------------------------------------
@@ -100,11 +103,21 @@ class Service:
         if not request.target.startswith("/"):
             raise BadRequest(f"The request target {request.target!r} does not begin with '/'.")
         first, *rest = request.path[1:].split("/")
-        handler = self._routes.get(first)
+        # The root of objects has parts as well: "/hatrac;acl".
+        handler = self._routes.get(first) or self._routes.get(first.partition(";")[0])
         if handler is None:
             known = ", ".join(f"/{name}" for name in sorted(self._routes) if name)
             raise NotFound(f"There is nothing at {request.path!r}.", hint=f"There are {known}.")
         return handler(self, request, rest)
+
+    @property
+    def objects(self) -> ObjectStore:
+        """The objects that belong to no catalog, at ``/hatrac``."""
+        with self._lock:
+            if self._objects is None:
+                creators = self.settings.creators
+                self._objects = open_own_objects(self.registry, creators=creators)
+            return self._objects
 
     # --- catalogs --------------------------------------------------------------------
 
@@ -166,9 +179,12 @@ class Service:
         """Close all catalogs."""
         with self._lock:
             opened, self._open = list(self._open.values()), {}
+            objects, self._objects = self._objects, None
             self._views.clear()
         for catalog in opened:
             catalog.close()
+        if objects is not None:
+            objects.close()
 
 
 def _without_body(answer: Answer) -> Answer:

@@ -24,6 +24,7 @@ class Settings:
         threads: How many requests of one process are worked on at the same time.
         registry_seconds: How long what is known about a catalog's name may be reused when
             other processes may change it.
+        upload_days: How long an upload in chunks may rest before it expires.
         workers: How many processes share the work.
         transactions: How many transactions over several requests a process has open at once.
         transaction_seconds: How long a client may do nothing while it has one open.
@@ -39,6 +40,7 @@ class Settings:
     memory_bytes: int = _MEGABYTE
     threads: int = 32
     registry_seconds: float = 0.25
+    upload_days: float = 30.0
     workers: int = 1
     transactions: int = 64
     transaction_seconds: float = 60.0
