@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from deriva_catalog.catalog.registry import Registry
+from deriva_catalog.server.accesslog import AccessLog
 from deriva_catalog.server.routing import ROUTES
 from deriva_catalog.server.running import Running
-from deriva_catalog.server.service import Service
+from deriva_catalog.server.service import Handler, Service
 from deriva_catalog.server.settings import Settings
 from deriva_catalog.server.tokenfile import TokenFile
 
@@ -156,18 +157,24 @@ class Served:
 
 @contextmanager
 def serving(
-    home: Path, *, registry: Registry | None = None, settings: Settings | None = None
+    home: Path,
+    *,
+    registry: Registry | None = None,
+    settings: Settings | None = None,
+    routes: Mapping[str, Handler] = ROUTES,
+    access_log: TextIO | None = None,
 ) -> Iterator[Served]:
     """A service of the catalogs of a registry; by default, of a home directory."""
     home.mkdir(parents=True, exist_ok=True)
-    tokens = Tokens(home / "tokens.json")
+    tokens = Tokens(home / f"tokens-{secrets.token_hex(4)}.json")
     service = Service(
         registry if registry is not None else Registry(home),
         TokenFile(tokens.path),
-        ROUTES,
+        routes,
         settings,
     )
-    with Running(service) as running:
+    log = None if access_log is None else AccessLog(access_log)
+    with Running(service, access_log=log) as running:
         served = Served(service, running.port, tokens)
         try:
             yield served

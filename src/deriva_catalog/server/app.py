@@ -14,14 +14,21 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any, BinaryIO
 
-from ..access import ANONYMOUS
-from ..errors import CatalogError
+from ..access import ANONYMOUS, Client
+from ..errors import CatalogError, Unavailable
+from .accesslog import AccessLog, Entry
 from .bodies import Disconnected, Receive, receive_body
+from .compression import compressed
+from .crossorigin import allowing, options_answer
 from .errors import INTERNAL_ERROR, error_answer, failure_answer
+from .health import HEALTH, health_answer
 from .messages import Answer, Request
+from .metrics import Metrics, resource_of
+from .networks import Networks
 from .service import Service, close
 
 __all__ = ["App"]
@@ -36,13 +43,50 @@ _PIECE = 1 << 18
 """Bytes that are gathered before they are sent, when an answer is streamed."""
 
 
-class App:
-    """An ASGI application for one service; `websockets` answers WebSocket connections."""
+@dataclass(slots=True)
+class _Exchange:
+    """One request and what became of it."""
 
-    def __init__(self, service: Service, websockets: WebSocketHandler | None = None) -> None:
+    method: str
+    target: str
+    headers: dict[str, str]
+    address: str | None
+    is_secure: bool
+    send: Send
+    receive: Receive
+    client: Client = ANONYMOUS
+    status: int = 500
+    size: int = 0
+    complete: bool = False
+
+
+class App:
+    """An ASGI application for one service.
+
+    Args:
+        service: What answers.
+        websockets: What answers WebSocket connections.
+        metrics: Where requests are counted.
+        access_log: Where they are written down; None for nowhere.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        websockets: WebSocketHandler | None = None,
+        *,
+        metrics: Metrics | None = None,
+        access_log: AccessLog | None = None,
+    ) -> None:
         self.service = service
+        self.metrics = Metrics() if metrics is None else metrics
         self._websockets = websockets
+        self._access_log = access_log
+        self._settings = service.settings
+        self._monitors = Networks(service.settings.monitors)
         self._pool = ThreadPoolExecutor(service.settings.threads, "request")
+        self._running = 0
+        self._stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -66,73 +110,211 @@ class App:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
+    def stop(self) -> None:
+        """Tell load balancers (``/readyz``) to send no more requests."""
+        self._stopping = True
+
     # --- one request -----------------------------------------------------------------
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = headers_of(scope["headers"])
-        try:
-            body = await receive_body(receive, headers, self.service.settings, self._pool)
-        except Disconnected:
-            return
-        except CatalogError as error:
-            await _send_whole(send, error_answer(error, headers), b"")
-            return
-        request = Request(
-            scope["method"],
-            target_of(scope),
-            headers,
-            ANONYMOUS,
-            body,
+        begun = perf_counter()
+        exchange = _Exchange(
+            method=scope["method"],
+            target=target_of(scope),
+            headers=headers_of(scope["headers"]),
             address=(scope.get("client") or (None,))[0],
             is_secure=scope.get("scheme") in ("https", "wss"),
+            send=send,
+            receive=receive,
         )
-        loop = asyncio.get_running_loop()
-        answer, first, more = await loop.run_in_executor(self._pool, self._answer, request)
-        if more is None:
-            await _send_whole(send, answer, first)
-        else:
-            await self._stream(send, answer, first, more)
+        self.metrics.begun()
+        try:
+            await self._exchange(exchange)
+        finally:
+            seconds = perf_counter() - begun
+            resource = resource_of(exchange.target.partition("?")[0])
+            self.metrics.ended(exchange.method, resource, exchange.status, seconds)
+            self.metrics.sent(exchange.size)
+            if not exchange.complete:
+                self.metrics.broken()
+            if self._access_log is not None:
+                self._access_log.write(_entry(exchange, seconds))
 
-    def _answer(self, request: Request) -> tuple[Answer, bytes, Iterator[bytes] | None]:
-        """The answer, the first part of its body, and the rest unless that was all."""
-        with request.body:
+    async def _exchange(self, exchange: _Exchange) -> None:
+        early = await self._early_answer(exchange)
+        if early is not None:
+            await self._send(exchange, early)
+            return
+        if self._running >= self._settings.threads + self._settings.waiting:
+            self.metrics.refused()
+            busy = Unavailable("Too many requests wait already.", hint="Repeat it a little later.")
+            answer = error_answer(busy, exchange.headers)
+            await self._send(
+                exchange, replace(answer, headers={**answer.headers, "Retry-After": "1"})
+            )
+            return
+        self._running += 1
+        try:
+            await self._answered(exchange)
+        except Disconnected:
+            exchange.status = 499
+        finally:
+            self._running -= 1
+
+    async def _early_answer(self, exchange: _Exchange) -> Answer | None:
+        """The answer to what no service is needed for."""
+        if exchange.method == "OPTIONS":
+            return options_answer(exchange.headers, self._settings.origins)
+        path = exchange.target.partition("?")[0]
+        if path not in HEALTH:
+            return None
+        is_monitor = exchange.address is None or exchange.address in self._monitors
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            None,
+            lambda: health_answer(path, self.service, self.metrics, is_monitor, self._stopping),
+        )
+
+    async def _answered(self, exchange: _Exchange) -> None:
+        headers = exchange.headers
+        try:
+            body = await receive_body(exchange.receive, headers, self._settings, self._pool)
+        except CatalogError as error:
+            await self._send(exchange, error_answer(error, headers))
+            return
+        loop = asyncio.get_running_loop()
+        answer, more = await loop.run_in_executor(self._pool, self._work, exchange, body)
+        if more is None:
+            await self._send(exchange, answer)
+        else:
+            await self._stream(exchange, answer, more)
+
+    # --- in a worker thread ----------------------------------------------------------
+
+    def _work(self, exchange: _Exchange, body: BinaryIO) -> tuple[Answer, Iterator[bytes] | None]:
+        """The answer with the first part of its body, and the rest unless that was all."""
+        request = Request(
+            exchange.method,
+            exchange.target,
+            exchange.headers,
+            ANONYMOUS,
+            body,
+            address=exchange.address,
+            is_secure=exchange.is_secure,
+        )
+        with body:
             try:
-                client = self.service.sessions.client_of(request.headers)
+                exchange.client = self.service.sessions.client_of(request.headers)
             except CatalogError as error:  # who knows the client cannot be reached
                 log.error("%s %s: %s", request.method, request.path, error, exc_info=True)
-                return (failed := error_answer(error, request.headers)), _bytes(failed), None
-            answer = self.service.handle(replace(request, client=client))
+                return error_answer(error, request.headers), None
+            answer = self.service.handle(replace(request, client=exchange.client))
+            if self._is_worth_compressing(exchange):
+                answer = compressed(answer, request, self.service.documents)
             if isinstance(answer.body, bytes):
-                return answer, answer.body, None
-            try:
-                first, more = _gathered(answer.body)
-            except CatalogError as error:  # nothing was sent yet, so it can be told
-                close(answer.body)
-                return (failed := error_answer(error, request.headers)), _bytes(failed), None
-            except Exception:
-                log.exception("%s %s failed", request.method, request.path)
-                close(answer.body)
-                failed = failure_answer(500, INTERNAL_ERROR, "", request.headers)
-                return failed, _bytes(failed), None
-        return answer, first, answer.body if more else None
+                return answer, None
+            return _first_part(answer, answer.body, request)
 
-    async def _stream(
-        self, send: Send, answer: Answer, first: bytes, more: Iterator[bytes]
-    ) -> None:
+    def _is_worth_compressing(self, exchange: _Exchange) -> bool:
+        return (
+            self._settings.compress
+            and "accept-encoding" in exchange.headers
+            and exchange.address is not None
+            and exchange.address not in _LOOPBACK
+        )
+
+    # --- sending ---------------------------------------------------------------------
+
+    async def _send(self, exchange: _Exchange, answer: Answer) -> None:
+        assert isinstance(answer.body, bytes)
+        body = answer.body
+        exchange.status, exchange.size = answer.status, len(body)
+        await exchange.send(self._start(exchange, answer, len(body)))
+        await exchange.send({"type": "http.response.body", "body": body})
+        exchange.complete = True
+
+    async def _stream(self, exchange: _Exchange, answer: Answer, more: Iterator[bytes]) -> None:
         """Send an answer piece by piece; an error breaks the connection, so that it is seen."""
         loop = asyncio.get_running_loop()
+        exchange.status = answer.status
+        gone = asyncio.ensure_future(_disconnection(exchange.receive))
         try:
-            await send(_start(answer, None))
-            piece, unfinished = first, True
-            while True:
-                async with asyncio.timeout(self.service.settings.answer_seconds):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            assert isinstance(answer.body, bytes)
+            await exchange.send(self._start(exchange, answer, None))
+            piece, unfinished = answer.body, True
+            while not gone.done():
+                exchange.size += len(piece)
+                await exchange.send(
+                    {"type": "http.response.body", "body": piece, "more_body": unfinished}
+                )
                 if not unfinished:
-                    break
+                    exchange.complete = True
+                    return
                 piece, unfinished = await loop.run_in_executor(self._pool, _gathered, more)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except CatalogError as error:
+            log.error("%s %s ended early: %s", exchange.method, exchange.target, error)
+            raise _Broken from error
         finally:
+            gone.cancel()
             await loop.run_in_executor(self._pool, close, more)
+
+    def _start(self, exchange: _Exchange, answer: Answer, length: int | None) -> dict[str, Any]:
+        headers: list[tuple[bytes, bytes]] = []
+        if answer.media_type is not None:
+            headers.append((b"content-type", answer.media_type.encode("latin-1")))
+        given = {name.lower(): value for name, value in answer.headers.items()}
+        for name, value in allowing(exchange.headers, self._settings.origins).items():
+            before = given.get(name.lower())
+            given[name.lower()] = value if before is None else f"{before}, {value}"
+        for name, value in given.items():
+            headers.append((name.encode("latin-1"), value.encode("latin-1", "replace")))
+        if length is not None and "content-length" not in given and answer.status not in (204, 304):
+            headers.append((b"content-length", str(length).encode()))
+        return {"type": "http.response.start", "status": answer.status, "headers": headers}
+
+
+_LOOPBACK = Networks(("127.0.0.0/8", "::1"))
+
+
+class _Broken(Exception):
+    """An answer could not be finished after its beginning was sent."""
+
+
+async def _disconnection(receive: Receive) -> None:
+    """Return when the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _first_part(
+    answer: Answer, body: Iterator[bytes], request: Request
+) -> tuple[Answer, Iterator[bytes] | None]:
+    """The answer with the first part of a body that is made piece by piece, and the rest.
+
+    An error before anything was sent is told like any other.
+    """
+    try:
+        first, unfinished = _gathered(body)
+    except CatalogError as error:
+        close(body)
+        return error_answer(error, request.headers), None
+    except Exception:  # the outermost place for what a body raises
+        log.exception("%s %s failed", request.method, request.path)
+        close(body)
+        return failure_answer(500, INTERNAL_ERROR, "", request.headers), None
+    return replace(answer, body=first), body if unfinished else None
+
+
+def _gathered(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
+    """The next pieces together, and whether there may be more."""
+    taken: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        taken.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            return b"".join(taken), True
+    return b"".join(taken), False
 
 
 def headers_of(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -148,40 +330,28 @@ def headers_of(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def target_of(scope: Mapping[str, Any]) -> str:
-    """The path and query of a request as they were sent."""
+    """The path and query of a request as they were sent.
+
+    Our own protocol supplies the whole target; other servers its parts. The scheme and host of
+    a target in absolute form are left out.
+    """
+    raw: bytes | None = scope.get("raw_target")
+    if raw is not None and raw.startswith(b"/"):
+        return raw.decode("latin-1")
     path: str = scope["raw_path"].decode("latin-1")
     query: str = scope["query_string"].decode("latin-1")
     return f"{path}?{query}" if query else path
 
 
-def _gathered(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
-    """The next pieces together, and whether there may be more."""
-    taken: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        taken.append(piece)
-        size += len(piece)
-        if size >= _PIECE:
-            return b"".join(taken), True
-    return b"".join(taken), False
-
-
-def _bytes(answer: Answer) -> bytes:
-    assert isinstance(answer.body, bytes)
-    return answer.body
-
-
-def _start(answer: Answer, length: int | None) -> dict[str, Any]:
-    headers = [(b"content-type", answer.media_type.encode("latin-1"))] if answer.media_type else []
-    names = set()
-    for name, value in answer.headers.items():
-        names.add(name.lower())
-        headers.append((name.lower().encode("latin-1"), value.encode("latin-1", "replace")))
-    if length is not None and "content-length" not in names and answer.status not in (204, 304):
-        headers.append((b"content-length", str(length).encode()))
-    return {"type": "http.response.start", "status": answer.status, "headers": headers}
-
-
-async def _send_whole(send: Send, answer: Answer, body: bytes) -> None:
-    await send(_start(answer, len(body)))
-    await send({"type": "http.response.body", "body": body})
+def _entry(exchange: _Exchange, seconds: float) -> Entry:
+    return Entry(
+        method=exchange.method,
+        target=exchange.target,
+        status=exchange.status,
+        seconds=seconds,
+        size=exchange.size,
+        client=exchange.client.id,
+        address=exchange.address,
+        headers=exchange.headers,
+        complete=exchange.complete,
+    )

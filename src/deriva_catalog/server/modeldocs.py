@@ -28,33 +28,35 @@ _JSON = "application/json"
 _HEADERS = {"Cache-Control": "private, must-revalidate", "Vary": "cookie, authorization"}
 
 
-def model_tag(opened: Opened, request: Request, media_type: str = _JSON) -> str:
-    """The tag of any resource of the model: it changes with each change of the model."""
+def model_tag(opened: Opened, request: Request) -> str:
+    """The tag of all resources of the model: it changes with each change of the model.
+
+    As it is the same for all of them, a client can guard a change of one by what it has read of
+    another.
+    """
     moment = opened.catalog.snaptime or ""
     version = opened.catalog.model.version
-    return entity_tag(
-        request.client, media_type, request.path, opened.entry.id, "model", version, moment
-    )
+    return entity_tag(request.client, _JSON, opened.entry.id, "model", version, moment)
 
 
 def read_model_resource(
     service: Service, request: Request, opened: Opened, target: Target
 ) -> Answer:
     """``GET`` of a part of the model."""
-    media_type = "text/plain" if target.part == "comment" else _JSON
     model = opened.catalog.model
     if target.collection == "references":
         references_at(model, target)
     else:
         element_at(model, target)
-    etag = model_tag(opened, request, media_type)
+    etag = model_tag(opened, request)
     unchanged = not_modified(request, etag)
     if unchanged is not None:
         return unchanged
     headers = {**_HEADERS, "ETag": etag}
     if target.part == "comment":
         return text_answer(_comment(model, target) + "\n", headers=headers)
-    body = service.documents.get(etag, lambda: _serialised(_document(opened, model, target)))
+    key = f"{etag} {request.path}"
+    body = service.documents.get(key, lambda: _serialised(_document(opened, model, target)))
     return Answer(200, body, _JSON, headers)
 
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import NotFound
+from .acls import acl_resource, binding_resource
 from .addresses import target_of
 from .advertisement import advertise
+from .aliases import alias_resource, aliases_resource
 from .authn.routes import authn, session_alias
 from .bulk import BULK_ROUTES
+from .catalogs import catalog_resource, catalogs_resource
 from .hatrac.routes import answer_catalog_objects, answer_objects
 from .messages import NO_CONTENT, Answer, Request
 from .modelchanges import change_model
@@ -28,6 +31,10 @@ def _model(service: Service, request: Request, segments: Sequence[str]) -> Answe
     """A resource of the model of a catalog."""
     target = target_of(request, segments[1:])
     opened = service.catalog(request, segments[0])
+    if target.part == "acl":
+        return acl_resource(request, opened, target)
+    if target.part == "acl_binding":
+        return binding_resource(request, opened, target)
     if request.method == "GET":
         return read_model_resource(service, request, opened, target)
     return change_model(request, opened, target)
@@ -35,6 +42,7 @@ def _model(service: Service, request: Request, segments: Sequence[str]) -> Answe
 
 CATALOG_ROUTES: dict[str, Handler] = {
     **BULK_ROUTES,
+    "acl": _model,
     "annotation": _model,
     "authn": session_alias,
     "hatrac": answer_catalog_objects,
@@ -51,10 +59,18 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
             return advertise(service, request, segments)
         case ["client_action"]:
             return NO_CONTENT
-        case ["catalog"] if len(segments) > 2:
+        case ["catalog"] if segments[1:] in ([], [""]):
+            return catalogs_resource(service, request, segments[1:])
+        case ["catalog"] if len(segments) == 2 or (len(segments) == 3 and not segments[2]):
+            return catalog_resource(service, request, segments[1:])
+        case ["catalog"]:
             handler = CATALOG_ROUTES.get(segments[2].lower().partition(";")[0])
             if handler is not None:
                 return handler(service, request, segments[1:])
+        case ["alias"] if segments[1:] in ([], [""]):
+            return aliases_resource(service, request, segments[1:])
+        case ["alias"] if len(segments) == 2:
+            return alias_resource(service, request, segments[1:])
     raise NotFound(f"There is nothing at {request.path!r}.")
 
 

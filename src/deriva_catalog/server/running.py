@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import Unavailable
+from .accesslog import AccessLog
 from .app import App
 from .service import Service
 from .transactions import Transactions
@@ -21,10 +22,18 @@ __all__ = ["Running"]
 class Running:
     """A service that answers on a socket, in a thread of this process, inside ``with``."""
 
-    def __init__(self, service: Service, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        service: Service,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        access_log: AccessLog | None = None,
+    ) -> None:
         self._service = service
         self._socket = listening(host, port)
-        self._server = _server(App(service, Transactions(service)))
+        self._app = App(service, Transactions(service), access_log=access_log)
+        self._server = make_server(self._app)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="service"
         )
@@ -44,6 +53,7 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._app.stop()
         self._server.should_exit = True
         self._thread.join()
 
@@ -69,20 +79,37 @@ def listening(host: str, port: int) -> socket.socket:
     return made
 
 
-def _server(app: App) -> uvicorn.Server:
+def make_server(app: App) -> uvicorn.Server:
+    """The HTTP server for an application.
+
+    Raises:
+        Unavailable: the packages for it are not installed.
+    """
     try:
         import uvicorn
+
+        from .protocol import http_protocol
     except ImportError as error:
         raise Unavailable(
             "Serving catalogs needs packages that are not installed.",
             hint="Install them: pip install 'derivaml[server]'.",
         ) from error
+    settings = app.service.settings
     config = uvicorn.Config(
         app,
+        http=http_protocol(
+            head_seconds=settings.head_seconds,
+            head_bytes=settings.head_bytes,
+            answer_seconds=settings.answer_seconds,
+        ),
+        ws="websockets-sansio",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        lifespan="on",
-        ws="websockets-sansio",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=int(settings.idle_seconds),
+        timeout_graceful_shutdown=int(settings.shutdown_seconds),
     )
     return uvicorn.Server(config)

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,13 +20,14 @@ from ..catalog.own_objects import open_own_objects
 from ..catalog.registry import Registered, Registry
 from ..errors import BadRequest, CatalogError, Forbidden, NotFound
 from ..objects import ObjectStore
-from ..path.tokens import decode
 from .authn.door import admit
 from .authn.sessions import own_sessions
 from .authn.settings import AuthnSettings
 from .documents import DocumentCache
 from .errors import INTERNAL_ERROR, error_answer, failure_answer
 from .messages import Answer, Request
+from .naming import Names
+from .requests import decoded
 from .settings import Settings
 
 __all__ = ["Handler", "Opened", "Service", "Sessions"]
@@ -76,7 +78,11 @@ class Service:
         self.documents = DocumentCache()
         own = own_sessions(sessions)
         self._authn = AuthnSettings() if own is None else own.settings
+        self.names = Names(
+            registry, self.settings.registry_seconds, shared=self.settings.workers > 1
+        )
         self._routes = routes
+        self._recorder = ThreadPoolExecutor(1, "identities")
         self._lock = threading.Lock()
         self._open: dict[str, LocalCatalog] = {}
         self._objects: ObjectStore | None = None
@@ -130,23 +136,20 @@ class Service:
             NotAuthenticated, Forbidden: the client may not know of it.
         """
         raw_name, mark, raw_moment = raw_id.partition("@")
-        name = decode(raw_id, raw_name, 0)
-        entry = self.registry.find(name)
+        name = decoded(request, raw_name)
+        entry = self.names.find(name)
         scope = request.client.scope
         if scope is not None and not scope.admits_catalog(entry.id):
             raise Forbidden(f"Your access token does not open catalog {name!r}.")
         catalog = self._view(entry, request.client)
         if mark:
-            moment = decode(raw_id, raw_moment, len(raw_name) + 1)
-            if not moment:
-                raise BadRequest(f"There is no snapshot after '@' in {raw_id!r}.")
-            catalog = catalog.at(moment)
+            catalog = catalog.at(decoded(request, raw_moment))
         return Opened(catalog, entry, name, entry.id if name != entry.id else None)
 
     def _catalog_id(self, name: str) -> str | None:
         """The identifier of the catalog that a name stands for; None if there is none."""
         try:
-            return self.registry.find(name).id
+            return self.names.find(name).id
         except CatalogError:
             return None
 
@@ -162,12 +165,15 @@ class Service:
             if live is None:
                 live = self._open[entry.id] = self.registry.open(entry.id)
             view = self._views[known] = live.for_client(client)
+            if not client.is_anonymous:
+                self._recorder.submit(_record, view)
             while len(self._views) > _VIEWS_KEPT:
                 self._views.popitem(last=False)
             return view
 
     def forget(self, catalog_id: str) -> None:
-        """Close a catalog that was deleted."""
+        """Close a catalog that was deleted; returns when no process knows it any more."""
+        self.names.changed()
         with self._lock:
             for known in [k for k in self._views if k[0] == catalog_id]:
                 del self._views[known]
@@ -177,6 +183,7 @@ class Service:
 
     def close(self) -> None:
         """Close all catalogs."""
+        self._recorder.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             opened, self._open = list(self._open.values()), {}
             objects, self._objects = self._objects, None
@@ -185,6 +192,22 @@ class Service:
             catalog.close()
         if objects is not None:
             objects.close()
+
+
+def _record(view: LocalCatalog) -> None:
+    """Make sure that there is a row for a client who uses a catalog, also if it only reads.
+
+    This is done beside the request, which must not wait for others that write. A client who
+    writes is recorded in its own transaction anyway.
+
+    Source: ERMrest, "Identity records".
+    """
+    try:
+        if view.decisions.catalog("enumerate"):
+            with view.transaction():
+                pass  # each transaction begins with this record
+    except CatalogError as error:
+        log.warning("%s could not be recorded in catalog %s: %s", view.client, view.id, error)
 
 
 def _without_body(answer: Answer) -> Answer:

@@ -29,22 +29,27 @@ def kim(served: Served) -> HttpClient:
 
 
 @pytest.fixture(scope="module")
+def ann(served: Served) -> HttpClient:
+    """Somebody else who is logged in."""
+    return served.client("https://lab.example/ann")
+
+
+@pytest.fixture(scope="module")
 def nobody(served: Served) -> HttpClient:
     """Somebody who is not."""
     return served.client()
 
 
-@pytest.fixture
-def cat(served: Served, kim: HttpClient) -> str:
-    """The address of an empty catalog of kim's."""
-    made = served.service.registry.create(client=kim.id)
-    made.close()
-    return f"/ermrest/catalog/{made.id}"
+def new_catalog(client: HttpClient) -> str:
+    """The address of a new catalog."""
+    made = client.post("/ermrest/catalog")
+    assert made.status == 201, made.text
+    return str(made.headers["location"])
 
 
-@pytest.fixture
-def zoo(kim: HttpClient, cat: str) -> str:
-    """The address of a catalog with a schema ``zoo``: animals refer to species by name."""
+def new_zoo(client: HttpClient) -> str:
+    """The address of a new catalog with a schema ``zoo``: animals refer to species by name."""
+    cat = new_catalog(client)
     species = table_document(
         "Species",
         [column_document("name", "text", nullok=False), column_document("legs", "int4", default=4)],
@@ -56,5 +61,23 @@ def zoo(kim: HttpClient, cat: str) -> str:
         foreign_keys=[foreign_key_document(["species"], "zoo", "Species", ["name"])],
     )
     zoo = {"schema_name": "zoo", "tables": {"Species": species, "Animal": animal}}
-    assert kim.post(f"{cat}/schema", [zoo]).status == 201
+    assert client.post(f"{cat}/schema", [zoo]).status == 201
     return cat
+
+
+@pytest.fixture
+def cat(kim: HttpClient) -> str:
+    """An empty catalog of kim's."""
+    return new_catalog(kim)
+
+
+@pytest.fixture
+def zoo(kim: HttpClient) -> str:
+    """A catalog of kim's with species and animals."""
+    return new_zoo(kim)
+
+
+@pytest.fixture(scope="module")
+def park(kim: HttpClient) -> str:
+    """The same for tests that change nothing, or nothing that others look at."""
+    return new_zoo(kim)

@@ -14,6 +14,7 @@ from .refusals import NotModified
 
 __all__ = ["check_read", "etag_of", "precondition_of"]
 
+_CODING = re.compile(r"-(gzip|zstd)$")
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
@@ -51,6 +52,6 @@ def _holds(headers: Mapping[str, str], state: str | None) -> bool:
 def _matches(header: str, state: str | None) -> bool:
     if header.strip() == "*":
         return state is not None
-    # A proxy that compresses appends "-gzip"; representations of one state differ after ";".
-    given = {tag.removesuffix("-gzip").partition(";")[0] for tag in _TAG.findall(header)}
+    # What compresses appends "-gzip" or so; representations of one state differ after ";".
+    given = {_CODING.sub("", tag).partition(";")[0] for tag in _TAG.findall(header)}
     return state in given

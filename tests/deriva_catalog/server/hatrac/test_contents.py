@@ -70,6 +70,15 @@ def test_large_content_is_streamed_whole(kim: HttpClient, name: str) -> None:
     assert part.body == data[1_000_000:4_000_001]
 
 
+def test_content_is_not_compressed(kim: HttpClient, name: str) -> None:
+    put(kim, name, DATA * 1000, content_type="text/plain")
+    got = kim.get(name, accept_encoding="gzip, zstd")
+    assert got.body == DATA * 1000
+    assert "content-encoding" not in got.headers
+    assert got.headers["content-length"] == str(len(DATA) * 1000)
+    assert "no-transform" in got.headers["cache-control"]
+
+
 def test_content_without_bytes_is_content(kim: HttpClient, name: str) -> None:
     put(kim, name, b"")
     got = kim.get(name)
