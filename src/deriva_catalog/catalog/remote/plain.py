@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
-from ...errors import CatalogError, Conflict, NotFound, Unavailable
+from ...errors import CatalogError, Conflict, NotFound, PreconditionFailed, Unavailable
 from ...objects import Content, ObjectVersion, Upload
 from ...objects.content import PIECE, Progress
 from ...objects.headers import digest_header, digest_of, disposition_of, filename_of
@@ -192,17 +192,26 @@ class PlainObjects:
             Conflict: The name is an object, or was deleted.
         """
         target = self.target(name)
-        headers = {"Content-Type": NAMESPACE, "Content-Length": "0"}
+        if self._is_namespace(target):
+            return
+        # On an object it would be content of that type; the condition refuses that.
+        headers = {"Content-Type": NAMESPACE, "Content-Length": "0", "If-None-Match": "*"}
         query = "?parents=true" if parents else ""
         try:
             self._carrier.send("PUT", target + query, headers=headers)
-        except Conflict:
-            try:
-                head = self._send("HEAD", target, _LISTING)
-            except (NotFound, Conflict):
-                head = None
-            if head is None or "content-location" in head.headers:
-                raise
+        except (Conflict, PreconditionFailed) as error:
+            if not self._is_namespace(target):
+                raise Conflict(error.message, hint=error.hint) from error
+
+    def _is_namespace(self, target: str) -> bool:
+        """Whether there is a namespace. Raises `Conflict` if there is an object."""
+        try:
+            head = self._send("HEAD", target, _LISTING)
+        except NotFound:
+            return False
+        if "content-location" in head.headers:
+            raise Conflict(f"{target} is an object, not a namespace.")
+        return True
 
     def delete(self, url: str) -> None:
         """Delete a version, an object or a namespace. Raises `NotFound`."""
