@@ -19,7 +19,7 @@ from .model.elements import Model
 from .path.ast import Path, Query, TableName
 
 if TYPE_CHECKING:
-    from .objects import ObjectStore
+    from .objects.contract import Objects
     from .path.builder import PathBuilder
 
 Row = dict[str, Any]
@@ -81,7 +81,7 @@ class Catalog(Protocol):
         ...
 
     @property
-    def objects(self) -> ObjectStore:
+    def objects(self) -> Objects:
         """The objects (files) that belong to this catalog."""
         ...
 

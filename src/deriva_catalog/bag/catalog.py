@@ -25,7 +25,7 @@ from .index import bag_digest, build_index, is_current, load_model
 from .tags import Digests, read_info
 
 if TYPE_CHECKING:
-    from ..objects import ObjectStore
+    from ..objects.contract import Objects
     from ..path.builder import PathBuilder
 
 SNAPSHOT_LABEL = "Catalog-Snapshot"
@@ -93,7 +93,7 @@ class BagCatalog:
         return PathBuilder(self)
 
     @property
-    def objects(self) -> ObjectStore:
+    def objects(self) -> Objects:
         """Raises `NotFound`: the files of a bag are below its directory, not in a store."""
         raise NotFound(
             f"The bag {str(self._directory)!r} has no object store.",

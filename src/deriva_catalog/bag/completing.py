@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Corrupted, NotFound
-from ..objects import Content, ContentStore
+from ..objects import Content
 from ..objects.content import Progress
+from ..objects.contract import Contents
 from .names import inside
 from .staging import staging
 from .tags import FetchEntry, read_bag
@@ -121,7 +122,7 @@ def _known_damage(entry: FetchEntry, content: Content) -> str | None:
     return None
 
 
-def content_fetcher(store: ContentStore, *, link: bool = True) -> Fetcher:
+def content_fetcher(store: Contents, *, link: bool = True) -> Fetcher:
     """Return a fetcher that takes files from an object store, by their SHA-256.
 
     Args:

@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Self
 
 from ..errors import BadRequest, Conflict
-from ..objects import Content, ContentStore, Source
+from ..objects import Content, Source
 from ..objects.content import Hasher, Progress, pieces
+from ..objects.contract import Contents
 from .names import payload_path
 from .staging import staging, storage_errors, storage_failure
 from .tags import (
@@ -131,7 +132,7 @@ class BagWriter:
     def add_stored(
         self,
         path: str,
-        store: ContentStore,
+        store: Contents,
         content: Content,
         *,
         link: bool = True,

@@ -11,7 +11,8 @@ import uuid
 from pathlib import Path
 
 from ..errors import Conflict, Unavailable
-from .local import DATABASE, OBJECTS, LocalCatalog, open_local
+from ..objects.of_catalog import OBJECTS
+from .local import DATABASE, LocalCatalog, open_local
 
 
 def backup(catalog: LocalCatalog, destination: str | os.PathLike[str]) -> Path:

@@ -42,8 +42,9 @@ from ..model import alteration, creation, definitions, policy
 from ..model.changes import ModelChange
 from ..model.elements import Model, Table
 from ..model.lookup import find_table
-from ..objects import ContentStore, ObjectStore
+from ..objects import ObjectStore
 from ..objects import create_tables as create_object_tables
+from ..objects.of_catalog import OBJECTS, objects_of, upgrade_objects
 from ..path.ast import Path, Query, TableName
 from .history import HistoryControl
 from .modelling import Modelling
@@ -52,8 +53,8 @@ if TYPE_CHECKING:
     from ..path.builder import PathBuilder
 
 DATABASE = "catalog.db"
-OBJECTS = "objects"
 FEATURES: Mapping[str, bool] = {
+    "catalog_objects": True,
     "implicit_fkey_index": True,
     "lease_memory": True,
     "query_post": True,
@@ -160,8 +161,7 @@ class LocalCatalog:
     def objects(self) -> ObjectStore:
         """The objects (files) of the catalog; they are not part of snapshots."""
         if self._objects is None:
-            content = ContentStore.local(self._directory / OBJECTS)
-            self._objects = ObjectStore(self._store, content)
+            self._objects = objects_of(self._store, self._directory, self._actor)
         return self._objects
 
     def at(self, when: str | datetime | None) -> LocalCatalog:
@@ -611,6 +611,7 @@ def open_in(
     who = client if client is not None else default_client()
     store = Store(storage, who)
     upgrade(store)
+    upgrade_objects(store)
     store.at_begin(keep_identity)
     return LocalCatalog(store, directory, catalog_id)
 

@@ -1,11 +1,14 @@
 """Files of a catalog: named and versioned, their bytes stored once under their SHA-256."""
 
+from .asking import Asker
 from .content import Content, ContentStore, Source, hash_file
 from .names import encode_part, parse_name
-from .store import Database, ObjectFinding, ObjectStore, ObjectVersion, Upload
-from .tables import create_tables
+from .store import Database, ObjectStore
+from .tables import create_tables, upgrade_tables
+from .versions import ObjectFinding, ObjectVersion, Upload
 
 __all__ = [
+    "Asker",
     "Content",
     "ContentStore",
     "Database",
@@ -18,4 +21,5 @@ __all__ = [
     "encode_part",
     "hash_file",
     "parse_name",
+    "upgrade_tables",
 ]

@@ -12,12 +12,13 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ..errors import BadRequest, CatalogError, Corrupted, NotFound, Unavailable
@@ -31,6 +32,19 @@ _FLUSH_EACH = 32
 
 Source = bytes | Path | BinaryIO | Iterable[bytes]
 Progress = Callable[[int], object]
+Check = Callable[["Content"], None]
+
+
+class Readable(Protocol):
+    """A file that is read from any place on."""
+
+    def seek(self, offset: int, /) -> object:
+        """Go to a place."""
+        ...
+
+    def read(self, size: int, /) -> Any:
+        """The next bytes, at most `size`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,7 @@ class ContentStore:
         """Content in files below `directory`, which is made when missing."""
         from obstore.store import LocalStore
 
-        with _translated(f"opening the object directory {str(directory)!r}"):
+        with translated(f"opening the object directory {str(directory)!r}"):
             directory.mkdir(parents=True, exist_ok=True)
             return cls(LocalStore(directory, mkdir=True), directory)
 
@@ -135,35 +149,56 @@ class ContentStore:
 
     # --- writing ---------------------------------------------------------------------
 
-    def add(self, source: Source, progress: Progress | None = None) -> Content:
+    def add(
+        self,
+        source: Source,
+        progress: Progress | None = None,
+        *,
+        check: Check | None = None,
+    ) -> Content:
         """Store bytes unless they are there already; returns what they are.
 
         They are read once, and hashed on their way to a temporary key; memory stays at a few
         pieces. A small file is hashed before anything is written, and written if it is new.
+        `check` may refuse what was read by an exception; then nothing of it is kept.
 
         Raises:
             Unavailable: The store cannot be written (full, read-only, unreachable), or the
                 source could not be read to its end.
         """
         if isinstance(source, bytes):
-            return self._add_small(source, progress)
+            return self._add_small(source, progress, check)
         if not isinstance(source, Path):
-            return self._add_pieces(pieces(source), progress)
-        with _translated(f"storing the file {str(source)!r}"):
+            return self._add_pieces(pieces(source), progress, check)
+        with translated(f"storing the file {str(source)!r}"):
             if source.stat().st_size <= PIECE:
-                return self._add_small(source.read_bytes(), progress)
-            return self._add_pieces(pieces(source), progress)
+                return self._add_small(source.read_bytes(), progress, check)
+            return self._add_pieces(pieces(source), progress, check)
 
-    def _add_small(self, data: bytes, progress: Progress | None) -> Content:
+    def add_many(
+        self, sources: Sequence[Source], progress: Progress | None = None, *, workers: int = 4
+    ) -> list[Content]:
+        """Store the bytes of many sources, `workers` at a time; see `add`.
+
+        Returns one content for each source, in order.
+        """
+        with ThreadPoolExecutor(workers, thread_name_prefix="objects") as pool:
+            return list(pool.map(lambda source: self.add(source, progress), sources))
+
+    def _add_small(self, data: bytes, progress: Progress | None, check: Check | None) -> Content:
         hasher = Hasher()
         hasher.update(data)
+        if check is not None:
+            check(hasher.content)
         if not self.has(hasher.content.sha256):
-            return self._add_pieces(iter([data]), progress)
+            return self._add_pieces(iter([data]), progress, None)
         if progress is not None:
             progress(len(data))
         return hasher.content
 
-    def _add_pieces(self, source: Iterator[bytes], progress: Progress | None) -> Content:
+    def _add_pieces(
+        self, source: Iterator[bytes], progress: Progress | None, check: Check | None
+    ) -> Content:
         hasher = Hasher()
 
         def passing() -> Iterator[bytes]:
@@ -174,16 +209,19 @@ class ContentStore:
                 yield bytes(piece)
 
         incoming = f"incoming/{uuid.uuid4().hex}"
-        with _translated("storing an object"):
+        with translated("storing an object"):
             try:
-                self._write(incoming, passing())
+                self.write(incoming, passing())
+                if check is not None:
+                    check(hasher.content)
                 self._settle(incoming, hasher.content)
             except BaseException:
-                self._forget(incoming)
+                self.forget(incoming)
                 raise
         return hasher.content
 
-    def _write(self, key: str, source: Iterator[bytes]) -> None:
+    def write(self, key: str, source: Iterator[bytes]) -> None:
+        """Write bytes under a key that is free; for `incoming/` and the like."""
         import obstore
 
         if self.directory is None:
@@ -221,7 +259,7 @@ class ContentStore:
         if self.directory is None:
             return
         wanted = set(digests)
-        with _translated("flushing objects"):
+        with translated("flushing objects"):
             if len(wanted) > _FLUSH_EACH and hasattr(os, "sync"):
                 os.sync()
                 return
@@ -234,7 +272,8 @@ class ContentStore:
             for folder in {(self.directory / content_key(sha256)).parent for sha256 in wanted}:
                 _flush(folder)
 
-    def _forget(self, key: str) -> None:
+    def forget(self, key: str) -> None:
+        """Delete what lies under a key, if anything does."""
         import obstore
 
         try:
@@ -250,12 +289,54 @@ class ContentStore:
             return (self.directory / content_key(sha256)).is_file()
         import obstore
 
-        with _translated("looking for an object"):
+        with translated("looking for an object"):
             try:
                 obstore.head(self.backend, content_key(sha256))
             except FileNotFoundError:
                 return False
         return True
+
+    def length(self, sha256: str) -> int | None:
+        """How many bytes of that digest are stored; None if there are none."""
+        import obstore
+
+        with translated("looking for an object"):
+            try:
+                if self.directory is not None:
+                    return (self.directory / content_key(sha256)).stat().st_size
+                return int(obstore.head(self.backend, content_key(sha256))["size"])
+            except FileNotFoundError:
+                return None
+
+    def pieces(self, sha256: str, begin: int, length: int, piece: int = PIECE) -> Iterator[bytes]:
+        """Yield a part of stored bytes, `piece` of them at a time.
+
+        Raises:
+            NotFound: There are none of that digest.
+            Corrupted: There are fewer than that.
+        """
+        left = length
+        with translated(f"reading the object {sha256}"), self._opened(sha256) as file:
+            file.seek(begin)
+            while left > 0:
+                data = bytes(file.read(min(piece, left)))
+                if not data:
+                    raise _damaged(sha256, f"only {begin + length - left} bytes")
+                left -= len(data)
+                yield data
+
+    @contextmanager
+    def _opened(self, sha256: str) -> Iterator[Readable]:
+        import obstore
+
+        try:
+            if self.directory is None:
+                yield obstore.open_reader(self.backend, content_key(sha256))
+                return
+            with (self.directory / content_key(sha256)).open("rb", buffering=0) as file:
+                yield file
+        except FileNotFoundError as error:
+            raise _missing(sha256) from error
 
     def path(self, sha256: str) -> Path | None:
         """The file that holds the content, when the store is a local one."""
@@ -269,7 +350,7 @@ class ContentStore:
         """
         import obstore
 
-        with _translated(f"reading the object {sha256}"):
+        with translated(f"reading the object {sha256}"):
             try:
                 found = obstore.get(self.backend, content_key(sha256))
             except FileNotFoundError as error:
@@ -300,7 +381,7 @@ class ContentStore:
             Corrupted: The stored bytes are not what their digest says.
             Unavailable: `destination` cannot be written.
         """
-        with _translated(f"writing {str(destination)!r}"):
+        with translated(f"writing {str(destination)!r}"):
             destination.parent.mkdir(parents=True, exist_ok=True)
             temporary = destination.with_name(f".{uuid.uuid4().hex}")  # a name may be at its limit
             if link and self.link(content.sha256, temporary):
@@ -317,7 +398,7 @@ class ContentStore:
                     if progress is not None:
                         progress(len(piece))
                 if verify and hasher.content.sha256 != content.sha256:
-                    raise _damaged(content.sha256, hasher.content.sha256)
+                    raise _damaged(content.sha256, f"the digest {hasher.content.sha256}")
         return destination
 
     def link(self, sha256: str, destination: str | Path) -> bool:
@@ -363,7 +444,7 @@ class ContentStore:
         for piece in self._stored_pieces(sha256):
             hasher.update(piece)
         if hasher.content.sha256 != sha256:
-            raise _damaged(sha256, hasher.content.sha256)
+            raise _damaged(sha256, f"the digest {hasher.content.sha256}")
 
     def digests(self) -> Iterator[tuple[str, int]]:
         """Yield (SHA-256, length) of everything stored."""
@@ -377,7 +458,7 @@ class ContentStore:
 
     def remove(self, sha256: str) -> None:
         """Delete stored bytes; nothing happens when there are none."""
-        self._forget(content_key(sha256))
+        self.forget(content_key(sha256))
 
     def sweep(self, older_than: timedelta = timedelta(days=1)) -> int:
         """Remove what dead processes left in ``incoming/``; returns how many files."""
@@ -391,7 +472,7 @@ class ContentStore:
             if entry["last_modified"] <= limit
         ]
         for key in stale:
-            self._forget(key)
+            self.forget(key)
         return len(stale)
 
 
@@ -423,8 +504,8 @@ def _replacing(destination: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    """Turn errors of the operating system and of `obstore` into the catalog's own."""
+def translated(doing: str) -> Iterator[None]:
+    """Turn what the operating system and `obstore` raise inside into the catalog's errors."""
     import obstore
 
     try:
@@ -448,7 +529,7 @@ def _missing(sha256: str) -> NotFound:
 
 def _damaged(sha256: str, found: str) -> Corrupted:
     return Corrupted(
-        f"The stored content {sha256} is damaged: its bytes have the digest {found}.",
+        f"The stored content {sha256} is damaged: its bytes have {found}.",
         hint="Restore it from a backup; 'deriva-catalog check' lists all damage.",
         sha256=sha256,
     )

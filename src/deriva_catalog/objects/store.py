@@ -4,32 +4,49 @@ Bytes go to the content store first; the rows that name them come last, in one t
 the catalog's database. So a version is visible only when it is complete, and an object put
 inside ``catalog.transaction()`` commits or rolls back with the rows that refer to it.
 
-Source: Hatrac, sections 1 to 6 and 11, without access control and upload jobs.
+Here nobody is asked for rights: `asking` and the modules that take an `Asker` do that.
+
+Source: Hatrac, sections 1 to 6 and 11.
 """
 
 from __future__ import annotations
 
-import base64
 import io
-import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, TypeVar
+from typing import BinaryIO, Literal, Protocol
 
 import sqlalchemy as sa
 
 from .. import snaptime
 from ..errors import BadRequest, CatalogError, Conflict, NotFound
-from .content import Content, ContentStore, Progress, Source
+from .acls import NOBODY, Acls, dump
+from .content import ContentStore, Progress, Source
+from .database import ObjectDatabase
 from .names import PREFIX, ObjectName, parse_name
-from .naming import claim_names
-from .tables import NAME, VERSION
+from .naming import Granting, claim_names
+from .removing import remove_names, remove_version
+from .tables import NAME, VERSION, is_current
+from .versions import (
+    SELECT,
+    ObjectFinding,
+    ObjectVersion,
+    Upload,
+    chunks,
+    declared,
+    from_row,
+    of_name,
+    row_of,
+    version_of,
+)
 
 WORKERS = 4
-T = TypeVar("T")
+_TIDY_EACH_S = 3600.0
 
 
 class Connected(Protocol):
@@ -42,7 +59,10 @@ class Connected(Protocol):
 
 
 class Database(Protocol):
-    """What an object store needs of the catalog's database."""
+    """What an object store needs of the catalog's database.
+
+    `writing` inside `writing`, in one thread, joins it.
+    """
 
     def reading(self) -> AbstractContextManager[Connected]:
         """Read at one moment."""
@@ -51,55 +71,6 @@ class Database(Protocol):
     def writing(self) -> AbstractContextManager[Connected]:
         """Write in one transaction, or in the one that is open."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectVersion:
-    """One immutable version of an object.
-
-    `length` is in bytes, the digests are lower-case hexadecimal, `created` is in microseconds
-    since 1970.
-    """
-
-    name: str
-    version: str
-    length: int
-    md5: str
-    sha256: str
-    content_type: str | None = None
-    filename: str | None = None
-    created: int = 0
-
-    @property
-    def url(self) -> str:
-        """``/hatrac/a/b:VERSION``: what rows keep."""
-        return f"{self.name}:{self.version}"
-
-    @property
-    def content(self) -> Content:
-        """Length and digests."""
-        return Content(self.length, self.md5, self.sha256)
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file to be put under `name`; `content` when its bytes are in the store already."""
-
-    name: str
-    source: Source | None = None
-    content: Content | None = None
-    content_type: str | None = None
-    filename: str | None = None
-    md5: str | None = None
-    sha256: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectFinding:
-    """Something wrong with a stored object."""
-
-    name: str
-    problem: str
 
 
 class ObjectStore:
@@ -111,8 +82,10 @@ class ObjectStore:
     """
 
     def __init__(self, database: Database, content: ContentStore) -> None:
-        self._database = database
+        self.database = database
         self.content = content
+        self._knows_former: bool | None = None
+        self._tidied_s = -_TIDY_EACH_S
 
     # --- writing ---------------------------------------------------------------------
 
@@ -193,31 +166,54 @@ class ObjectStore:
         return stored
 
     def register(
-        self, uploads: Sequence[Upload], *, parents: bool = True, reuse: bool = False
+        self,
+        uploads: Sequence[Upload],
+        *,
+        parents: bool = True,
+        reuse: bool = False,
+        acls: Acls = NOBODY,
+        granting: Granting | None = None,
     ) -> list[ObjectVersion]:
         """Make versions of uploads whose bytes are stored, in one transaction.
 
+        Args:
+            uploads: What to name, with their `content`.
+            parents: Make missing namespaces.
+            reuse: An object whose current version has the same bytes keeps that version.
+            acls: The access control lists of what is made.
+            granting: Checks whether the names may be taken.
+
         Raises:
             BadRequest: An upload has no `content`.
+            Conflict: A name is a namespace or was deleted, or a parent is an object.
+            NotFound: A parent is missing and `parents` is False.
         """
         for upload in uploads:
             if upload.content is None:
                 raise BadRequest(f"The bytes of {upload.name!r} are not stored yet.")
         names = {u.name: parse_name(u.name, version_allowed=False) for u in uploads}
         now = snaptime.now()
-        with self._database.writing() as writing:
-            ids = claim_names(writing.connection, names.values(), now=now, parents=parents)
+        lists = dump(acls)
+        with self.database.writing() as writing:
+            ids = claim_names(
+                writing.connection,
+                list(names.values()),
+                now=now,
+                parents=parents,
+                acls=acls,
+                granting=granting,
+            )
             current = self._current(writing.connection, ids) if reuse else {}
             made: list[ObjectVersion] = []
             rows: list[dict[str, object]] = []
             for upload in uploads:
                 path = names[upload.name].path
-                version = _version_of(upload, path, now)
+                version = version_of(upload, path, now)
                 known = current.get(path)
                 if known is not None and known.sha256 == version.sha256:
                     version = known
                 else:
-                    rows.append(_row(version, ids[path]))
+                    rows.append(row_of(version, ids[path], upload, lists))
                     current[path] = version
                 made.append(version)
             if rows:
@@ -231,7 +227,7 @@ class ObjectStore:
             Conflict: The name is an object, or was deleted.
         """
         parsed = parse_name(name, version_allowed=False)
-        with self._database.writing() as writing:
+        with self.database.writing() as writing:
             claim_names(
                 writing.connection,
                 [parsed],
@@ -250,18 +246,13 @@ class ObjectStore:
             NotFound: There is no such thing.
         """
         name = parse_name(url)
-        gone = NAME.c.path == name.path
-        with self._database.writing() as writing:
+        with self.database.writing() as writing:
             if name.version is not None:
                 found = self._find(writing.connection, name)
-                which = VERSION.c.version == found.version
+                remove_version(writing.connection, found.version)
             else:
                 self._kind(writing.connection, name.path)
-                below = f"{name.path}/"  # compared as it is: LIKE may ignore case
-                gone |= sa.func.substr(NAME.c.path, 1, len(below)) == below
-                which = VERSION.c.name_id.in_(sa.select(NAME.c.id).where(gone))
-                writing.connection.execute(sa.update(NAME).where(gone).values(deleted=True))
-            writing.connection.execute(sa.update(VERSION).where(which).values(deleted=True))
+                remove_names(writing.connection, name.path)
 
     # --- reading ---------------------------------------------------------------------
 
@@ -272,7 +263,7 @@ class ObjectStore:
             NotFound: There is no such object or version.
             Conflict: The object has no version any more.
         """
-        with self._database.reading() as reading:
+        with self.database.reading() as reading:
             return self._find(reading.connection, parse_name(url))
 
     def stat_many(self, urls: Iterable[str]) -> dict[str, ObjectVersion]:
@@ -281,15 +272,23 @@ class ObjectStore:
         versions = {name.version: url for url, name in names.items()}
         versions.pop(None, None)
         found: dict[str, ObjectVersion] = {}
-        with self._database.reading() as reading:
-            for some in _chunks([v for v in versions if v is not None]):
-                statement = _SELECT.where(VERSION.c.version.in_(some), ~VERSION.c.deleted)
+        with self.database.reading() as reading:
+            for some in chunks([v for v in versions if v is not None]):
+                statement = SELECT.where(VERSION.c.version.in_(some), ~VERSION.c.deleted)
                 for row in reading.connection.execute(statement):
-                    version = _from_row(row)
+                    version = from_row(row)
                     url = versions[version.version]
-                    if url == version.url or names[url].path == version.name:
+                    is_now = url == version.url or names[url].path == version.name
+                    if is_now or self._was(reading.connection, names[url]):
                         found[url] = version
         return found
+
+    def _was(self, connection: sa.Connection, name: ObjectName) -> bool:
+        try:
+            self._find(connection, name)
+        except NotFound:
+            return False
+        return True
 
     def versions(self, name: str) -> list[ObjectVersion]:
         """Return all versions of an object, newest first; there may be none left.
@@ -298,12 +297,13 @@ class ObjectStore:
             NotFound: There is no such object.
         """
         parsed = parse_name(name, version_allowed=False)
-        with self._database.reading() as reading:
+        with self.database.reading() as reading:
             if self._kind(reading.connection, parsed.path) != "object":
                 raise _unknown(parsed)
-            statement = _SELECT.where(NAME.c.path == parsed.path, ~VERSION.c.deleted)
+            here = sa.select(NAME.c.id).where(NAME.c.path == parsed.path)
+            statement = SELECT.where(self._of_name(reading.connection, here), ~VERSION.c.deleted)
             rows = reading.connection.execute(statement.order_by(VERSION.c.id.desc()))
-            return [_from_row(row) for row in rows]
+            return [from_row(row) for row in rows]
 
     def names(self, namespace: str = PREFIX) -> list[str]:
         """Return the names directly below a namespace, sorted.
@@ -312,14 +312,14 @@ class ObjectStore:
             NotFound: There is no such namespace.
         """
         path = PREFIX if namespace.rstrip("/") == PREFIX else parse_name(namespace).path
-        with self._database.reading() as reading:
+        with self.database.reading() as reading:
             known = sa.select(NAME.c.id).where(
                 NAME.c.path == path, NAME.c.is_namespace, ~NAME.c.deleted
             )
             if path != PREFIX and reading.connection.execute(known).first() is None:
                 raise NotFound(f"There is no namespace {path!r}.", name=path)
             below = sa.select(NAME.c.path).where(NAME.c.parent == path, ~NAME.c.deleted)
-            return list(reading.connection.execute(below.order_by(NAME.c.path)).scalars())
+            return sorted(reading.connection.execute(below).scalars())
 
     def open(self, url: str) -> BinaryIO:
         """Open the bytes of an object for reading, as a stream.
@@ -331,7 +331,7 @@ class ObjectStore:
         stored = self.content.path(found.sha256)
         if stored is not None and stored.is_file():
             return stored.open("rb")
-        return io.BufferedReader(_Pieces(self.content.read(found.sha256)))
+        return io.BufferedReader(PieceReader(self.content.read(found.sha256)))
 
     def read(self, url: str) -> bytes:
         """Return the bytes of an object."""
@@ -358,11 +358,21 @@ class ObjectStore:
 
     # --- keeping house ---------------------------------------------------------------
 
+    def is_due(self) -> bool:
+        """Whether it is time to keep house; True once an hour."""
+        now = time.monotonic()
+        if now - self._tidied_s < _TIDY_EACH_S:
+            return False
+        self._tidied_s = now
+        return True
+
+    # --- looking for damage ---------------------------------------------------------------
+
     def verify(self, progress: Progress | None = None) -> list[ObjectFinding]:
         """Hash everything that a version refers to; returns what is missing or damaged."""
-        with self._database.reading() as reading:
-            statement = _SELECT.where(~VERSION.c.deleted).order_by(VERSION.c.id)
-            versions = [_from_row(row) for row in reading.connection.execute(statement)]
+        with self.database.reading() as reading:
+            statement = SELECT.where(~VERSION.c.deleted).order_by(VERSION.c.id)
+            versions = [from_row(row) for row in reading.connection.execute(statement)]
         checked: dict[str, str | None] = {}
         for version in versions:
             if version.sha256 not in checked:
@@ -384,10 +394,15 @@ class ObjectStore:
 
     def unreferenced(self) -> list[str]:
         """Return the SHA-256 of stored bytes that no version refers to."""
-        with self._database.reading() as reading:
+        with self.database.reading() as reading:
             statement = sa.select(VERSION.c.sha256).where(~VERSION.c.deleted).distinct()
             used = set(reading.connection.execute(statement).scalars())
         return sorted(sha256 for sha256, _ in self.content.digests() if sha256 not in used)
+
+    def close(self) -> None:
+        """Release connections of a database that is the store's own."""
+        if isinstance(self.database, ObjectDatabase):
+            self.database.close()
 
     # --- inside ----------------------------------------------------------------------
 
@@ -396,34 +411,27 @@ class ObjectStore:
         if content is None:
             if upload.source is None:
                 raise BadRequest(f"The upload of {upload.name!r} has neither source nor content.")
-            content = self.content.add(upload.source, progress)
-        for kind, expected, found in (
-            ("MD5", upload.md5, content.md5),
-            ("SHA-256", upload.sha256, content.sha256),
-        ):
-            if expected is not None and expected.lower() != found:
-                raise BadRequest(
-                    f"The bytes received for {upload.name!r} have the {kind} {found}, "
-                    f"not {expected}.",
-                    hint="Send them again.",
-                )
-        return Upload(upload.name, None, content, upload.content_type, upload.filename)
+            content = self.content.add(upload.source, progress, check=partial(declared, upload))
+        else:
+            declared(upload, content)
+        return replace(upload, source=None, content=content)
 
     def _current(self, connection: sa.Connection, ids: dict[str, int]) -> dict[str, ObjectVersion]:
         found: dict[str, ObjectVersion] = {}
-        for some in _chunks(list(ids.values())):
+        for some in chunks(list(ids.values())):
             newest = (
                 sa.select(sa.func.max(VERSION.c.id))
                 .where(VERSION.c.name_id.in_(some), ~VERSION.c.deleted)
                 .group_by(VERSION.c.name_id)
             )
-            for row in connection.execute(_SELECT.where(VERSION.c.id.in_(newest))):
-                version = _from_row(row)
+            for row in connection.execute(SELECT.where(VERSION.c.id.in_(newest))):
+                version = from_row(row)
                 found[version.name] = version
         return found
 
     def _find(self, connection: sa.Connection, name: ObjectName) -> ObjectVersion:
-        statement = _SELECT.where(NAME.c.path == name.path, ~VERSION.c.deleted, ~NAME.c.deleted)
+        here = sa.select(NAME.c.id).where(NAME.c.path == name.path, ~NAME.c.deleted)
+        statement = SELECT.where(self._of_name(connection, here), ~VERSION.c.deleted)
         if name.version is not None:
             statement = statement.where(VERSION.c.version == name.version)
         row = connection.execute(statement.order_by(VERSION.c.id.desc()).limit(1)).first()
@@ -435,7 +443,16 @@ class ObjectStore:
                     name=name.path,
                 )
             raise _unknown(name)
-        return _from_row(row)
+        return from_row(row)
+
+    def _of_name(
+        self, connection: sa.Connection, here: sa.Select[tuple[int]]
+    ) -> sa.ColumnElement[bool]:
+        """Whether a version is or was of a name; an old catalog opened for reading has no past."""
+        if self._knows_former is None:
+            self._knows_former = is_current(connection)
+        name_id = here.scalar_subquery()
+        return of_name(name_id) if self._knows_former else VERSION.c.name_id == name_id
 
     def _kind(self, connection: sa.Connection, path: str) -> Literal["object", "namespace"]:
         statement = sa.select(NAME.c.is_namespace).where(NAME.c.path == path, ~NAME.c.deleted)
@@ -453,7 +470,7 @@ def _unknown(name: ObjectName) -> NotFound:
     )
 
 
-class _Pieces(io.RawIOBase):
+class PieceReader(io.RawIOBase):
     """A raw stream over an iterator of bytes."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
@@ -461,9 +478,11 @@ class _Pieces(io.RawIOBase):
         self._rest = b""
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer with the next bytes; returns how many."""
         while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:
@@ -473,54 +492,3 @@ class _Pieces(io.RawIOBase):
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
-
-
-_SELECT = sa.select(
-    NAME.c.path,
-    VERSION.c.version,
-    VERSION.c.length,
-    VERSION.c.md5,
-    VERSION.c.sha256,
-    VERSION.c.content_type,
-    VERSION.c.filename,
-    VERSION.c.created,
-).join_from(VERSION, NAME, VERSION.c.name_id == NAME.c.id)
-
-
-def _from_row(row: Sequence[Any]) -> ObjectVersion:
-    return ObjectVersion(*row)
-
-
-def _version_of(upload: Upload, path: str, now: int) -> ObjectVersion:
-    content = upload.content
-    assert content is not None
-    return ObjectVersion(
-        path,
-        # 26 characters of base 32: as long as the protocol's version identifiers.
-        base64.b32encode(secrets.token_bytes(16)).decode().rstrip("="),
-        content.length,
-        content.md5,
-        content.sha256,
-        upload.content_type,
-        upload.filename,
-        now,
-    )
-
-
-def _row(version: ObjectVersion, name_id: int) -> dict[str, object]:
-    return {
-        "name_id": name_id,
-        "version": version.version,
-        "length": version.length,
-        "md5": version.md5,
-        "sha256": version.sha256,
-        "content_type": version.content_type,
-        "filename": version.filename,
-        "deleted": False,
-        "created": version.created,
-    }
-
-
-def _chunks(values: Sequence[T], size: int = 5000) -> Iterator[Sequence[T]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

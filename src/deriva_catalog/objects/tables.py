@@ -1,4 +1,4 @@
-"""The tables that hold names and versions of objects, beside the catalog's other tables."""
+"""The tables that hold names, versions and uploads of objects, beside the catalog's others."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ NAME = sa.Table(
     sa.Column("is_namespace", sa.Boolean, nullable=False),
     sa.Column("deleted", sa.Boolean, nullable=False, default=False),
     sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("acls", sa.Text),
 )
-"""Every name that was ever used; `created` in microseconds since 1970."""
+"""Every name that was ever used; `created` in microseconds since 1970.
+
+`acls` is a JSON object of access control lists; NULL when all of them are empty.
+"""
 
 VERSION = sa.Table(
     "_object_version",
@@ -31,10 +35,58 @@ VERSION = sa.Table(
     sa.Column("filename", sa.Text),
     sa.Column("deleted", sa.Boolean, nullable=False, default=False),
     sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("acls", sa.Text),
+    sa.Column("md5_declared", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("sha256_declared", sa.Boolean, nullable=False, server_default=sa.false()),
 )
-"""Versions in the order of `id`; the newest that is not deleted is the current one."""
+"""Versions in the order of `id`; the newest that is not deleted is the current one.
+
+Both digests are always known; those that a client declared are also metadata of the version.
+"""
+
+FORMER = sa.Table(
+    "_object_former",
+    _METADATA,
+    sa.Column("name_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version_id", sa.Integer, primary_key=True, autoincrement=False, index=True),
+)
+"""The names that versions had before they were renamed; they lead to the versions still."""
+
+JOB = sa.Table(
+    "_object_upload",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False, unique=True),
+    sa.Column("name_id", sa.Integer, index=True),
+    sa.Column("owner", sa.Text),
+    sa.Column("chunk_length", sa.BigInteger, nullable=False),
+    sa.Column("content_length", sa.BigInteger, nullable=False),
+    sa.Column("content_type", sa.Text),
+    sa.Column("filename", sa.Text),
+    sa.Column("md5", sa.Text),
+    sa.Column("sha256", sa.Text),
+    sa.Column("created", sa.BigInteger, nullable=False),
+)
+"""Uploads that go on; `name_id` is NULL for bytes that get their names later."""
+
+_ADDED = (NAME.c.acls, VERSION.c.acls, VERSION.c.md5_declared, VERSION.c.sha256_declared)
 
 
 def create_tables(connection: sa.Connection) -> None:
     """Create the tables in a new catalog's database."""
+    _METADATA.create_all(connection)
+
+
+def is_current(connection: sa.Connection) -> bool:
+    """Whether the tables have the present layout; the first one knew neither lists nor jobs."""
+    return sa.inspect(connection).has_table(JOB.name)
+
+
+def upgrade_tables(connection: sa.Connection) -> None:
+    """Bring the tables to the present layout, inside a transaction."""
+    for column in _ADDED:
+        have = {c["name"] for c in sa.inspect(connection).get_columns(column.table.name)}
+        if column.name not in have:
+            spelled = sa.schema.CreateColumn(column).compile(connection).string
+            connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {spelled}")
     _METADATA.create_all(connection)

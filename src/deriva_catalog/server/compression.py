@@ -49,6 +49,8 @@ def compressed(answer: Answer, request: Request, kept: DocumentCache) -> Answer:
     names = {name.lower() for name in answer.headers}
     if names & {"content-encoding", "content-range"}:
         return answer
+    if "no-transform" in answer.headers.get("Cache-Control", ""):
+        return answer  # the bytes of an object, whose hashes are in the headers
     out = {**answer.headers, "Vary": _with(answer.headers.get("Vary"), "accept-encoding")}
     coding = preferred_encoding(request.headers.get("accept-encoding"), codings())
     if coding is None:

@@ -19,6 +19,7 @@ from .authn.routes import authn, session_alias
 from .bulk import BULK_ROUTES
 from .catalogs import catalog_resource, catalogs_resource
 from .data.routes import DATA_ROUTES
+from .hatrac.routes import answer_catalog_objects, answer_objects
 from .history import control_history
 from .messages import NO_CONTENT, Answer, Request
 from .modelchanges import change_model
@@ -51,6 +52,7 @@ CATALOG_ROUTES: dict[str, Handler] = {
     "authn": session_alias,
     "entity_rid": locate,
     "history": control_history,
+    "hatrac": answer_catalog_objects,
     "schema": _model,
 }
 """Resources of one catalog, by the segment after its identifier."""
@@ -69,7 +71,7 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
         case ["catalog"] if len(segments) == 2 or (len(segments) == 3 and not segments[2]):
             return catalog_resource(service, request, segments[1:])
         case ["catalog"]:
-            handler = CATALOG_ROUTES.get(segments[2].lower())
+            handler = CATALOG_ROUTES.get(segments[2].lower().partition(";")[0])
             if handler is not None:
                 return handler(service, request, segments[1:])
         case ["alias"] if segments[1:] in ([], [""]):
@@ -79,5 +81,10 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
     raise NotFound(f"There is nothing at {request.path!r}.")
 
 
-ROUTES: dict[str, Handler] = {"authn": authn, "ermrest": _ermrest, "id": resolve}
+ROUTES: dict[str, Handler] = {
+    "authn": authn,
+    "ermrest": _ermrest,
+    "hatrac": answer_objects,
+    "id": resolve,
+}
 """Everything, by the first segment of a path."""

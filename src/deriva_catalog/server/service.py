@@ -16,8 +16,10 @@ from typing import Protocol
 
 from ..access import Client
 from ..catalog.local import LocalCatalog
+from ..catalog.own_objects import open_own_objects
 from ..catalog.registry import Registered, Registry
 from ..errors import BadRequest, CatalogError, Forbidden, NotFound
+from ..objects import ObjectStore
 from .authn.door import admit
 from .authn.sessions import own_sessions
 from .authn.settings import AuthnSettings
@@ -83,6 +85,7 @@ class Service:
         self._recorder = ThreadPoolExecutor(1, "identities")
         self._lock = threading.Lock()
         self._open: dict[str, LocalCatalog] = {}
+        self._objects: ObjectStore | None = None
         self._views: OrderedDict[tuple[str, Client], LocalCatalog] = OrderedDict()
 
     # --- requests --------------------------------------------------------------------
@@ -106,11 +109,21 @@ class Service:
         if not request.target.startswith("/"):
             raise BadRequest(f"The request target {request.target!r} does not begin with '/'.")
         first, *rest = request.path[1:].split("/")
-        handler = self._routes.get(first)
+        # The root of objects has parts as well: "/hatrac;acl".
+        handler = self._routes.get(first) or self._routes.get(first.partition(";")[0])
         if handler is None:
             known = ", ".join(f"/{name}" for name in sorted(self._routes) if name)
             raise NotFound(f"There is nothing at {request.path!r}.", hint=f"There are {known}.")
         return handler(self, request, rest)
+
+    @property
+    def objects(self) -> ObjectStore:
+        """The objects that belong to no catalog, at ``/hatrac``."""
+        with self._lock:
+            if self._objects is None:
+                creators = self.settings.creators
+                self._objects = open_own_objects(self.registry, creators=creators)
+            return self._objects
 
     # --- catalogs --------------------------------------------------------------------
 
@@ -173,9 +186,12 @@ class Service:
         self._recorder.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             opened, self._open = list(self._open.values()), {}
+            objects, self._objects = self._objects, None
             self._views.clear()
         for catalog in opened:
             catalog.close()
+        if objects is not None:
+            objects.close()
 
 
 def _record(view: LocalCatalog) -> None:

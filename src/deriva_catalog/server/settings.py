@@ -32,6 +32,7 @@ class Settings:
             other processes may change it.
         record_page: The page of a row, where ``/id/...`` sends browsers; ``{catalog}`` (with the
             snapshot), ``{schema}``, ``{table}`` and ``{rid}`` stand in it for what they say.
+        upload_days: How long an upload in chunks may rest before it expires.
         transactions: How many transactions over several requests a process has open at once.
         transaction_seconds: How long a client may do nothing while it has one open.
         connection_seconds: How long a connection for them may stay without one.
@@ -61,6 +62,7 @@ class Settings:
     transaction_seconds: float = 60.0
     connection_seconds: float = 300.0
     registry_seconds: float = 0.25
+    upload_days: float = 30.0
     compress: bool = True
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()

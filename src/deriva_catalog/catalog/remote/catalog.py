@@ -21,12 +21,12 @@ from . import leases
 from .connection import Content, Received, Repeat
 from .frames import FEATURE
 from .link import Link
+from .objects import RemoteObjectStore
 from .reading import LONGEST_ADDRESS, Questions
 from .resources import element_target, encoded, table_target
 from .rowtext import document_text, rows_content
 
 if TYPE_CHECKING:
-    from ...objects import ObjectStore
     from ...path.builder import PathBuilder
 
 _JSON_BODY = {"Content-Type": "application/json"}
@@ -41,8 +41,11 @@ class RemoteCatalog:
     Make one with `connect`. Threads may share it.
     """
 
-    def __init__(self, link: Link, at: str | None = None) -> None:
+    def __init__(
+        self, link: Link, at: str | None = None, objects: RemoteObjectStore | None = None
+    ) -> None:
         self._link = link
+        self._objects = objects or RemoteObjectStore(link)
         self._at = at
         self._questions = Questions(link, at)
 
@@ -94,9 +97,9 @@ class RemoteCatalog:
         return PathBuilder(self)
 
     @property
-    def objects(self) -> ObjectStore:
+    def objects(self) -> RemoteObjectStore:
         """The objects (files) of the catalog; they are not part of snapshots."""
-        raise NotFound(f"The files of catalog {self.id!r} cannot be reached over HTTP yet.")
+        return self._objects
 
     def at(self, when: str | datetime | None) -> RemoteCatalog:
         """The catalog as it was; the live one when `when` is None.
@@ -106,10 +109,10 @@ class RemoteCatalog:
             BadRequest: `when` is no time.
         """
         if when is None:
-            return RemoteCatalog(self._link)
+            return RemoteCatalog(self._link, objects=self._objects)
         requested = snaptime.encode(snaptime.parse(when))
         served = self._link.get(at=requested).json()["snaptime"]
-        return RemoteCatalog(self._link, str(served))
+        return RemoteCatalog(self._link, str(served), self._objects)
 
     def latest_snapshot(self) -> str:
         """The snapshot of the latest change of anything; of a snapshot, itself."""

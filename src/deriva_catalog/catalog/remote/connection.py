@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -189,6 +189,17 @@ class Connection:
                 yield from response.iter_bytes()
             except httpx.HTTPError as error:
                 raise self._broken_off(target, error) from error
+
+    def answered(
+        self, method: str, target: str, *, headers: Mapping[str, str]
+    ) -> AbstractContextManager[httpx.Response]:
+        """Send a request that changes nothing; its body is not read yet.
+
+        Raises:
+            CatalogError: as the server says.
+            Unavailable: no answer came.
+        """
+        return self._answered(method, target, headers, b"", Repeat.SAFE)
 
     @contextmanager
     def _answered(

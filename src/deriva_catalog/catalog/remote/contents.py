@@ -1,0 +1,363 @@
+"""The bytes of a served catalog by their SHA-256, where the server offers that.
+
+Small contents travel many in one request, large ones in chunks: several at a time, and those
+that a broken attempt has sent are not sent again, whichever process tries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ...errors import Conflict, Corrupted, NotFound, Unavailable
+from ...objects import Content, Source
+from ...objects.content import PIECE, Check, Hasher, Progress, pieces
+from ...objects.hashing import ParallelHasher
+from ...objects.packs import pack_one
+from .connection import Received, Repeat
+from .link import Link
+from .receiving import Place, receive, save
+
+__all__ = ["Known", "Readable", "RemoteContents", "json_bytes"]
+
+WORKERS = 4
+SMALL = 64 * 1024
+"""Contents up to this length go in packs."""
+CHUNK = 16 * PIECE
+"""Contents beyond this length go in chunks of it."""
+_PACK = 4 * PIECE
+_AT_ONCE = 2000
+_MEMORY = PIECE
+_JSON = {"Content-Type": "application/json"}
+_BYTES = {"Content-Type": "application/octet-stream"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A source whose digests are known, and how to open its bytes."""
+
+    content: Content
+    open: Callable[[], BinaryIO]
+
+
+class RemoteContents:
+    """Bytes of one catalog of a server. Threads may share it."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    @property
+    def directory(self) -> None:
+        """The bytes are no files of this machine."""
+        return
+
+    # --- writing ---------------------------------------------------------------------
+
+    def add(
+        self, source: Source, progress: Progress | None = None, *, check: Check | None = None
+    ) -> Content:
+        """Send bytes unless the server has them; returns what they are.
+
+        They are hashed first; what can be read only once waits in a temporary file. `check` may
+        refuse them by an exception before anything is sent.
+
+        Raises:
+            Unavailable: The server cannot be reached, or `source` not be read.
+            NotAuthenticated, Forbidden: The client may not store bytes in the catalog.
+        """
+        with Readable(source) as known:
+            if check is not None:
+                check(known.content)
+            self._send(known, progress)
+            return known.content
+
+    def add_many(
+        self, sources: Sequence[Source], progress: Progress | None = None, *, workers: int = WORKERS
+    ) -> list[Content]:
+        """Send the bytes of many sources: small ones together, large ones `workers` at a time.
+
+        Returns one content for each source, in order.
+        """
+        sizes = [_size(source) for source in sources]
+        small = [n for n, size in enumerate(sizes) if size is not None and size <= SMALL]
+        large = sorted(set(range(len(sources))) - set(small))
+        packs = _packs(small, sizes)
+        found: dict[int, Content] = {}
+        with ThreadPoolExecutor(workers, thread_name_prefix="upload") as pool:
+            sent = [
+                pool.submit(self._send_pack, [sources[n] for n in some], progress) for some in packs
+            ]
+            whole = [pool.submit(self.add, sources[n], progress) for n in large]
+            for some, future in zip(packs, sent, strict=True):
+                found.update(zip(some, future.result(), strict=True))
+            for n, one in zip(large, whole, strict=True):
+                found[n] = one.result()
+        return [found[n] for n in range(len(sources))]
+
+    def _send_pack(self, sources: Sequence[Source], progress: Progress | None) -> list[Content]:
+        datas = [_bytes_of(source) for source in sources]
+        known = [content_of(data) for data in datas]
+        present = self._have([content.sha256 for content in known])
+        waiting = {
+            content.sha256: data
+            for content, data in zip(known, datas, strict=True)
+            if content.sha256 not in present
+        }
+        if waiting:
+            pack = b"".join(pack_one(sha256, data) for sha256, data in waiting.items())
+            self._post(";content/add", pack, _BYTES)
+        if progress is not None:
+            for data in datas:
+                progress(len(data))
+        return known
+
+    def _send(self, known: Known, progress: Progress | None) -> None:
+        content = known.content
+        if content.length > SMALL and self.has(content.sha256):
+            if progress is not None:
+                progress(content.length)
+            return
+        if content.length > CHUNK:
+            self._send_chunks(known, progress)
+            return
+        with known.open() as file:
+            self._request("PUT", f";content/{content.sha256}", file.read(), _BYTES)
+        if progress is not None:
+            progress(content.length)
+
+    def _send_chunks(self, known: Known, progress: Progress | None) -> None:
+        content = known.content
+        plan = {
+            "chunk-length": CHUNK,
+            "content-length": content.length,
+            "content-md5": content.md5,
+            "content-sha256": content.sha256,
+        }
+        job = self._post(";upload", json_bytes(plan), _JSON).json()
+        length, place = int(job["chunk-length"]), f";upload/{job['job']}"
+        there = {n for low, high in job["chunks-received"] for n in range(low, high + 1)}
+
+        def send(number: int) -> None:
+            if number not in there:
+                with known.open() as file:
+                    file.seek(number * length)
+                    data = file.read(length)
+                self._request("PUT", f"{place}/{number}", data, _BYTES)
+            if progress is not None:
+                progress(min(length, content.length - number * length))
+
+        count = -(-content.length // length)
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="upload") as pool:
+            for sent in [pool.submit(send, number) for number in range(count)]:
+                sent.result()
+        self._finish(place, content)
+
+    def _finish(self, place: str, content: Content) -> None:
+        try:
+            self._post(place, b"", {}, Repeat.NEVER)
+        except (NotFound, Unavailable):
+            # An answer that was lost: it was finished, unless it was not.
+            if not self.has(content.sha256):
+                raise
+        except Conflict:
+            # What an earlier attempt sent is not what it should be: the next one begins anew.
+            self._request("DELETE", place, b"", {})
+            raise
+
+    def flush(self, digests: Collection[str]) -> None:
+        """See that the server has bytes, which it flushes before it says so.
+
+        Raises:
+            NotFound: There are no bytes of a digest.
+        """
+        wanted = list(dict.fromkeys(digests))
+        for begin in range(0, len(wanted), _AT_ONCE):
+            some = wanted[begin : begin + _AT_ONCE]
+            missing = set(some) - self._have(some).keys()
+            if missing:
+                raise _missing(min(missing))
+
+    # --- reading ---------------------------------------------------------------------
+
+    def has(self, sha256: str) -> bool:
+        """Whether bytes of that digest are stored."""
+        return self.length(sha256) is not None
+
+    def length(self, sha256: str) -> int | None:
+        """How many bytes of that digest are stored; None if there are none."""
+        return self._have([sha256]).get(sha256)
+
+    def _have(self, digests: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = self._post(";content", json_bytes(list(digests)), _JSON).json()
+        return found
+
+    def path(self, sha256: str) -> None:
+        """The bytes are no files of this machine."""
+        return
+
+    def link(self, sha256: str, destination: str | Path) -> bool:
+        """The bytes are no files of this machine, so there is nothing to link: False."""
+        return False
+
+    def read(self, sha256: str) -> Iterator[bytes]:
+        """Yield stored bytes in pieces. Raises `NotFound` if there are none."""
+        return receive(self._place(sha256))
+
+    def get(
+        self,
+        content: Content,
+        destination: Path,
+        *,
+        link: bool = False,
+        verify: bool = True,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Put content at `destination`, whole or not at all; an existing file is replaced.
+
+        Raises:
+            NotFound: The content is not stored.
+            Corrupted: The bytes are not what their digest says.
+            Unavailable: `destination` cannot be written, or the server not be reached.
+        """
+        place = self._place(content.sha256)
+        return save(place, content, destination, verify=verify, progress=progress)
+
+    def check(self, sha256: str) -> None:
+        """Get stored bytes, hash them and compare with their name.
+
+        Raises:
+            NotFound: They are missing.
+            Corrupted: They differ.
+        """
+        digest = hashlib.sha256()
+        for piece in self.read(sha256):
+            digest.update(piece)
+        if digest.hexdigest() != sha256:
+            raise Corrupted(
+                f"The content {sha256} is damaged: its bytes have the digest {digest.hexdigest()}.",
+                sha256=sha256,
+            )
+
+    # --- requests --------------------------------------------------------------------
+
+    def _place(self, sha256: str) -> Place:
+        return Place(self._link.connection, self._target(f";content/{sha256}"))
+
+    def _target(self, tail: str) -> str:
+        return f"{self._link.target}/hatrac/{tail}"
+
+    def _post(
+        self, tail: str, body: bytes, headers: dict[str, str], repeat: Repeat = Repeat.SAFE
+    ) -> Received:
+        return self._request("POST", tail, body, headers, repeat)
+
+    def _request(
+        self,
+        method: str,
+        tail: str,
+        body: bytes,
+        headers: dict[str, str],
+        repeat: Repeat = Repeat.SAFE,
+    ) -> Received:
+        # Bytes are no part of a transaction: they may go through connections of their own, many
+        # at once. What is sent again is the same.
+        if method != "DELETE":
+            headers = {**headers, "Content-Length": str(len(body))}
+        return self._link.connection.send(
+            method, self._target(tail), headers=headers, content=body, repeat=repeat
+        )
+
+
+def json_bytes(document: Any) -> bytes:
+    """A JSON document as a body."""
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+# --- sources -----------------------------------------------------------------------------
+
+
+class Readable:
+    """A source with its digests, readable from any place on while the context lasts."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._spool: Any = None
+
+    def __enter__(self) -> Known:
+        source = self._source
+        if isinstance(source, bytes):
+            return Known(content_of(source), lambda: BytesIO(source))
+        try:
+            if isinstance(source, Path):
+                return Known(_hashed(source, None), lambda: source.open("rb"))
+            spool = tempfile.NamedTemporaryFile()
+            self._spool = spool
+            content = _hashed(source, spool)
+            spool.flush()
+        except OSError as error:
+            self.__exit__()
+            raise Unavailable(
+                f"The bytes to be sent cannot be read: {error}.",
+                hint="Check the file and the space for temporary files.",
+            ) from error
+        except BaseException:
+            self.__exit__()
+            raise
+        return Known(content, lambda: Path(spool.name).open("rb"))
+
+    def __exit__(self, *_: object) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+
+def _hashed(source: Source, out: Any) -> Content:
+    if isinstance(source, Path) and source.stat().st_size <= _MEMORY:
+        return content_of(source.read_bytes())
+    with ParallelHasher() as hasher:
+        for piece in pieces(source):
+            hasher.update(bytes(piece))
+            if out is not None:
+                out.write(piece)
+        return hasher.content
+
+
+def content_of(data: bytes) -> Content:
+    hasher = Hasher()
+    hasher.update(data)
+    return hasher.content
+
+
+def _size(source: Source) -> int | None:
+    """How long a source is; None if that shows only when it is read."""
+    if isinstance(source, bytes):
+        return len(source)
+    return source.stat().st_size if isinstance(source, Path) and source.is_file() else None
+
+
+def _bytes_of(source: Source) -> bytes:
+    return source if isinstance(source, bytes) else b"".join(pieces(source))
+
+
+def _packs(numbers: Sequence[int], sizes: Sequence[int | None]) -> list[list[int]]:
+    """Cut small sources into parts that one request takes."""
+    packs: list[list[int]] = []
+    room = 0
+    for number in numbers:
+        size = sizes[number] or 0
+        if not packs or size > room or len(packs[-1]) >= _AT_ONCE:
+            packs.append([])
+            room = _PACK
+        packs[-1].append(number)
+        room -= size
+    return packs
+
+
+def _missing(sha256: str) -> NotFound:
+    return NotFound(f"The content {sha256} is not in the object store.", sha256=sha256)

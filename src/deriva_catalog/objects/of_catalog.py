@@ -1,0 +1,49 @@
+"""The objects of one catalog: rows in its database, bytes in a directory of its own."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..access import Client
+from ..engine.store import Reading, Store
+from ..engine.transaction import Writing
+from .content import ContentStore
+from .store import ObjectStore
+from .tables import is_current, upgrade_tables
+
+OBJECTS = "objects"
+"""The directory of the bytes, in that of the catalog."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Acting:
+    """A store whose transactions are those of an actor."""
+
+    store: Store
+    actor: Client | None
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """The live catalog at one moment."""
+        return self.store.reading()
+
+    def writing(self) -> AbstractContextManager[Writing]:
+        """A writing transaction, or a part of the one that this thread has open."""
+        return self.store.writing(self.actor)
+
+
+def objects_of(store: Store, directory: Path, actor: Client | None = None) -> ObjectStore:
+    """The objects of a catalog in `directory`; `actor` is who writes, if not the store's own."""
+    return ObjectStore(_Acting(store, actor), ContentStore.local(directory / OBJECTS))
+
+
+def upgrade_objects(store: Store) -> None:
+    """Bring the tables that an older release made to the present layout, unless read-only."""
+    if store.storage.readonly:
+        return
+    with store.storage.reading() as connection:
+        if is_current(connection):
+            return
+    with store.storage.writing() as connection:
+        upgrade_tables(connection)

@@ -1,0 +1,162 @@
+"""Which objects a request is about, and with which rights.
+
+``/hatrac`` is the service's own store. Reading there also finds the objects of the catalogs that
+are served: identifiers of versions are unique, and a name without a version is looked up in the
+service's own store first. A catalog's own store is below its address; its root has the lists of
+the catalog.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from ...access import Client
+from ...errors import CatalogError, Conflict, NotFound, ReadOnly
+from ...objects import Asker, ObjectStore
+from ...objects.acls import Acls
+from ...objects.jobs import IDLE
+from ...objects.names import ObjectName
+from ..messages import Request
+
+if TYPE_CHECKING:
+    from ...catalog.local import LocalCatalog
+    from ..service import Service
+
+__all__ = ["View", "catalog_view", "read_through", "service_view"]
+
+T = TypeVar("T")
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Objects as a client sees them. `base` comes before ``/hatrac`` in their URLs."""
+
+    store: ObjectStore
+    asker: Asker
+    base: str = ""
+    of_catalog: bool = False
+    readonly: bool = False
+    idle: timedelta = IDLE
+    """How long uploads may rest."""
+
+    def require_writable(self) -> None:
+        """Refuse to write at a snapshot. Raises `ReadOnly`."""
+        if self.readonly:
+            raise ReadOnly(
+                "Objects cannot be changed through a snapshot.", hint="Use the live catalog."
+            )
+
+
+def service_view(service: Service, request: Request) -> View:
+    """The service's own objects."""
+    return View(service.objects, Asker(request.client), idle=_idle(service))
+
+
+def catalog_view(service: Service, request: Request, raw_id: str) -> View:
+    """The objects of the catalog that a segment of a URL addresses.
+
+    Raises:
+        NotFound: There is none.
+        NotAuthenticated, Forbidden: The client may not know of it.
+    """
+    opened = service.catalog(request, raw_id)
+    catalog = opened.catalog
+    asker = Asker(request.client, _root_lists(catalog))
+    base = f"/ermrest/catalog/{raw_id}"
+    readonly = catalog.snaptime is not None
+    return View(catalog.objects, asker, base, True, readonly, _idle(service))
+
+
+def _idle(service: Service) -> timedelta:
+    return timedelta(days=service.settings.upload_days)
+
+
+def _root_lists(catalog: LocalCatalog) -> Acls:
+    """The lists of a catalog as those of its root: who reads rows may read files."""
+    with catalog.store.reading() as reading:
+        acls = reading.model.acls
+    owner, write = acls.get("owner") or (), acls.get("write") or ()
+    insert = (*owner, *write, *(acls.get("insert") or ()))
+    change = (*(acls.get("update") or ()), *(acls.get("delete") or ()))
+    read = (*insert[: len(owner) + len(write)], *change, *(acls.get("select") or ()))
+    lists = {
+        "owner": owner,
+        "create": insert,
+        "read": read,
+        "subtree-owner": owner,
+        "subtree-create": insert,
+        "subtree-update": insert,
+        "subtree-read": read,
+    }
+    return {name: tuple(dict.fromkeys(roles)) for name, roles in lists.items()}
+
+
+class _Remembered:
+    """In which catalog a version was found, the latest ones."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    def get(self, version: str | None) -> str | None:
+        with self._lock:
+            return None if version is None else self._known.get(version)
+
+    def put(self, version: str | None, catalog: str) -> None:
+        if version is None:
+            return
+        with self._lock:
+            self._known[version] = catalog
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+
+_found_in = _Remembered()
+
+
+def read_through(
+    service: Service, request: Request, view: View, name: ObjectName, read: Callable[[View], T]
+) -> T:
+    """What `read` finds in the service's own store, else in one of the catalogs served.
+
+    Raises:
+        NotFound: Nobody has the object.
+        NotAuthenticated, Forbidden: It was found only where the client may not read it.
+    """
+    try:
+        return read(view)
+    except NotFound as error:
+        if view.of_catalog or not name.parts:
+            raise
+        missing = error
+    denied: CatalogError | None = None
+    known = _found_in.get(name.version)
+    identifiers = [entry.id for entry in service.registry.catalogs()]
+    if known in identifiers:
+        identifiers = [known, *(each for each in identifiers if each != known)]
+    for identifier in identifiers:
+        try:
+            there = catalog_view(service, request, identifier)
+        except (NotFound, Conflict, PermissionError):
+            continue  # deleted meanwhile, or nothing that this client may know of
+        try:
+            found = read(there)
+        except NotFound:
+            continue
+        except PermissionError as error:
+            denied = denied or error  # type: ignore[assignment]
+            continue
+        _found_in.put(name.version, identifier)
+        return found
+    raise denied or missing
+
+
+def owner_of(client: Client) -> list[str]:
+    """The client as a list of roles."""
+    return [] if client.id is None else [client.id]
