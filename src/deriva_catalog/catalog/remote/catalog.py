@@ -436,18 +436,19 @@ class RemoteCatalog:
         """The access control lists of an element that are set. For its owners."""
         return _object(self._link.get(self._part(address, "acl"), at=self._at))
 
-    def set_acls(self, address: Address, acls: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    def set_acls(self, address: Address, acls: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Replace the access control lists of an element; returns them."""
         lists = {name: list(roles) for name, roles in acls.items()}
         return _object(self._change("PUT", self._part(address, "acl"), lists, repeat=Repeat.SAFE))
 
-    def set_acl(self, address: Address, name: str, roles: Sequence[str] | None) -> None:
-        """Set one access control list of an element; None unsets it."""
+    def set_acl(self, address: Address, name: str, roles: Sequence[str] | None) -> list[str] | None:
+        """Set one access control list of an element; None unsets it. Returns what is set then."""
         target = self._part(address, "acl", encoded(name))
         if roles is None:
             self._change("DELETE", target, repeat=Repeat.SAFE)
-        else:
-            self._change("PUT", target, list(roles), repeat=Repeat.SAFE)
+            return [] if address.schema is None else None
+        stored: list[str] = self._change("PUT", target, list(roles), repeat=Repeat.SAFE).json()
+        return stored
 
     def acl_bindings(self, address: Address) -> dict[str, Any]:
         """The dynamic bindings of an element. For its owners."""
@@ -458,13 +459,13 @@ class RemoteCatalog:
         target = self._part(address, "acl_binding")
         return _object(self._change("PUT", target, dict(bindings), repeat=Repeat.SAFE))
 
-    def set_acl_binding(self, address: Address, name: str, document: Any) -> None:
-        """Set one dynamic binding of an element; None removes it."""
+    def set_acl_binding(self, address: Address, name: str, document: Any) -> Any:
+        """Set one dynamic binding of an element; None removes it. Returns what is set then."""
         target = self._part(address, "acl_binding", encoded(name))
         if document is None:
             self._change("DELETE", target, repeat=Repeat.SAFE)
-        else:
-            self._change("PUT", target, document, repeat=Repeat.SAFE)
+            return None
+        return self._change("PUT", target, document, repeat=Repeat.SAFE).json()
 
     # --- history ---------------------------------------------------------------------
 
