@@ -5,14 +5,11 @@ Source: ERMrest, "Access control: static ACLs" (effects); "The model: documents"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..errors import CatalogError
-from ..model.bindings import projected_column
-from ..model.elements import AclBindings, Column, ForeignKey, Model, Schema, Table
-from ..model.lookup import table_at
+from ..model.bindings import with_connected_bindings
+from ..model.elements import Column, ForeignKey, Model, Schema, Table
 
 __all__ = ["visible_model"]
 
@@ -70,8 +67,7 @@ def visible_model(decisions: Deciding) -> Model:
         place: _with_foreign_keys(decisions, table, tables) for place, table in tables.items()
     }
     shown = {name: _with_tables(decisions, schema, tables) for name, schema in schemas.items()}
-    seen = replace(model, schemas=shown, acls={})
-    return _with_bindings(decisions, seen)
+    return with_connected_bindings(replace(model, schemas=shown, acls={}))
 
 
 def _with_columns(decisions: Deciding, table: Table) -> Table:
@@ -128,57 +124,3 @@ def _with_tables(decisions: Deciding, schema: Schema, tables: _Tables) -> Schema
     if len(shown) == len(schema.tables) and all(shown[n] is t for n, t in schema.tables.items()):
         return schema if owned or not schema.acls else replace(schema, acls={})
     return replace(schema, tables=shown, acls=schema.acls if owned else {})
-
-
-# --- bindings ----------------------------------------------------------------------------
-
-
-def _with_bindings(decisions: Deciding, model: Model) -> Model:
-    """Leave out the bindings of owned tables that use something hidden."""
-    schemas: dict[str, Schema] = dict(model.schemas)
-    for table in model.tables():
-        if decisions.owns_table(table):
-            changed = _bindings_of(model, table)
-            if changed is not table:
-                home = schemas[table.schema]
-                schemas[table.schema] = replace(home, tables={**home.tables, table.name: changed})
-    return replace(model, schemas=schemas)
-
-
-def _bindings_of(model: Model, table: Table) -> Table:
-    columns = tuple(
-        replace(c, acl_bindings=_usable(model, table, table, c.acl_bindings))
-        if c.acl_bindings
-        else c
-        for c in table.columns
-    )
-    fkeys = tuple(
-        replace(f, acl_bindings=_usable(model, table, _target(model, f), f.acl_bindings))
-        if f.acl_bindings
-        else f
-        for f in table.foreign_keys
-    )
-    own = _usable(model, table, table, table.acl_bindings)
-    if (columns, fkeys, own) == (table.columns, table.foreign_keys, table.acl_bindings):
-        return table
-    return replace(table, columns=columns, foreign_keys=fkeys, acl_bindings=own)
-
-
-def _target(model: Model, fkey: ForeignKey) -> Table:
-    return table_at(model, fkey.referenced_schema, fkey.referenced_table)
-
-
-def _usable(model: Model, subject: Table, start: Table, bindings: AclBindings) -> AclBindings:
-    found: dict[str, Any] = {}
-    for name, binding in bindings.items():
-        if binding is False or _connects(model, subject, start, binding):
-            found[name] = binding
-    return found
-
-
-def _connects(model: Model, subject: Table, start: Table, binding: Mapping[str, Any]) -> bool:
-    try:
-        projected_column(model, subject, start, binding["projection"])
-    except CatalogError:
-        return False
-    return True

@@ -17,6 +17,7 @@ from itertools import count
 
 import sqlalchemy as sa
 
+from ..model.bindings import with_connected_bindings
 from ..model.elements import Model, Table
 from .layout import VERSION_END, VERSION_START, StorageType, history_table, live_table
 
@@ -134,13 +135,25 @@ def captures_history(table: Table) -> bool:
 
 
 def with_history_only(model: Model) -> Model:
-    """The model as a snapshot shows it: without the tables whose history was not kept."""
+    """The model as a snapshot shows it: as if tables whose history was not kept never were.
+
+    Foreign keys to them, and ACL bindings that go through those, are left out too.
+    """
     if all(captures_history(table) for table in model.tables()):
         return model
+    kept = {(t.schema, t.name) for t in model.tables() if captures_history(t)}
+
+    def bare(table: Table) -> Table:
+        fkeys = tuple(
+            f for f in table.foreign_keys if (f.referenced_schema, f.referenced_table) in kept
+        )
+        whole = len(fkeys) == len(table.foreign_keys)
+        return table if whole else replace(table, foreign_keys=fkeys)
+
     schemas = {
         name: replace(
-            schema, tables={n: t for n, t in schema.tables.items() if captures_history(t)}
+            schema, tables={n: bare(t) for n, t in schema.tables.items() if (name, n) in kept}
         )
         for name, schema in model.schemas.items()
     }
-    return replace(model, schemas=schemas)
+    return with_connected_bindings(replace(model, schemas=schemas))

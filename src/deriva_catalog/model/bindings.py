@@ -18,7 +18,7 @@ from .elements import AclBindings, Column, ForeignKey, Model, Table
 from .lookup import column_of, find_foreign_key_by_name, table_at
 from .typenames import is_textlike
 
-__all__ = ["projected_column", "settle_bindings"]
+__all__ = ["projected_column", "settle_bindings", "with_connected_bindings"]
 
 _OnColumn = Callable[[Column], str]
 _OnForeignKey = Callable[[ForeignKey, list[str]], list[str]]
@@ -74,6 +74,51 @@ def projected_column(
             f"An ACL binding of {subject.qualified!r}: {error.message}", hint=error.hint
         ) from None
     return found[-1]
+
+
+def with_connected_bindings(model: Model) -> Model:
+    """The model without those ACL bindings that use something that it does not have.
+
+    A part of a model, such as what a client sees, may lack what a binding goes through.
+    """
+    schemas = dict(model.schemas)
+    for table in filter(_has_bindings, model.tables()):
+        home = schemas[table.schema]
+        kept = _connected(model, table)
+        schemas[table.schema] = replace(home, tables={**home.tables, table.name: kept})
+    return replace(model, schemas=schemas)
+
+
+def _connected(model: Model, table: Table) -> Table:
+    def usable(start: Table, bindings: AclBindings) -> AclBindings:
+        return {
+            name: binding
+            for name, binding in bindings.items()
+            if binding is False or connects(start, binding)
+        }
+
+    def connects(start: Table, binding: Mapping[str, Any]) -> bool:
+        try:
+            projected_column(model, table, start, binding["projection"])
+        except (Conflict, BadRequest):
+            return False
+        return True
+
+    def target(fkey: ForeignKey) -> Table:
+        return table_at(model, fkey.referenced_schema, fkey.referenced_table)
+
+    return replace(
+        table,
+        columns=tuple(
+            replace(c, acl_bindings=usable(table, c.acl_bindings)) if c.acl_bindings else c
+            for c in table.columns
+        ),
+        foreign_keys=tuple(
+            replace(f, acl_bindings=usable(target(f), f.acl_bindings)) if f.acl_bindings else f
+            for f in table.foreign_keys
+        ),
+        acl_bindings=usable(table, table.acl_bindings),
+    )
 
 
 def _has_bindings(table: Table) -> bool:

@@ -381,6 +381,35 @@ def test_a_snapshot_is_decided_by_the_policy_recorded_there(public: LocalCatalog
         past.acls(CATALOG)
 
 
+def test_a_table_without_history_is_as_if_it_never_was_at_a_snapshot(public: LocalCatalog) -> None:
+    path = [{"outbound": ["zoo", "Animal_species_fkey"]}, "name"]
+    public.set_acl_binding(ANIMAL, "deep", {"types": ["select"], "projection": path})
+    public.set_acl_binding(ANIMAL, "own", {"types": ["select"], "projection": "RCB"})
+    public.set_annotation(SPECIES, "tag:isrd.isi.edu,2020:history-capture", False)
+    kim = public.for_client(KIM)
+    past = kim.at(public.latest_snapshot())
+    assert list(past.model.schemas["zoo"].tables) == ["Animal"]
+    with pytest.raises(NotFound):
+        past.describe(SPECIES)
+    targets = [
+        f["referenced_columns"][0]["table_name"] for f in past.describe(ANIMAL)["foreign_keys"]
+    ]
+    assert targets == ["ERMrest_Client", "ERMrest_Client"]
+    assert list(past.acl_bindings(ANIMAL)) == ["own"]
+    assert list(kim.acl_bindings(ANIMAL)) == ["deep", "own"]
+
+
+def test_ownership_of_a_snapshot_is_that_of_its_time(public: LocalCatalog) -> None:
+    then = public.latest_snapshot()
+    public.set_acl(CATALOG, "owner", ["kim", "staff"])
+    sam = public.for_client(SAM)
+    assert sam.acls(CATALOG)["owner"] == ["kim", "staff"]
+    with pytest.raises(Forbidden):
+        sam.at(then).acls(CATALOG)
+    public.set_acl(CATALOG, "owner", ["staff"])
+    assert public.for_client(KIM).at(then).acls(CATALOG)["owner"] == ["kim"]
+
+
 def test_a_past_that_could_not_be_seen_stays_closed(zoo: LocalCatalog) -> None:
     then = zoo.latest_snapshot()
     zoo.set_acl(CATALOG, "enumerate", ["*"])
