@@ -43,7 +43,7 @@ def test_all_acls_are_replaced_at_once(zoo: AnyCatalog) -> None:
     zoo.set_acls(SPECIES, {"select": ["*"], "insert": ["staff"]})
     assert zoo.set_acls(SPECIES, {"update": []}) == {"update": []}
     assert zoo.acls(SPECIES) == {"update": []}
-    assert zoo.set_acls(CATALOG, {"owner": ["sam"]})["enumerate"] == []
+    assert zoo.set_acls(CATALOG, {"owner": ["kim"]})["enumerate"] == []
 
 
 WRONG_ACLS: list[tuple[Address, Any, type[Exception]]] = [
@@ -72,9 +72,12 @@ def test_a_wrong_acl_is_refused_and_changes_nothing(zoo: AnyCatalog) -> None:
 
 
 def test_one_acl_of_an_unknown_name_is_refused_also_to_unset_it(zoo: AnyCatalog) -> None:
-    for roles in (["staff"], None):
-        with pytest.raises(Conflict, match="'read'"):
-            zoo.set_acl(ZOO, "read", roles)
+    with pytest.raises(Conflict, match="'read'"):
+        zoo.set_acl(ZOO, "read", ["staff"])
+    with pytest.raises(NotFound, match="'read'"):
+        zoo.set_acl(ZOO, "read", None)
+    with pytest.raises(BadRequest):
+        zoo.set_acl(ZOO, "select", "staff")
 
 
 def test_policy_belongs_to_history(zoo: AnyCatalog) -> None:

@@ -81,12 +81,18 @@ def set_acls(model: Model, address: Address, acls: Any, *, version: int) -> Mode
 def set_acl(
     model: Model, address: Address, name: str, roles: Sequence[str] | None, *, version: int
 ) -> ModelChange:
-    """Set one ACL of an element; None unsets it. Raises as `set_acls` does."""
+    """Set one ACL of an element; None unsets it.
+
+    Raises as `set_acls` does, and `NotFound` if what is to be unset can never be set.
+    """
     element = find_element(model, address, inside=True)
     acls: dict[str, Any] = dict(acls_of(element))
-    acls[name] = check_acl(_subject(element), name, () if roles is None else roles)
-    if roles is None:
-        del acls[name]
+    if roles is not None:
+        acls[name] = check_acl(_subject(element), name, roles)
+    elif name in acl_names(element):
+        acls.pop(name, None)
+    else:
+        raise NotFound(f"A {_subject(element)} has no ACL called {name!r}.")
     return alter(model, address, {"acls": acls}, version=version)
 
 

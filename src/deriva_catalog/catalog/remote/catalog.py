@@ -418,7 +418,7 @@ class RemoteCatalog:
     def set_annotations(self, address: Address, annotations: Mapping[str, Any]) -> None:
         """Replace all annotations of an element."""
         target = self._part(address, "annotation")
-        self._change("PUT", target, dict(annotations), repeat=Repeat.SAFE)
+        self._change("PUT", target, annotations, repeat=Repeat.SAFE)
 
     def set_comment(self, address: Address, text: str | None) -> None:
         """Set the comment of an element; None removes it."""
@@ -438,8 +438,7 @@ class RemoteCatalog:
 
     def set_acls(self, address: Address, acls: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Replace the access control lists of an element; returns them."""
-        lists = {name: list(roles) for name, roles in acls.items()}
-        return _object(self._change("PUT", self._part(address, "acl"), lists, repeat=Repeat.SAFE))
+        return _object(self._change("PUT", self._part(address, "acl"), acls, repeat=Repeat.SAFE))
 
     def set_acl(self, address: Address, name: str, roles: Sequence[str] | None) -> list[str] | None:
         """Set one access control list of an element; None unsets it. Returns what is set then."""
@@ -447,7 +446,7 @@ class RemoteCatalog:
         if roles is None:
             self._change("DELETE", target, repeat=Repeat.SAFE)
             return [] if address.schema is None else None
-        stored: list[str] = self._change("PUT", target, list(roles), repeat=Repeat.SAFE).json()
+        stored: list[str] = self._change("PUT", target, roles, repeat=Repeat.SAFE).json()
         return stored
 
     def acl_bindings(self, address: Address) -> dict[str, Any]:
@@ -457,7 +456,7 @@ class RemoteCatalog:
     def set_acl_bindings(self, address: Address, bindings: Mapping[str, Any]) -> dict[str, Any]:
         """Replace the dynamic bindings of an element; returns them as they are kept."""
         target = self._part(address, "acl_binding")
-        return _object(self._change("PUT", target, dict(bindings), repeat=Repeat.SAFE))
+        return _object(self._change("PUT", target, bindings, repeat=Repeat.SAFE))
 
     def set_acl_binding(self, address: Address, name: str, document: Any) -> Any:
         """Set one dynamic binding of an element; None removes it. Returns what is set then."""
