@@ -37,13 +37,12 @@ def acl_resource(request: Request, opened: Opened, target: Target) -> Answer:
         body = json_body(request)
         with changing(opened, request):
             address, _ = element_at(catalog.model, target)
+            # What is stored is not read back: the client may have given its ownership away.
             if target.name is None:
                 _refuse_null(body)
-                catalog.set_acls(address, body)
-                stored: Any = catalog.acls(address)
+                stored: Any = catalog.set_acls(address, body)
             else:
-                catalog.set_acl(address, target.name, body)
-                stored = catalog.acls(address).get(target.name)
+                stored = catalog.set_acl(address, target.name, body)
         return json_answer(stored, headers=_tag(opened, request))
     if request.method == "DELETE":
         if target.name is not None:
@@ -76,13 +75,11 @@ def binding_resource(request: Request, opened: Opened, target: Target) -> Answer
             address, _ = element_at(catalog.model, target)
             if target.name is None:
                 _refuse_null(body)
-                catalog.set_acl_bindings(address, body)
-                stored: Any = catalog.acl_bindings(address)
+                stored: Any = catalog.set_acl_bindings(address, body)
             else:
                 if body is None:
                     raise BadRequest("An ACL binding is an object or false, not null.")
-                catalog.set_acl_binding(address, target.name, body)
-                stored = catalog.acl_bindings(address)[target.name]
+                stored = catalog.set_acl_binding(address, target.name, body)
         return json_answer(stored, headers=_tag(opened, request))
     if request.method == "DELETE":
         with changing(opened, request):

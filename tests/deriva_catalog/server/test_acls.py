@@ -65,6 +65,14 @@ def test_nobody_locks_themselves_out(kim: HttpClient, cat: str) -> None:
     assert kim.get(f"{cat}/acl/owner").json == [kim.id]
 
 
+def test_an_owner_of_a_table_may_give_it_away(kim: HttpClient, ann: HttpClient, zoo: str) -> None:
+    assert kim.put(f"{zoo}/acl/enumerate", ["*"]).status == 200
+    assert kim.put(f"{zoo}/{SPECIES}/acl/owner", [ann.id]).status == 200
+    assert ann.put(f"{zoo}/{SPECIES}/acl", {"owner": []}).json == {"owner": []}
+    assert ann.get(f"{zoo}/{SPECIES}/acl").status == 403
+    assert "acls" not in ann.get(f"{zoo}/{SPECIES}").json
+
+
 @pytest.mark.parametrize("subject", BOUND)
 def test_bindings(kim: HttpClient, park: str, subject: str) -> None:
     target = f"{park}/{subject}acl_binding"
