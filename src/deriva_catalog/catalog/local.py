@@ -466,8 +466,10 @@ class LocalCatalog:
         """The history as a whole: its extent, truncation, redaction and amendment.
 
         Raises:
+            NotAuthenticated, Forbidden: the client does not own the catalog.
             ReadOnly: this is a snapshot.
         """
+        owned_element(self.decisions, Address())
         if self._at is not None:
             raise ReadOnly("The history of a catalog is controlled from its live state.")
         return HistoryControl(self._store, self._actor)
@@ -482,7 +484,7 @@ class LocalCatalog:
 
     def history_range(self) -> tuple[str, str]:
         """The first snapshot that can be read, and the latest."""
-        known = self.history.extent()
+        known = HistoryControl(self._store, self._actor).extent()
         return known.first, known.last
 
     def truncate_history(self, until: str | datetime) -> str:

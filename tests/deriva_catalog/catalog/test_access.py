@@ -15,6 +15,7 @@ from deriva_catalog.errors import (
     Forbidden,
     NotAuthenticated,
     NotFound,
+    ReadOnly,
     UnknownName,
 )
 from deriva_catalog.interface import Address
@@ -408,6 +409,39 @@ def test_ownership_of_a_snapshot_is_that_of_its_time(public: LocalCatalog) -> No
         sam.at(then).acls(CATALOG)
     public.set_acl(CATALOG, "owner", ["staff"])
     assert public.for_client(KIM).at(then).acls(CATALOG)["owner"] == ["kim"]
+
+
+def test_rows_of_a_snapshot_are_those_that_its_policy_granted(public: LocalCatalog) -> None:
+    public.insert(TableName("Species", "zoo"), [{"name": "cat"}, {"name": "sam"}])
+    public.set_acl(SPECIES, "select", [])
+    public.set_acl_binding(SPECIES, "namesake", {"types": ["update"], "projection": "name"})
+    then = public.latest_snapshot()
+    public.set_acl_binding(SPECIES, "namesake", None)
+    public.set_acl(SPECIES, "select", None)
+    sam = public.for_client(SAM)
+    assert [row["name"] for row in sam.fetch("entity/zoo:Species@sort(name)")] == ["cat", "sam"]
+    past = sam.at(then)
+    assert [row["name"] for row in past.fetch("entity/zoo:Species")] == ["sam"]
+    assert past.count(TableName("Species", "zoo")) == 1
+    rights = past.describe(SPECIES)["rights"]
+    assert (rights["select"], rights["update"]) == (None, False)
+    with pytest.raises(ReadOnly):
+        past.update(TableName("Species", "zoo"), [{"name": "sam", "legs": 2}], keys=["name"])
+
+
+def test_an_amended_policy_decides_about_the_past(public: LocalCatalog) -> None:
+    public.insert(TableName("Species", "zoo"), [{"name": "cat"}])
+    then = public.latest_snapshot()
+    public.set_comment(ZOO, "later")
+    now = public.latest_snapshot()
+    visitor = public.for_client(ANONYMOUS).at(then)
+    with pytest.raises(NotAuthenticated, match="select access on :zoo:Species"):
+        visitor.fetch("entity/zoo:Species")
+    owners = {"owner": ["kim"], "enumerate": ["*"], "select": ["*"]}
+    public.history.amend_acls(then, now, owners)
+    assert [row["name"] for row in visitor.fetch("entity/zoo:Species")] == ["cat"]
+    with pytest.raises(NotAuthenticated):
+        public.for_client(ANONYMOUS).fetch("entity/zoo:Species")
 
 
 def test_a_past_that_could_not_be_seen_stays_closed(zoo: LocalCatalog) -> None:
