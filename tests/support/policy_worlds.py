@@ -282,7 +282,8 @@ class World:
                 continue
             public = self.chance.random() < 0.6
             lists = {
-                name: ("*",) if public else self._list(public=False) for name in ("insert", "update")
+                name: ("*",) if public else self._list(public=False)
+                for name in ("insert", "update")
             }
             made = self._bindings(fkey.referenced_table, ("insert", "update", "owner"), 0.4)
             fkeys.append(replace(fkey, acls=lists, acl_bindings=made))

@@ -104,7 +104,9 @@ class Rights:
         """Whether a binding grants a row of the table that its projection starts at."""
         projection = binding["projection"]
         steps = [projection] if isinstance(projection, str) else projection
-        return any(self._decides(start, binding, steps[-1], w) for w in self._walk(start, steps, row))
+        return any(
+            self._decides(start, binding, steps[-1], w) for w in self._walk(start, steps, row)
+        )
 
     def _walk(self, start: Table, steps: list[Any], row: Row) -> Iterator[dict[str, Any]]:
         ways = [{"base": (start, row), "": (start, row)}]

@@ -111,10 +111,10 @@ class Guard:
                 not to have its default.
             UnknownName: the options name an unknown column.
         """
-        self.require(table, "insert")
         visible = self.visible(table)
         for name in (*options.defaults, *options.nondefaults):
             column_of(visible, name)
+        self.require(table, "insert")
         for name in _OWNERS_ONLY:
             if name in options.nondefaults:
                 raise self._denied(

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from policy_worlds import ALL, CLIENTS, SCHEMA, SEARCHED, Asked, Asking, World
-from row_rights import Rights
 
 from deriva_catalog.access import Client
 from deriva_catalog.catalog import LocalCatalog
@@ -30,8 +28,10 @@ from deriva_catalog.errors import CatalogError, Forbidden, NotAuthenticated
 from deriva_catalog.model.elements import Model, Table
 from deriva_catalog.model.types import is_searchable
 from deriva_catalog.path import parse_query
+from policy_worlds import ALL, CLIENTS, SCHEMA, SEARCHED, Asked, Asking, World
+from row_rights import Rights
 
-ROUNDS, QUERIES = 12, 30
+ROUNDS, QUERIES = 6, 24
 
 
 class Mirror:
@@ -58,9 +58,7 @@ class Mirror:
         made.create(self.connection)
         names = {c.name: f"v{n}" for n, c in enumerate(columns)}
         self.sources[table.name] = Guarded(made, {**names, ROW: "row"}, ValueError)
-        readable = [
-            {c.name: row[c.name] for c in columns} for row in self.rights.readable(table)
-        ]
+        readable = [{c.name: row[c.name] for c in columns} for row in self.rights.readable(table)]
         stored = [encoded_column(c, [row[c.name] for row in readable]) for c in columns]
         marks = ",".join("?" * (len(columns) + 1))
         for n, values in enumerate(zip(*stored, strict=True)):
@@ -85,7 +83,9 @@ class Mirror:
         for name, column in asked.touched:
             for one in home[name].columns:
                 seen = self.rights.enumerates(home[name], one)
-                means = column in (ALL, one.name) or (column == SEARCHED and is_searchable(one.type))
+                means = column in (ALL, one.name) or (
+                    column == SEARCHED and is_searchable(one.type)
+                )
                 if seen and means and not self.rights.can_column(home[name], one, "select"):
                     return True
         return False
