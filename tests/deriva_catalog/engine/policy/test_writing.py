@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from deriva_catalog.path import parse_path
 from policy_worlds import CLIENTS, SCHEMA, World, table_name
 from row_rights import Rights, Row
 
-ROUNDS, ATTEMPTS = 14, 10
+ROUNDS, ATTEMPTS = 3, 3
 DENIED = "denied"
 UNKNOWN = "unknown"
 
@@ -50,7 +50,7 @@ class Attempt:
     @contextmanager
     def undone(self) -> Iterator[Any]:
         catalog = self.world.catalog
-        with pytest.raises(_Undo), catalog.transaction():
+        with suppress(_Undo), catalog.transaction():
             yield catalog.for_client(self.client)
             raise _Undo
 
@@ -237,15 +237,81 @@ def try_insertion(it: Attempt, chance: random.Random) -> str:
     return "rows"
 
 
+# --- clearing and replacing --------------------------------------------------------------
+
+
+def try_clearing(it: Attempt, chance: random.Random) -> str:
+    """Clearing is an update to NULL of the rows that a path selects."""
+    table = it.table("Note")
+    target, column = chance.sample(("txt", "item", "author", "project"), 2)
+    value = chance.choice(it.rights.rows["Note"])[column]
+    if value is None:
+        return "skipped"
+    rows = [{column: value, target: None}]
+    expected = expect_update(it, table, [column], rows)
+    path = parse_path(f"{SCHEMA}:Note/{column}={value}")
+    with it.undone() as catalog:
+        before = it.after("Note")
+        found = done(lambda: catalog.clear(path, [target]))
+        changed = {rid for rid, row in it.after("Note").items() if row != before[rid]}
+    if isinstance(expected, str):
+        assert found == expected
+        assert not changed
+        return expected
+    assert (found, changed) == (len(expected), expected.keys())
+    return "rows" if expected else "nothing"
+
+
+def try_replacement(it: Attempt, chance: random.Random) -> str:
+    """Rows that match on the keys are replaced, others inserted; both rights are needed."""
+    table = it.table("Project")
+    rows = [it.world.project(f"p{n}") for n in chance.sample(range(6), 2)]
+    known = it.known(table)
+    own = [c.name for c in table.columns if not c.is_system and c.name in known]
+    updated = expect_update(it, table, ["name"], [{n: row[n] for n in own} for row in rows])
+    there = {row["name"]: row for row in it.rights.rows["Project"]}
+    seen = {
+        name: row
+        for name, row in there.items()
+        if it.rights.can(table, "select")
+        and it.rights.row(table, row, "select")
+        and seen_cell(it.rights, table, row, "name") == name
+    }
+    inserted = expect_insertion(it, table, [r for r in rows if r["name"] not in seen], set())
+    expected = updated if isinstance(updated, str) else inserted
+    unseen = there.keys() - seen.keys()
+    if not isinstance(expected, str) and any(row["name"] in unseen for row in rows):
+        expected = UNKNOWN  # a row that the client does not see has the key
+    with it.undone() as catalog:
+        before = it.after("Project")
+        found = done(lambda: catalog.upsert(table_name("Project"), rows))
+        after = it.after("Project")
+    if isinstance(expected, str):
+        assert found == expected
+        assert after == before
+        return expected
+    by_name = {row["name"]: row for row in after.values()}
+    for row in rows:
+        assert {n: by_name[row["name"]][n] for n in own} == {n: row[n] for n in own}
+        if row["name"] in seen:
+            hidden = [c.name for c in table.columns if not c.is_system and c.name not in known]
+            kept = there[row["name"]]
+            assert [by_name[row["name"]][n] for n in hidden] == [kept[n] for n in hidden]
+    assert len(after) == len(before) + len([r for r in rows if r["name"] not in seen])
+    return "rows"
+
+
+ATTEMPTS_OF = (try_deletion, try_update, try_insertion, try_clearing, try_replacement)
+
+
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_client_writes_what_the_policy_allows(tmp_path, seed):
-    world = World.make(tmp_path, seed)
+def test_a_client_writes_what_the_policy_allows(catalog, seed):
+    world = World.make(catalog, seed)
     chance = random.Random(seed)
     for _ in range(3):
         world.govern()
         for client in CLIENTS[1:]:
             it = Attempt.of(world, client)
-            for _ in range(ATTEMPTS // 2):
-                for attempt in (try_deletion, try_update, try_insertion):
+            for _ in range(ATTEMPTS):
+                for attempt in ATTEMPTS_OF:
                     attempt(it, chance)
-    world.catalog.close()
