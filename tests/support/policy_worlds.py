@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from deriva_catalog.access import ANONYMOUS, Attribute, Client
-from deriva_catalog.catalog import LocalCatalog, create_local
+from deriva_catalog.catalog import LocalCatalog
 from deriva_catalog.model.bindings import settle_bindings
 from deriva_catalog.model.definitions import (
     column_document,
@@ -147,9 +146,8 @@ class World:
     chance: random.Random
 
     @classmethod
-    def make(cls, folder: Path, seed: int) -> World:
-        """A new catalog with rows and a policy."""
-        catalog = create_local(folder / f"world{seed}", client="kim")
+    def make(cls, catalog: LocalCatalog, seed: int) -> World:
+        """Rows and a policy for an empty catalog."""
         catalog.create_schema(model_documents())
         world = cls(catalog, random.Random(seed))
         world.fill()
@@ -281,10 +279,9 @@ class World:
                 fkeys.append(fkey)
                 continue
             public = self.chance.random() < 0.6
-            lists = {
-                name: ("*",) if public else self._list(public=False)
-                for name in ("insert", "update")
-            }
+            lists = {}
+            for name in ("insert", "update"):
+                lists[name] = ("*",) if public else self._list(public=False)
             made = self._bindings(fkey.referenced_table, ("insert", "update", "owner"), 0.4)
             fkeys.append(replace(fkey, acls=lists, acl_bindings=made))
         return replace(

@@ -104,9 +104,8 @@ class Rights:
         """Whether a binding grants a row of the table that its projection starts at."""
         projection = binding["projection"]
         steps = [projection] if isinstance(projection, str) else projection
-        return any(
-            self._decides(start, binding, steps[-1], w) for w in self._walk(start, steps, row)
-        )
+        ways = self._walk(start, steps, row)
+        return any(self._decides(binding, steps[-1], way) for way in ways)
 
     def _walk(self, start: Table, steps: list[Any], row: Row) -> Iterator[dict[str, Any]]:
         ways = [{"base": (start, row), "": (start, row)}]
@@ -163,9 +162,7 @@ class Rights:
             "::geq::": value >= operand,
         }[operator]
 
-    def _decides(
-        self, start: Table, binding: Mapping[str, Any], name: str, way: dict[str, Any]
-    ) -> bool:
+    def _decides(self, binding: Mapping[str, Any], name: str, way: dict[str, Any]) -> bool:
         value = way[""][1][name]
         if binding["projection_type"] == "nonnull":
             return value is not None

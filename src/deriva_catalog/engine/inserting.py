@@ -73,14 +73,13 @@ def insert(
     columns = _columns(writing, table, rows, options)
     if guard is not None:
         guard.check_given_rids(table, columns["RID"], options)
+        guard.check_new_references(table, options, columns)
     live = writing.tables.live(table)
     new = _put(writing, table, live, columns, len(rows), options)
     if options.on_conflict == "skip" and not _any(writing, live, new):
         return []
     writing.changed = True
     references.check_inserted(writing, table, columns, new)
-    if guard is not None:
-        guard.check_inserted_references(table, options, columns, new)
     if "RID" in options.nondefaults:
         push_rids(writing.connection, columns["RID"])
         leases.consume(writing, table, columns["RID"])

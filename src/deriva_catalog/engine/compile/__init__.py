@@ -7,11 +7,12 @@ Quick start::
 """
 
 from .cache import CompileCache
+from .guarded import GRANTED, ROW, Guarded, Readable, Source
 from .outputs import Compiled, OutputColumn
 from .queries import compile_query, compile_rows
-from .relation import ROW, Guarded, Readable, Source
 
 __all__ = [
+    "GRANTED",
     "ROW",
     "CompileCache",
     "Compiled",

@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable
 from ...model.elements import Model, Table
 from ...path.ast import AllOf, And, AnyOf, Comparison, Filter, Not, Or, Path, Query, Restrict
 from ..dialect import Expressions, Rights, owner_rights
+from .guarded import Source
 from .outputs import Compiled
 from .queries import compile_query
-from .relation import Source
 
 _MOST_LITERALS = 1000
 

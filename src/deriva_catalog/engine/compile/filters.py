@@ -25,9 +25,12 @@ from ...path.ast import (
     Operand,
     Operator,
     Or,
+    Path,
+    Restrict,
 )
 from ..dialect import Expressions, Search, Test, Value, bound
 from ..resolve import Condition, Resolved
+from .guarded import searched_text
 
 _TEXT_SEARCH = (Operator.REGEXP, Operator.CIREGEXP, Operator.TS)
 _WIDTH = 200
@@ -48,6 +51,23 @@ def predicate(
         Conflict: another literal does not fit its column, or a pattern is malformed.
     """
     return _Compiler(condition.context, resolved, columns, expressions).test(condition.filter)
+
+
+def searches_texts(path: Path) -> bool:
+    """Whether some filter of a path searches in texts."""
+    return any(_searches(e.filter) for e in path.elements if isinstance(e, Restrict))
+
+
+def _searches(term: Filter) -> bool:
+    match term:
+        case And(terms) | Or(terms):
+            return any(map(_searches, terms))
+        case Not(inner):
+            return _searches(inner)
+        case Comparison(_, operator):
+            return operator in _TEXT_SEARCH
+        case _:
+            return False
 
 
 class _Compiler:
@@ -74,14 +94,16 @@ class _Compiler:
             case IsNull(name):
                 return self._find(name)[0].is_(None)
             case Comparison(ColumnName() as name, operator, operand):
-                return self._compare(*self._find(name), operator, operand)
+                found = self._find(name, searched=operator in _TEXT_SEARCH)
+                return self._compare(*found, operator, operand)
             case Comparison():
                 return self._search_row(term)
 
-    def _find(self, name: ColumnName) -> tuple[Value, Column]:
+    def _find(self, name: ColumnName, *, searched: bool = False) -> tuple[Value, Column]:
         reference = self._resolved.column(name, self._context)
-        value = self._columns[reference.instance.index][reference.column.name]
-        return value, reference.column
+        columns = self._columns[reference.instance.index]
+        value = columns[reference.column.name]
+        return searched_text(columns, value) if searched else value, reference.column
 
     def _compare(self, value: Value, column: Column, operator: Operator, operand: Operand) -> Test:
         if operand in (AnyOf(()), AllOf(())):
@@ -185,7 +207,7 @@ class _Compiler:
         instance = self._resolved.star(term.column, self._context)
         columns = self._columns[instance.index]
         texts = [
-            self._expressions.search_form(columns[c.name], c.type)
+            self._expressions.search_form(searched_text(columns, columns[c.name]), c.type)
             for c in instance.table.columns
             if is_searchable(c.type)
         ]

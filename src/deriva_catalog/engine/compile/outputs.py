@@ -26,7 +26,8 @@ from ...path.ast import (
 )
 from ..dialect import Bins, Expressions, Field, Value
 from ..resolve import Instance, Resolved
-from .relation import ROW, Columns, Relation, Setting, identity
+from .guarded import ROW, Columns
+from .relation import Relation, Setting, identity
 
 _BOOLEAN = ColumnType("boolean")
 _INTEGER = ColumnType("int8")

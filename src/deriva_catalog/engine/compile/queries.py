@@ -33,6 +33,8 @@ from ...path.ast import Rights as RightsOfRow
 from ...path.check import check_path, check_query
 from ..dialect import Expressions, Rights, Stored, owner_rights
 from ..resolve import Resolved, resolve
+from .filters import searches_texts
+from .guarded import Source
 from .outputs import (
     SENSITIVE,
     Compiled,
@@ -49,7 +51,6 @@ from .outputs import (
 from .relation import (
     Relation,
     Setting,
-    Source,
     among,
     build,
     build_rows,
@@ -92,7 +93,8 @@ def compile_query(
         CatalogError: what `source` raises for a table, or a guarded table for a column.
     """
     check_query(query)
-    setting = Setting(model, source, expressions, rights, has_costly_rights)
+    searches = searches_texts(query.path)
+    setting = Setting(model, source, expressions, rights, has_costly_rights, searches)
     resolved = resolve(query.path, model)
     match query:
         case EntityQuery(_, window):
@@ -121,7 +123,7 @@ def compile_rows(
         BadRequest, UnknownName, Conflict: as `compile_query`.
     """
     check_path(path)
-    setting = Setting(model, source, expressions, owner_rights)
+    setting = Setting(model, source, expressions, owner_rights, searches=searches_texts(path))
     resolved = resolve(path, model)
     check_touched(resolved, setting)
     context = resolved.context

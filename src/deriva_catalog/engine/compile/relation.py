@@ -7,49 +7,19 @@ without producing its rows twice; everything else has to become an existence tes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from ...errors import BadRequest, CatalogError
+from ...errors import BadRequest
 from ...model.elements import Model, Table
 from ...path.ast import And, ColumnName, Comparison, Filter, IsNull, Not, Or, Outer
 from ..dialect import Expressions, Rights, Test, Value
 from ..resolve import Condition, Instance, Join, Resolved
 from .filters import predicate
-
-Columns = Mapping[str, Value]
-ROW = "\0RID"
-"""The key of what tells the rows of a guarded table apart when its RID may not be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Guarded:
-    """The part of a table's rows and cells that may be read.
-
-    `names` leads from the columns that may be read at all (and perhaps `ROW`) to the columns of
-    `rows`; `refuse` makes the error for touching another one.
-    """
-
-    rows: sa.FromClause
-    names: Mapping[str, str]
-    refuse: Callable[[str], CatalogError]
-
-
-Source = Callable[[Table], "sa.FromClause | Guarded"]
-
-
-class Readable(dict[str, Value]):
-    """The columns of a guarded instance; to ask for one that may not be read raises."""
-
-    def __init__(self, columns: Mapping[str, Value], refuse: Callable[[str], CatalogError]) -> None:
-        super().__init__(columns)
-        self.refuse = refuse
-
-    def __missing__(self, name: str) -> Value:
-        raise self.refuse(name)
+from .guarded import ROW, Columns, Guarded, Readable, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +31,7 @@ class Setting:
     expressions: Expressions
     rights: Rights
     has_costly_rights: Callable[[Table], bool] | None = None
+    searches: bool = False
 
 
 @dataclass(slots=True)
@@ -286,6 +257,8 @@ def _start(instance: Instance, setting: Setting, prefix: str) -> Relation:
 def _rows_of(instance: Instance, setting: Setting, prefix: str) -> tuple[sa.FromClause, Columns]:
     rows, name = setting.source(instance.table), f"{prefix}{instance.index}"
     if isinstance(rows, Guarded):
+        if setting.searches and rows.searched is not None:
+            rows = rows.searched()
         alias = rows.rows.alias(name)
         found = {key: alias.c[column] for key, column in rows.names.items()}
         return alias, Readable(found, rows.refuse)

@@ -111,10 +111,10 @@ class Guard:
                 not to have its default.
             UnknownName: the options name an unknown column.
         """
-        self.require(table, "insert")
         visible = self.visible(table)
         for name in (*options.defaults, *options.nondefaults):
             column_of(visible, name)
+        self.require(table, "insert")
         for name in _OWNERS_ONLY:
             if name in options.nondefaults:
                 raise self._denied(
@@ -171,16 +171,17 @@ class Guard:
         found = sa.select(sa.literal(1)).select_from(leases).where(own, same)
         return sa.exists(found.correlate(given))
 
-    def check_inserted_references(
-        self, table: Table, options: Options, columns: Mapping[str, Sequence[Any]], new: Test
+    def check_new_references(
+        self, table: Table, options: Options, columns: Mapping[str, Sequence[Any]]
     ) -> None:
-        """Check that the client may refer to what new rows refer to.
+        """Check that the client may refer to what new rows are going to refer to.
+
+        That is before they are there: a new row must not be what grants its own reference.
 
         Args:
             table: The table.
             options: Says which columns have values that the client gave.
-            columns: The stored values that were to be inserted.
-            new: Whether a row of the table is one of the new ones.
+            columns: The stored values of the rows by column.
 
         Raises:
             NotAuthenticated, Forbidden: a foreign key or its binding does not allow it.
@@ -190,14 +191,23 @@ class Guard:
             for c in table.columns
             if c.name not in options.defaults and (not c.is_system or c.name in options.nondefaults)
         }
-        live = self._writing.tables.live(table)
         for fkey in table.foreign_keys:
             if not chosen & set(fkey.columns) or self._allows(table, fkey, "insert"):
                 continue
-            lists = [columns[name] for name in fkey.columns]
-            if any(None not in values for values in zip(*lists, strict=True)):
-                values = {name: live.c[name] for name in fkey.columns}
-                self._check_references(table, fkey, "insert", live, values, new)
+            rows = zip(*(columns[name] for name in fkey.columns), strict=True)
+            complete = [values for values in dict.fromkeys(rows) if None not in values]
+            if complete:
+                self._check_values(table, fkey, complete)
+
+    def _check_values(
+        self, table: Table, fkey: ForeignKey, references: Sequence[tuple[Any, ...]]
+    ) -> None:
+        live = self._writing.tables.live(table)
+        columns = [sa.Column(f"v{n}", live.c[name].type) for n, name in enumerate(fkey.columns)]
+        with self._writing.temporary(*columns) as given:
+            self._writing.load(given, references)
+            values = dict(zip(fkey.columns, given.c, strict=True))
+            self._check_references(table, fkey, "insert", given, values)
 
     def told(self, table: Table) -> tuple[Column, ...]:
         """The columns of inserted rows that the client is told: all that it knows of.
@@ -219,7 +229,6 @@ class Guard:
         right: str,
         rows: sa.FromClause,
         values: Mapping[str, Value],
-        which: Test,
     ) -> None:
         """Refuse rows with a reference that the client may not make.
 
@@ -227,7 +236,7 @@ class Guard:
         that there is nothing; to others it is as forbidden as one to a row that is not granted.
         """
         complete = [value.is_not(None) for value in values.values()]
-        refused = sa.select(sa.literal(1)).select_from(rows).where(which, *complete)
+        refused = sa.select(sa.literal(1)).select_from(rows).where(*complete)
         right_on_rows = self.decisions.foreign_key(table, fkey, right)
         if right_on_rows is None:
             model = self._writing.model
@@ -310,7 +319,7 @@ class Guard:
         for fkey in table.foreign_keys:
             if set(fkey.columns) & set(names) and not self._allows(table, fkey, "update"):
                 values = {name: new.get(name, live.c[name]) for name in fkey.columns}
-                self._check_references(table, fkey, "update", joined, values, sa.true())
+                self._check_references(table, fkey, "update", joined, values)
 
     def check_deletion(self, table: Table, rows: sa.Table) -> None:
         """Check that the client may delete all rows of a task; see `check_update`."""

@@ -21,7 +21,7 @@ from ...access.decisions import Decisions
 from ...errors import CatalogError
 from ...model.elements import Column, Model, Table
 from ...path.ast import RightsFunction
-from ..compile import ROW, Guarded
+from ..compile import GRANTED, ROW, Guarded
 from ..dialect import RowRights, Test, Value
 from .bindings import Binding, Grounds, granted
 
@@ -55,7 +55,7 @@ class Rules:
         self.decisions = decisions
         self.grounds = grounds
         self._rules: dict[tuple[str, str, str], TableRules] = {}
-        self._sources: dict[tuple[str, str], sa.FromClause | Guarded] = {}
+        self._sources: dict[tuple[str, str, bool], sa.FromClause | Guarded] = {}
         self.model = self._with_masks(decisions.visible())
 
     def _with_masks(self, model: Model) -> Model:
@@ -127,32 +127,44 @@ class Rules:
         Raises:
             NotAuthenticated, Forbidden: the client may read none.
         """
-        key = (table.schema, table.name)
+        return self._source(table, False)
+
+    def _source(self, table: Table, searched: bool) -> sa.FromClause | Guarded:
+        key = (table.schema, table.name, searched)
         found = self._sources.get(key)
         if found is None:
-            found = self._sources[key] = self._guarded(table)
+            self.decisions.require_table(table, "select")
+            found = self._sources[key] = self._made(table, searched)
         return found
 
-    def _guarded(self, table: Table) -> sa.FromClause | Guarded:
-        self.decisions.require_table(table, "select")
+    def _made(self, table: Table, searched: bool) -> sa.FromClause | Guarded:
         rules = self.of(table, "select")
         rows = self.grounds.relation(self.whole(table))
         cells = {c.name: rules.cells[c.name] for c in table.columns}
         if rules.rows is True and all(grant is True for grant in cells.values()):
             return rows
-        names: dict[str, str] = {}
-        columns: list[Value] = []
-        for name, grant in cells.items():
-            if grant is not False:
-                names[name] = f"v{len(columns)}"
-                columns.append(self._cell(table, rows, name, grant).label(names[name]))
+        values = {
+            name: self._cell(table, rows, name, grant)
+            for name, grant in cells.items()
+            if grant is not False
+        }
         if cells.get("RID") is not True:
-            names[ROW] = f"v{len(columns)}"
-            columns.append(rows.c.RID.label(names[ROW]))
-        select = sa.select(*columns).select_from(rows)
+            values[ROW] = rows.c.RID
+        granted_row = self.test(table, rules.rows, rows)
+        if searched:
+            values[GRANTED] = sa.case((granted_row, sa.literal_column("1")))
+        names = {name: f"v{n}" for n, name in enumerate(values)}
+        select = sa.select(*(v.label(names[name]) for name, v in values.items()))
+        select = select.select_from(rows)
         if rules.rows is not True:
-            select = select.where(self.test(table, rules.rows, rows))
-        return Guarded(select.subquery(), names, partial(self._refusal, table))
+            select = select.where(granted_row)
+        again = None if rules.rows is True or searched else partial(self._searched, table)
+        return Guarded(select.subquery(), names, partial(self._refusal, table), again)
+
+    def _searched(self, table: Table) -> Guarded:
+        made = self._source(table, True)
+        assert isinstance(made, Guarded), "a table that is guarded is so when it is searched"
+        return made
 
     def _cell(self, table: Table, rows: sa.FromClause, name: str, grant: Grant) -> Value:
         value: Value = rows.c[name]

@@ -155,6 +155,10 @@ class PostgresExpressions:
         """A disjunction over the texts."""
         return search_any(texts, search_for, self.collation)
 
+    def texts_in(self, array: Value) -> sa.FromClause:
+        """``json_array_elements_text``, compared as texts are."""
+        return _elements(array, ColumnType("text"))[0]
+
     # --- making values ---------------------------------------------------------------
 
     def aggregate(self, function: Function, value: Value, column_type: ColumnType) -> Value:
