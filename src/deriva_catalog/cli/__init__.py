@@ -1,4 +1,4 @@
-"""``deriva-catalog``: make, list, inspect, copy and check the catalogs of this machine.
+"""``deriva-catalog``: make, list, inspect, copy, check and serve the catalogs of this machine.
 
 Nothing heavy is imported before the command line is understood, so that ``--help`` is quick.
 """
@@ -10,11 +10,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from .serving import add_serve
+
 __all__ = ["main"]
 
 _PROGRAM = "deriva-catalog"
 _DESCRIPTION = """\
-Make, list, inspect, copy and check the catalogs of this machine.
+Make, list, inspect, copy, check and serve the catalogs of this machine.
 
 A CATALOG is an identifier or alias ('digits'), or the directory of a catalog ('./data'). Where
 it is read only, '@' and a snapshot or a time may follow ('digits@2026-11-01').
@@ -28,6 +30,7 @@ examples:
   deriva-catalog backup digits digits.tar.gz  copy everything into one file, while it is in use
   deriva-catalog restore digits.tar.gz again  make a catalog of the copy and call it 'again'
   deriva-catalog check digits                 read and verify every row, version and file
+  deriva-catalog serve                        serve them over HTTP, with a link to log in
 
 The catalogs lie below DERIVA_ML_HOME if it is set, else in the user's data directory.
 
@@ -102,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--no-files", action="store_true", help="leave out the files: rows and history only"
     )
+    add_serve(command)
     return parser
 
 

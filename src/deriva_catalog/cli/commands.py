@@ -17,6 +17,7 @@ from ..errors import BadRequest, Corrupted
 from ..path.ast import TableName
 from .archive import is_archive, pack, unpacked
 from .output import print_json, print_table, progress_bar, shown_size
+from .serving import serve
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -209,5 +210,6 @@ COMMANDS: dict[str, Command] = {
     "backup": _backup,
     "restore": _restore,
     "check": _check,
+    "serve": serve,
 }
 """The commands by name."""

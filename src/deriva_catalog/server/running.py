@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import stat
 import threading
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import Unavailable
@@ -16,7 +21,9 @@ from .transactions import Transactions
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Running"]
+__all__ = ["Running", "listening", "listening_unix", "make_server"]
+
+_QUEUED = 2048
 
 
 class Running:
@@ -30,7 +37,6 @@ class Running:
         port: int = 0,
         access_log: AccessLog | None = None,
     ) -> None:
-        self._service = service
         self._socket = listening(host, port)
         self._app = App(service, Transactions(service), access_log=access_log)
         self._server = make_server(self._app)
@@ -69,7 +75,7 @@ def listening(host: str, port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
-        made.listen(2048)
+        made.listen(_QUEUED)
     except OSError as error:
         made.close()
         raise Unavailable(
@@ -79,8 +85,53 @@ def listening(host: str, port: int) -> socket.socket:
     return made
 
 
-def make_server(app: App) -> uvicorn.Server:
+def listening_unix(place: Path) -> socket.socket:
+    """A socket in the file system, which only this user and its group may connect to.
+
+    Raises:
+        Unavailable: the socket cannot be made there, or another service listens on it.
+    """
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_abandoned(place)
+        made.bind(str(place))
+        place.chmod(0o660)
+        made.listen(_QUEUED)
+    except OSError as error:
+        made.close()
+        raise Unavailable(
+            f"The service cannot listen at {str(place)!r}: {error}.",
+            hint="Choose another path with --unix-socket, or stop what uses it.",
+        ) from error
+    return made
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove a socket that nobody listens on any more."""
+    if not place.exists() or not stat.S_ISSOCK(place.stat().st_mode):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        try:
+            asking.connect(str(place))
+        except ConnectionRefusedError:
+            place.unlink()
+
+
+def make_server(
+    app: App,
+    *,
+    cert: Path | None = None,
+    key: Path | None = None,
+    behind_socket: bool = False,
+) -> uvicorn.Server:
     """The HTTP server for an application.
+
+    Args:
+        app: What answers.
+        cert: The certificate chain, if it speaks TLS ...
+        key: ... and the private key.
+        behind_socket: Whether clients come through a proxy and a socket in the file system:
+            then the proxy's word is taken for who they are.
 
     Raises:
         Unavailable: the packages for it are not installed.
@@ -95,6 +146,7 @@ def make_server(app: App) -> uvicorn.Server:
             hint="Install them: pip install 'derivaml[server]'.",
         ) from error
     settings = app.service.settings
+    proxies = ["*"] if behind_socket else list(settings.trusted_proxies)
     config = uvicorn.Config(
         app,
         http=http_protocol(
@@ -107,9 +159,33 @@ def make_server(app: App) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         timeout_keep_alive=int(settings.idle_seconds),
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
+        ssl_certfile=cert,
+        ssl_keyfile=key,
     )
-    return uvicorn.Server(config)
+
+    class Server(uvicorn.Server):
+        """Stops when told to by a signal, and calls that a success."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            if threading.current_thread() is not threading.main_thread():
+                yield
+                return
+
+            def stop(number: int, frame: FrameType | None) -> None:
+                app.stop()
+                self.force_exit = self.should_exit and number == signal.SIGINT
+                self.should_exit = True
+
+            before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, signal.SIGINT)}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    return Server(config)
