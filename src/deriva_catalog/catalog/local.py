@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 DATABASE = "catalog.db"
 FEATURES: Mapping[str, bool] = {
     "catalog_objects": True,
+    "csv_array_json": True,
+    "history_control": True,
     "implicit_fkey_index": True,
     "lease_memory": True,
     "query_post": True,
@@ -62,6 +64,7 @@ FEATURES: Mapping[str, bool] = {
     "quantified_value_lists": True,
     "rid_batches": True,
     "rid_lease": True,
+    "row_counts": True,
     "transactions": True,
 }
 _INDEXING = "tag:isrd.isi.edu,2018:indexing-preferences"
@@ -466,8 +469,10 @@ class LocalCatalog:
         """The history as a whole: its extent, truncation, redaction and amendment.
 
         Raises:
+            NotAuthenticated, Forbidden: the client does not own the catalog.
             ReadOnly: this is a snapshot.
         """
+        owned_element(self.decisions, Address())
         if self._at is not None:
             raise ReadOnly("The history of a catalog is controlled from its live state.")
         return HistoryControl(self._store, self._actor)
@@ -482,7 +487,7 @@ class LocalCatalog:
 
     def history_range(self) -> tuple[str, str]:
         """The first snapshot that can be read, and the latest."""
-        known = self.history.extent()
+        known = HistoryControl(self._store, self._actor).extent()
         return known.first, known.last
 
     def truncate_history(self, until: str | datetime) -> str:
