@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 DATABASE = "catalog.db"
 FEATURES: Mapping[str, bool] = {
     "catalog_objects": True,
+    "csv_array_json": True,
+    "history_control": True,
     "implicit_fkey_index": True,
     "lease_memory": True,
     "query_post": True,
@@ -62,6 +64,7 @@ FEATURES: Mapping[str, bool] = {
     "quantified_value_lists": True,
     "rid_batches": True,
     "rid_lease": True,
+    "row_counts": True,
     "transactions": True,
 }
 _INDEXING = "tag:isrd.isi.edu,2018:indexing-preferences"

@@ -19,6 +19,7 @@ from .authn.routes import authn, session_alias
 from .bulk import BULK_ROUTES
 from .catalogs import catalog_resource, catalogs_resource
 from .data.routes import DATA_ROUTES
+from .export.routes import answer_export
 from .hatrac.routes import answer_catalog_objects, answer_objects
 from .history import control_history
 from .messages import NO_CONTENT, Answer, Request
@@ -83,6 +84,7 @@ def _ermrest(service: Service, request: Request, segments: Sequence[str]) -> Ans
 
 ROUTES: dict[str, Handler] = {
     "authn": authn,
+    "deriva": answer_export,
     "ermrest": _ermrest,
     "hatrac": answer_objects,
     "id": resolve,

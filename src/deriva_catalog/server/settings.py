@@ -30,6 +30,7 @@ class Settings:
         workers: How many processes share the work.
         registry_seconds: How long what is known about a catalog's name may be reused when
             other processes may change it.
+        export_hours: How long results of exports are kept.
         record_page: The page of a row, where ``/id/...`` sends browsers; ``{catalog}`` (with the
             snapshot), ``{schema}``, ``{table}`` and ``{rid}`` stand in it for what they say.
         upload_days: How long an upload in chunks may rest before it expires.
@@ -57,6 +58,7 @@ class Settings:
     threads: int = 32
     waiting: int = 1000
     workers: int = 1
+    export_hours: float = 24.0
     record_page: str | None = None
     transactions: int = 64
     transaction_seconds: float = 60.0

@@ -20,6 +20,7 @@ from ...path.printer import print_path, print_table
 from . import leases
 from .connection import Content, Received, Repeat
 from .frames import FEATURE
+from .history import RemoteHistory, amended_at
 from .link import Link
 from .objects import RemoteObjectStore
 from .reading import LONGEST_ADDRESS, Questions
@@ -479,11 +480,23 @@ class RemoteCatalog:
         Raises:
             NotFound: there is nothing to forget.
         """
+        return self.history.truncate(until)
+
+    @property
+    def history(self) -> RemoteHistory:
+        """The history as a whole: its extent, truncation, redaction and amendment.
+
+        Raises:
+            ReadOnly: this is a snapshot.
+        """
         if self._at is not None:
-            raise ReadOnly("The history of a catalog is truncated from its live state.")
-        moment = snaptime.encode(snaptime.parse(until))
-        self._send("DELETE", f"history/,{moment}")
-        return self.history_range()[0]
+            raise ReadOnly("The history of a catalog is controlled from its live state.")
+        return RemoteHistory(self._link, self._send)
+
+    @property
+    def amended(self) -> str | None:
+        """The amendment version of the snapshot; None as long as it is as it was recorded."""
+        return None if self._at is None else amended_at(self._link, self._at)
 
     # --- life ------------------------------------------------------------------------
 

@@ -50,7 +50,9 @@ def error_header(error: CatalogError) -> str | None:
         "hint": error.hint,
         "facts": facts,
     }
-    text = quote(json.dumps(document, ensure_ascii=False, separators=(",", ":")), safe=' {}",:()')
+    # A value that was refused may hold half of a surrogate pair, which only an escape can say.
+    spelled = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = quote(spelled.encode("utf-8", "backslashreplace"), safe=' {}",:()')
     return text if len(text) <= _LONGEST_HEADER else None
 
 

@@ -43,9 +43,13 @@ _Work = Callable[[Rows], list[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What a body of rows has: the members that CSV must have, and those of the answer."""
+    """What a body of rows has: the members that CSV must have, and those of the answer.
+
+    The client needs one of `rights` on the table, or the body is not looked at.
+    """
 
     table: Table
+    rights: tuple[str, ...]
     members: Sequence[str]
     shown: Shown
 
@@ -72,9 +76,10 @@ def insert_entities(request: Request, opened: Opened, asked: DataRequest) -> Ans
             defaults=options.defaults,
             nondefaults=options.nondefaults,
             on_conflict=options.onconflict,
+            returning=not _wants_little(request),
         )
 
-    body = _Body(table, wanted, _types(table.columns))
+    body = _Body(table, ("insert",), wanted, _types(table.columns))
     return _written(request, opened, asked, body, work)
 
 
@@ -83,7 +88,7 @@ def upsert(request: Request, opened: Opened, asked: DataRequest) -> Answer:
     table = _single_table(opened.catalog, _entity(asked))
     wanted = [column.name for column in table.columns if not column.is_system]
 
-    body = _Body(table, wanted, _types(table.columns))
+    body = _Body(table, ("insert", "update"), wanted, _types(table.columns))
     return _written(
         request, opened, asked, body, lambda rows: opened.catalog.upsert(_name(table), rows)
     )
@@ -133,7 +138,7 @@ def update_group(request: Request, opened: Opened, asked: DataRequest) -> Answer
         return opened.catalog.update(_name(table), rows, keys=keys, targets=targets)
 
     types = {member: column_of(table, name).type for name, member in (*keys, *targets)}
-    return _written(request, opened, asked, _Body(table, members, types), work)
+    return _written(request, opened, asked, _Body(table, ("update",), members, types), work)
 
 
 def _pairs(table: Table, path: Path, items: Sequence[Item]) -> list[tuple[str, str]]:
@@ -223,34 +228,43 @@ def _written(
     given_type = input_type(request)
     media_type = output_type(request, asked.options, given_type)
     _refuse_early(request, opened, media_type)
+    decisions = opened.catalog.decisions
+    if all(decisions.table(wanted.table, right) is False for right in wanted.rights):
+        decisions.require_table(wanted.table, wanted.rights[-1])
     given = _rows(request, given_type, wanted)
     with opened.catalog.transaction():
         _check_preconditions(request, opened, media_type)
         rows = work(given)
+    headers = {**HEADERS, "ETag": data_tag(request, opened, media_type)}
+    if _wants_little(request):
+        return Answer(204, headers={**headers, "Preference-Applied": "return=minimal"})
     shown = wanted.shown
     if media_type == CSV and rows:
         present = rows[0].keys() | rows[-1].keys()
         shown = {name: kind for name, kind in shown.items() if name in present}
     body = serialised(rows, shown, media_type)
-    headers = {
-        **HEADERS,
-        "ETag": data_tag(request, opened, media_type),
-        **disposition(asked.options, media_type),
-    }
-    return Answer(200, body, media_type, headers)
+    return Answer(200, body, media_type, {**headers, **disposition(asked.options, media_type)})
+
+
+def _wants_little(request: Request) -> bool:
+    """Whether the client does without the rows in the answer (RFC 7240)."""
+    wishes = request.headers.get("prefer", "").lower().replace(" ", "")
+    return "return=minimal" in wishes.replace(";", ",").split(",")
 
 
 def _removed(
     request: Request, opened: Opened, asked: DataRequest, work: Callable[[], int]
 ) -> Answer:
-    """Do a change that answers with nothing."""
+    """Do a change that answers with nothing but how many rows it was."""
     media_type = output_type(request, asked.options)
     _refuse_early(request, opened, media_type)
     with opened.catalog.transaction():
         _check_preconditions(request, opened, media_type)
-        if work() == 0:
+        count = work()
+        if count == 0:
             raise NotFound("No row matches, so nothing was changed.")
-    return Answer(204, headers={**HEADERS, "ETag": data_tag(request, opened, media_type)})
+    etag = data_tag(request, opened, media_type)
+    return Answer(204, headers={**HEADERS, "ETag": etag, "Deriva-Rows": str(count)})
 
 
 def _refuse_early(request: Request, opened: Opened, media_type: str) -> None:
