@@ -20,6 +20,7 @@ from ...path.printer import print_path, print_table
 from . import leases
 from .connection import Content, Received, Repeat
 from .frames import FEATURE
+from .history import RemoteHistory
 from .link import Link
 from .objects import RemoteObjectStore
 from .reading import LONGEST_ADDRESS, Questions
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ...path.builder import PathBuilder
 
 _JSON_BODY = {"Content-Type": "application/json"}
+_TEXT_BODY = {"Content-Type": "text/plain; charset=utf-8"}
 _AT_ONCE = 8
 _ROWS_HEADER = "deriva-rows"
 """In what way our own server tells how many rows were deleted or cleared."""
@@ -78,6 +80,21 @@ class RemoteCatalog:
         except (NotFound, NotAuthenticated):
             return None
         return str(session.json()["client"]["id"])
+
+    def check_login(self) -> None:
+        """Check that the server knows the login that is used, if one is.
+
+        Raises:
+            NotAuthenticated: it does not: the login has ended, or is for another server.
+        """
+        connection = self._link.connection
+        if connection.authentication() and self.client is None:
+            host = connection.host.netloc
+            raise NotAuthenticated(
+                f"{connection.host.origin} does not know your login; it may have ended.",
+                hint=f"Log in again: deriva-catalog login {host}",
+                hostname=host,
+            )
 
     @property
     def snaptime(self) -> str | None:
@@ -207,7 +224,7 @@ class RemoteCatalog:
     ) -> Received:
         """Send a change, however long its address is."""
         self._refuse_snapshot()
-        more = dict(headers or {}) | (_JSON_BODY if content else {})
+        more = (_JSON_BODY if content else {}) | dict(headers or {})
         is_long = len(tail) > LONGEST_ADDRESS and self._link.transactions.current is None
         if not is_long:
             return self._link.send(method, tail, headers=more, content=content, repeat=repeat)
@@ -336,11 +353,22 @@ class RemoteCatalog:
     # --- changing the model ----------------------------------------------------------
 
     def _change(
-        self, method: str, tail: str, document: Any = None, *, repeat: Repeat = Repeat.NEVER
+        self,
+        method: str,
+        tail: str,
+        document: Any = None,
+        *,
+        headers: Mapping[str, str] = _JSON_BODY,
+        repeat: Repeat = Repeat.NEVER,
     ) -> Received:
-        content = b"" if document is None and method == "DELETE" else document_text(document)
+        """Send a change of the model; a text is sent as it is if `headers` say that it is one."""
+        content = b""
+        if headers is _TEXT_BODY:
+            content = str(document).encode()
+        elif method != "DELETE":
+            content = document_text(document)
         try:
-            return self._send(method, tail, content=content, repeat=repeat)
+            return self._send(method, tail, content=content, headers=headers, repeat=repeat)
         finally:
             self._link.changed_model()
 
@@ -418,17 +446,15 @@ class RemoteCatalog:
     def set_annotations(self, address: Address, annotations: Mapping[str, Any]) -> None:
         """Replace all annotations of an element."""
         target = self._part(address, "annotation")
-        self._change("PUT", target, dict(annotations), repeat=Repeat.SAFE)
+        self._change("PUT", target, annotations, repeat=Repeat.SAFE)
 
-    def set_comment(self, address: Address, text: str | None) -> None:
-        """Set the comment of an element; None removes it."""
+    def set_comment(self, address: Address, comment: str | None) -> None:
+        """Set the comment of an element; None removes it. A catalog has none."""
         target = self._part(address, "comment")
-        if text is None:
-            self._send("DELETE", target, repeat=Repeat.SAFE)
+        if comment is None:
+            self._change("DELETE", target, repeat=Repeat.SAFE)
         else:
-            headers = {"Content-Type": "text/plain"}
-            self._link.send("PUT", target, content=text.encode(), headers=headers)
-        self._link.changed_model()
+            self._change("PUT", target, comment, headers=_TEXT_BODY, repeat=Repeat.SAFE)
 
     # --- access ----------------------------------------------------------------------
 
@@ -436,18 +462,19 @@ class RemoteCatalog:
         """The access control lists of an element that are set. For its owners."""
         return _object(self._link.get(self._part(address, "acl"), at=self._at))
 
-    def set_acls(self, address: Address, acls: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    def set_acls(self, address: Address, acls: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Replace the access control lists of an element; returns them."""
-        lists = {name: list(roles) for name, roles in acls.items()}
-        return _object(self._change("PUT", self._part(address, "acl"), lists, repeat=Repeat.SAFE))
+        target = self._part(address, "acl")
+        return _object(self._change("PUT", target, acls, repeat=Repeat.SAFE))
 
-    def set_acl(self, address: Address, name: str, roles: Sequence[str] | None) -> None:
-        """Set one access control list of an element; None unsets it."""
+    def set_acl(self, address: Address, name: str, roles: Sequence[str] | None) -> list[str] | None:
+        """Set one access control list of an element; None unsets it. Returns what is set then."""
         target = self._part(address, "acl", encoded(name))
-        if roles is None:
-            self._change("DELETE", target, repeat=Repeat.SAFE)
-        else:
-            self._change("PUT", target, list(roles), repeat=Repeat.SAFE)
+        if roles is not None:
+            stored: list[str] = self._change("PUT", target, roles, repeat=Repeat.SAFE).json()
+            return stored
+        self._change("DELETE", target, repeat=Repeat.SAFE)
+        return [] if address.schema is None else None
 
     def acl_bindings(self, address: Address) -> dict[str, Any]:
         """The dynamic bindings of an element. For its owners."""
@@ -456,22 +483,27 @@ class RemoteCatalog:
     def set_acl_bindings(self, address: Address, bindings: Mapping[str, Any]) -> dict[str, Any]:
         """Replace the dynamic bindings of an element; returns them as they are kept."""
         target = self._part(address, "acl_binding")
-        return _object(self._change("PUT", target, dict(bindings), repeat=Repeat.SAFE))
+        return _object(self._change("PUT", target, bindings, repeat=Repeat.SAFE))
 
-    def set_acl_binding(self, address: Address, name: str, document: Any) -> None:
-        """Set one dynamic binding of an element; None removes it."""
+    def set_acl_binding(self, address: Address, name: str, binding: Any) -> Any:
+        """Set one dynamic binding of an element; None removes it. Returns what is set then."""
         target = self._part(address, "acl_binding", encoded(name))
-        if document is None:
-            self._change("DELETE", target, repeat=Repeat.SAFE)
-        else:
-            self._change("PUT", target, document, repeat=Repeat.SAFE)
+        if binding is not None:
+            return self._change("PUT", target, binding, repeat=Repeat.SAFE).json()
+        self._change("DELETE", target, repeat=Repeat.SAFE)
+        return None
 
     # --- history ---------------------------------------------------------------------
 
+    @property
+    def history(self) -> RemoteHistory:
+        """The history of the catalog, as its owner controls it."""
+        return RemoteHistory(self._link)
+
     def history_range(self) -> tuple[str, str]:
         """The first snapshot that can be read, and the latest."""
-        first, last = self._link.get("history/,").json()["snaprange"]
-        return str(first), str(last)
+        known = self.history.extent()
+        return known.first, known.last
 
     def truncate_history(self, until: str | datetime) -> str:
         """Forget everything before a time; returns the first snapshot that can be read then.
@@ -481,9 +513,7 @@ class RemoteCatalog:
         """
         if self._at is not None:
             raise ReadOnly("The history of a catalog is truncated from its live state.")
-        moment = snaptime.encode(snaptime.parse(until))
-        self._send("DELETE", f"history/,{moment}")
-        return self.history_range()[0]
+        return self.history.truncate(until)
 
     # --- life ------------------------------------------------------------------------
 

@@ -168,6 +168,11 @@ class Link:
             transaction.model = None
             transaction.changes_model = True
 
+    def forget_past(self) -> None:
+        """Forget the models of snapshots: they were amended."""
+        with self._lock:
+            self._past.clear()
+
     # --- life ------------------------------------------------------------------------
 
     def close(self) -> None:
