@@ -49,6 +49,7 @@ class RemoteCatalog:
         self._link = link
         self._objects = objects or RemoteObjectStore(link)
         self._at = at
+        self._past: Model | None = None
         self._questions = Questions(link, at)
 
     def __repr__(self) -> str:
@@ -104,7 +105,11 @@ class RemoteCatalog:
     @property
     def model(self) -> Model:
         """The current model, or that of the snapshot; a small request when nothing changed."""
-        return self._link.model(self._at)
+        if self._at is None:
+            return self._link.model()
+        if self._past is None:
+            self._past = self._link.model_at(self._at)
+        return self._past
 
     @property
     def path(self) -> PathBuilder:
@@ -497,8 +502,17 @@ class RemoteCatalog:
 
     @property
     def history(self) -> RemoteHistory:
-        """The history of the catalog, as its owner controls it."""
+        """The history of the catalog, as its owner controls it. Raises `ReadOnly` at a snapshot."""
+        self._refuse_snapshot()
         return RemoteHistory(self._link)
+
+    @property
+    def amended(self) -> str | None:
+        """The amendment version of the snapshot; None as long as it is as it was recorded."""
+        if self._at is None:
+            return None
+        after = snaptime.encode(snaptime.decode(self._at) + 1)
+        return RemoteHistory(self._link).extent(self._at, after).amended
 
     def history_range(self) -> tuple[str, str]:
         """The first snapshot that can be read, and the latest."""
@@ -511,8 +525,6 @@ class RemoteCatalog:
         Raises:
             NotFound: there is nothing to forget.
         """
-        if self._at is not None:
-            raise ReadOnly("The history of a catalog is truncated from its live state.")
         return self.history.truncate(until)
 
     # --- life ------------------------------------------------------------------------

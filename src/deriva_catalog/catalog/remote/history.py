@@ -103,7 +103,6 @@ class RemoteHistory:
             headers=_JSON_BODY,
             content=document_text(document),
         )
-        self._link.forget_past()
         return str(self.extent(since, until).amended)
 
 
