@@ -51,7 +51,7 @@ def once(description: str, kind: str, function: Callable[..., None]) -> None:
     began = time.perf_counter()
     print(f"{description} ...", flush=True)
     run_model(
-        DerivaMLConfig(hostname="localhost", catalog_id="digits"),
+        DerivaMLConfig(hostname=digits.HOST, catalog_id="digits"),
         datasets=[],
         assets=[],
         description=description,

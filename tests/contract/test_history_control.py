@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backends import AnyCatalog, Backend
 from deriva_catalog import snaptime
-from deriva_catalog.catalog import LocalCatalog, create_local
 from deriva_catalog.errors import BadRequest, Conflict, NotFound, ReadOnly, SnapshotUnavailable
 from deriva_catalog.interface import Address
 from deriva_catalog.model.definitions import column_document, table_document
@@ -23,11 +23,11 @@ SPECIES = TableName("Species", "zoo")
 CAPTURE = "tag:isrd.isi.edu,2020:history-capture"
 
 
-def table_of(catalog: LocalCatalog, name: str = "Species") -> Any:
+def table_of(catalog: AnyCatalog, name: str = "Species") -> Any:
     return catalog.model.schemas["zoo"].tables[name]
 
 
-def rid_of(catalog: LocalCatalog, column: str) -> str:
+def rid_of(catalog: AnyCatalog, column: str) -> str:
     return str(table_of(catalog).by_name[column].rid)
 
 
@@ -73,7 +73,7 @@ class State:
 class Slow:
     """A catalog as a list of whole states."""
 
-    catalog: LocalCatalog
+    catalog: AnyCatalog
     times: list[int] = field(default_factory=list)
     states: dict[int, State] = field(default_factory=dict)
     versions: dict[str, list[Version]] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class Slow:
             if version.begin <= at and (version.end is None or at < version.end)
         }
 
-    def check(self, reader: LocalCatalog) -> None:
+    def check(self, reader: AnyCatalog) -> None:
         for at in self.times:
             then = reader.at(snaptime.encode(at))
             table = then.model.schemas["S"].tables["T"]
@@ -215,13 +215,10 @@ class Slow:
 @given(steps=st.lists(STEP, min_size=6, max_size=18))
 @pytest.mark.slow
 def test_history_is_what_a_list_of_states_says(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[Any, ...]]
+    backend: Backend, steps: list[tuple[Any, ...]]
 ) -> None:
-    place = tmp_path_factory.mktemp("c") / "catalog"
-    catalog = create_local(place, client="kim")
-    from deriva_catalog.catalog import open_local
-
-    other = open_local(place)  # its own caches, as in another process
+    catalog = backend.create()
+    other = backend.another(catalog)  # its own caches, as in another process
     catalog.create_schema("S")
     columns = [column_document("a", "int4"), column_document("b", "int4", nullok=False)]
     catalog.create_table("S", table_document("T", columns, user_references=False))
@@ -234,7 +231,7 @@ def test_history_is_what_a_list_of_states_says(
             slow.check(other)
     slow.check(catalog)
     slow.check(other)
-    assert catalog.check() == []
+    assert backend.findings(catalog) == []
     catalog.close()
     other.close()
 
@@ -242,7 +239,7 @@ def test_history_is_what_a_list_of_states_says(
 # --- single rules ------------------------------------------------------------------------
 
 
-def test_the_extent_is_clipped_to_what_is_known(zoo: LocalCatalog) -> None:
+def test_the_extent_is_clipped_to_what_is_known(zoo: AnyCatalog) -> None:
     first, last = zoo.history_range()
     assert zoo.history.extent(None, "2999-01-01").last == last
     assert zoo.history.extent("1999-01-01", last).first == first
@@ -258,7 +255,7 @@ def test_the_extent_is_clipped_to_what_is_known(zoo: LocalCatalog) -> None:
         _ = zoo.at(last).history
 
 
-def test_a_redacted_value_is_gone_from_whole_versions_only(zoo: LocalCatalog) -> None:
+def test_a_redacted_value_is_gone_from_whole_versions_only(zoo: AnyCatalog) -> None:
     owl = zoo.insert(SPECIES, [{"name": "owl", "legs": 1}])[0]
     begun = zoo.latest_snapshot()
     zoo.update(SPECIES, [{"RID": owl["RID"], "legs": 2}])
@@ -274,7 +271,7 @@ def test_a_redacted_value_is_gone_from_whole_versions_only(zoo: LocalCatalog) ->
     assert zoo.history.extent(None, begun).amended is None
 
 
-def test_a_filter_chooses_the_versions_to_redact(zoo: LocalCatalog) -> None:
+def test_a_filter_chooses_the_versions_to_redact(zoo: AnyCatalog) -> None:
     zoo.insert(SPECIES, [{"name": "owl", "tags": ["x"]}, {"name": "cat"}, {"name": "dog"}])
     then = zoo.latest_snapshot()
     zoo.delete(parse_path("zoo:Species"))
@@ -287,7 +284,7 @@ def test_a_filter_chooses_the_versions_to_redact(zoo: LocalCatalog) -> None:
     assert makers == {None: None, "cat": "kim", "dog": "kim"}
 
 
-def test_a_column_is_redacted_under_each_type_and_name_that_it_had(zoo: LocalCatalog) -> None:
+def test_a_column_is_redacted_under_each_type_and_name_that_it_had(zoo: AnyCatalog) -> None:
     zoo.insert(SPECIES, [{"name": "owl", "legs": 2}])
     first = zoo.latest_snapshot()
     column = rid_of(zoo, "legs")
@@ -301,12 +298,12 @@ def test_a_column_is_redacted_under_each_type_and_name_that_it_had(zoo: LocalCat
 
 
 @pytest.mark.parametrize("column", ["RID", "RMT", "RMB"])
-def test_what_history_needs_is_not_redacted(zoo: LocalCatalog, column: str) -> None:
+def test_what_history_needs_is_not_redacted(zoo: AnyCatalog, column: str) -> None:
     with pytest.raises(Conflict, match="history needs it"):
         zoo.history.redact(*_whole(zoo), rid_of(zoo, column))
 
 
-def test_redaction_refuses_what_it_does_not_know(zoo: LocalCatalog) -> None:
+def test_redaction_refuses_what_it_does_not_know(zoo: AnyCatalog) -> None:
     legs = rid_of(zoo, "legs")
     with pytest.raises(NotFound):
         zoo.history.redact(*_whole(zoo), "9-ZZZZ")
@@ -325,12 +322,12 @@ def test_redaction_refuses_what_it_does_not_know(zoo: LocalCatalog) -> None:
     assert zoo.history.extent().amended is None
 
 
-def _whole(catalog: LocalCatalog) -> tuple[str, str]:
+def _whole(catalog: AnyCatalog) -> tuple[str, str]:
     first, last = catalog.history_range()
     return first, after(last)
 
 
-def test_an_amendment_reaches_each_kind_of_element(zoo: LocalCatalog) -> None:
+def test_an_amendment_reaches_each_kind_of_element(zoo: AnyCatalog) -> None:
     before = zoo.latest_snapshot()
     table, animal = table_of(zoo), table_of(zoo, "Animal")
     control, whole = zoo.history, _whole(zoo)
@@ -355,7 +352,7 @@ def test_an_amendment_reaches_each_kind_of_element(zoo: LocalCatalog) -> None:
     assert zoo.latest_snapshot() == before
 
 
-def test_amendments_refuse_what_is_malformed(zoo: LocalCatalog) -> None:
+def test_amendments_refuse_what_is_malformed(zoo: AnyCatalog) -> None:
     table, control, whole = table_of(zoo), zoo.history, _whole(zoo)
     with pytest.raises(NotFound):
         control.amend_acls(*whole, {}, "9-ZZZZ")
@@ -379,7 +376,7 @@ def test_amendments_refuse_what_is_malformed(zoo: LocalCatalog) -> None:
     assert control.extent().amended is None
 
 
-def test_the_capture_of_history_stays_as_recorded(zoo: LocalCatalog) -> None:
+def test_the_capture_of_history_stays_as_recorded(zoo: AnyCatalog) -> None:
     zoo.set_annotation(Address("zoo", "Species"), CAPTURE, False)
     hidden = zoo.latest_snapshot()
     zoo.history.amend_annotations(*_whole(zoo), {"k": 1}, table_of(zoo).rid)
@@ -387,7 +384,7 @@ def test_the_capture_of_history_stays_as_recorded(zoo: LocalCatalog) -> None:
 
 
 def test_a_change_after_an_amendment_of_the_latest_snapshot_is_a_new_one(
-    zoo: LocalCatalog,
+    zoo: AnyCatalog,
 ) -> None:
     before = zoo.latest_snapshot()
     zoo.history.amend_annotations(before, after(before), {"k": "then"})
@@ -397,7 +394,7 @@ def test_a_change_after_an_amendment_of_the_latest_snapshot_is_a_new_one(
     assert dict(zoo.model.annotations) == {"k": "now"}
 
 
-def test_forgetting_history_forgets_its_amendments(zoo: LocalCatalog) -> None:
+def test_forgetting_history_forgets_its_amendments(zoo: AnyCatalog) -> None:
     before = zoo.latest_snapshot()
     zoo.history.amend_annotations(before, after(before), {"k": "then"})
     zoo.insert(SPECIES, [{"name": "owl"}])
@@ -405,7 +402,7 @@ def test_forgetting_history_forgets_its_amendments(zoo: LocalCatalog) -> None:
     assert zoo.history.extent().amended is None
 
 
-def test_a_row_that_is_gone_says_when_it_was_last_there(zoo: LocalCatalog) -> None:
+def test_a_row_that_is_gone_says_when_it_was_last_there(zoo: AnyCatalog) -> None:
     owl = zoo.insert(SPECIES, [{"name": "owl"}])[0]
     assert zoo.resolve_rid(owl["RID"]).deleted_at is None
     zoo.insert(SPECIES, [{"name": "cat"}])

@@ -7,6 +7,7 @@ import pytest
 from backends import AnyCatalog, Backend
 from deriva_catalog import rid as codec
 from deriva_catalog.errors import NotFound
+from deriva_catalog.interface import Address
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
 
@@ -141,6 +142,7 @@ def test_a_token_of_another_client_is_found_but_not_shared(
     backend: Backend, zoo: AnyCatalog
 ) -> None:
     rid = leased_and_used(zoo)
+    zoo.set_acl(Address(), "owner", ["kim", "lou"])
     other = backend.another(zoo, "lou")
     try:
         assert other.leased_rids(["a"]) == {"a": rid}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from catalog_server import Served, serving
+from deriva_catalog.access import Client
 from deriva_catalog.catalog import LocalCatalog, connect, create_local
 from deriva_catalog.catalog.remote import RemoteCatalog, open_remote, parse_host
 from deriva_catalog.engine.checks import Finding
@@ -26,6 +27,10 @@ class Backend(Protocol):
 
     def another(self, catalog: AnyCatalog, client: str = OWNER) -> AnyCatalog:
         """The same catalog through another object, perhaps as somebody else uses it."""
+        ...
+
+    def seen_by(self, catalog: AnyCatalog, client: Client) -> AnyCatalog:
+        """The same catalog, or snapshot, within the rights of a client."""
         ...
 
     def findings(self, catalog: AnyCatalog) -> list[Finding]:
@@ -51,6 +56,10 @@ class Embedded:
         self.made.append(other)
         return other
 
+    def seen_by(self, catalog: AnyCatalog, client: Client) -> AnyCatalog:
+        assert isinstance(catalog, LocalCatalog)
+        return catalog.for_client(client)
+
     def findings(self, catalog: AnyCatalog) -> list[Finding]:
         assert isinstance(catalog, LocalCatalog)
         return catalog.check()
@@ -62,15 +71,18 @@ class OverHttp:
 
     served: Served
     made: list[RemoteCatalog] = field(default_factory=list)
-    tokens: dict[str, str] = field(default_factory=dict)
+    tokens: dict[Client, str] = field(default_factory=dict)
 
     def create(self) -> AnyCatalog:
         registered = self.served.service.registry.create(client=OWNER)
         registered.close()
-        return self._open(registered.id, OWNER)
+        return self._open(registered.id, Client(OWNER))
 
     def another(self, catalog: AnyCatalog, client: str = OWNER) -> AnyCatalog:
-        return self._open(catalog.id, client)
+        return self._open(catalog.id, Client(client))
+
+    def seen_by(self, catalog: AnyCatalog, client: Client) -> AnyCatalog:
+        return self._open(catalog.id, client).at(catalog.snaptime)
 
     def findings(self, catalog: AnyCatalog) -> list[Finding]:
         stored = self.served.service.registry.open(catalog.id)
@@ -79,13 +91,20 @@ class OverHttp:
         finally:
             stored.close()
 
-    def _open(self, catalog_id: str, client: str) -> AnyCatalog:
-        if client not in self.tokens:
-            self.tokens[client] = self.served.tokens.add(client)
-        credential = {"bearer-token": self.tokens[client]}
-        opened = open_remote(parse_host(self.served.url), catalog_id, credential=credential)
+    def _open(self, catalog_id: str, client: Client) -> AnyCatalog:
+        host, credential = parse_host(self.served.url), self._credential(client)
+        opened = open_remote(host, catalog_id, credential=credential)
         self.made.append(opened)
         return opened
+
+    def _credential(self, client: Client) -> dict[str, str]:
+        """What proves that somebody is this client; empty for nobody."""
+        if client.id is None:
+            return {}
+        if client not in self.tokens:
+            groups = [attribute.id for attribute in client.attributes]
+            self.tokens[client] = self.served.tokens.add(client.id, groups)
+        return {"bearer-token": self.tokens[client]}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ is done, and does not do it twice.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,22 @@ from deriva_ml import ColumnDefinition, DerivaML, Execution
 from deriva_ml.dataset import Dataset, split_dataset
 from deriva_ml.schema import create_ml_catalog
 
+HOST = os.environ.get("DIGITS_HOST", "localhost")
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 def open_catalog(name: str) -> DerivaML:
-    """Connect to this machine's catalog of that name, creating it the first time."""
+    """Connect to the catalog of that name, creating it the first time.
+
+    It is this machine's own, or on the server that the variable DIGITS_HOST names.
+    """
     from deriva_ml.core.exceptions import DerivaMLNotFoundError
 
     try:
-        return DerivaML("localhost", name)
+        return DerivaML(HOST, name)
     except DerivaMLNotFoundError:
-        create_ml_catalog("localhost", "digits", catalog_alias=name)
-        return DerivaML("localhost", name)
+        create_ml_catalog(HOST, "digits", catalog_alias=name)
+        return DerivaML(HOST, name)
 
 
 def define_tables(ml: DerivaML) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .registered import Alias as Alias
     from .registered import Registered as Registered
     from .registry import Registry as Registry
+    from .remote import RemoteCatalog as RemoteCatalog
 
 _HOMES = {
     "Alias": "registered",
@@ -22,6 +23,7 @@ _HOMES = {
     "Registry": "registry",
     "connect": "connection",
     "create_catalog": "connection",
+    "RemoteCatalog": "remote",
     "create_local": "local",
     "open_local": "local",
 }
@@ -31,6 +33,7 @@ __all__ = [
     "LocalCatalog",
     "Registered",
     "Registry",
+    "RemoteCatalog",
     "connect",
     "create_catalog",
     "create_local",

@@ -151,8 +151,7 @@ def create_catalog(
     prepare: Callable[[Catalog], object] | None = None,
     files: Path | None = None,
 ) -> Catalog:
-    """Create a catalog: on this machine (`Registry.create`), in a database or directory, or on a
-    server.
+    """Create a catalog: on this machine, in a database or a directory, or on a server.
 
     `hostname` and `files` are those of `connect`. `prepare` is called with the new catalog: on
     this machine and in a database before anyone else can see it, on a server before it has its

@@ -51,7 +51,7 @@ class DerivaML:
 
     Args:
         hostname: Where the catalog is: ``localhost`` for this machine's own store, in process,
-            or the directory of one catalog.
+            the directory of one catalog, or a server: ``host``, ``host:port`` or a URL.
         catalog_id: Its number, or its alias.
         domain_schemas: Schemas of the user's tables; None means all that are not the system's.
         default_schema: Where new tables go; None means the only domain schema.
@@ -62,17 +62,20 @@ class DerivaML:
         ml_schema: Name of the ML schema.
         logging_level: Level of the ``deriva_ml`` logger.
         deriva_logging_level: Level of the loggers below it.
-        credential: Who to be; must be None, since catalogs of this machine have no logins.
+        credential: What proves to a server who you are, as ``{"bearer-token": ...}`` or
+            ``{"cookie": ...}``; None means what ``deriva-catalog login`` kept.
         s3_bucket: Where archives with persistent identifiers go; not available.
         use_minid: Whether to use persistent identifiers; without a bucket they are off.
         clean_execution_dir: Whether an execution's directory is removed after its upload.
         mode: Must be online: what is cached opens without a connection.
         domain_schema: The only domain schema; sets both `domain_schemas` and `default_schema`.
-        check_auth: Verify the login; this machine's own store has none.
+        check_auth: Refuse a login that the server no longer knows; without one you are anonymous.
         dataset_versioning: See `Options`.
 
     Raises:
         DerivaMLNotFoundError: There is no such catalog.
+        DerivaMLAuthenticationError: A login is needed, or has ended.
+        DerivaMLUnavailableError: The server cannot be reached.
         DerivaMLConfigurationError: The settings do not fit the catalog or each other.
     """
 
@@ -99,7 +102,7 @@ class DerivaML:
         check_auth: bool = True,
         dataset_versioning: DatasetVersioning = "auto",
     ) -> None:
-        _refuse_unavailable(s3_bucket, mode, credential)
+        _refuse_unavailable(s3_bucket, mode)
         configure_logging(logging_level, deriva_logging_level)
         schemas = {domain_schemas} if isinstance(domain_schemas, str) else domain_schemas
         if domain_schema is not None:
@@ -113,6 +116,8 @@ class DerivaML:
             working_dir=working_dir,
             cache_dir=cache_dir,
             ml_schema=ml_schema,
+            credential=credential,
+            check_auth=check_auth,
             options=Options(dataset_versioning, clean_execution_dir),
         )
         self.hydra_runtime_output_dir = (
@@ -389,13 +394,7 @@ class _CallablePaths:
         return getattr(self._paths, name)
 
 
-def _refuse_unavailable(
-    s3_bucket: str | None, mode: ConnectionMode | str, credential: Mapping[str, Any] | None
-) -> None:
-    if credential is not None:
-        raise DerivaMLConfigurationError(
-            "Catalogs of this machine have no logins; leave credential out."
-        )
+def _refuse_unavailable(s3_bucket: str | None, mode: ConnectionMode | str) -> None:
     if s3_bucket is not None:
         raise DerivaMLConfigurationError(
             f"Archives with persistent identifiers in a bucket ({s3_bucket!r}) are not available; "

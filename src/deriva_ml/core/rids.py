@@ -20,6 +20,7 @@ from .exceptions import (
     DerivaMLValidationError,
     translated,
 )
+from .host import web_address
 from .query import entities, equals
 from .session import Session
 
@@ -172,7 +173,8 @@ class Rids:
             DerivaMLRidsNotFound: No row has the RID.
         """
         rid = entity.get("RID") if isinstance(entity, Mapping) else entity
-        base = f"https://{self._session.hostname}/id/{self._session.catalog.id}/"
+        catalog = self._session.catalog
+        base = f"{web_address(self._session.hostname, catalog.url)}/id/{catalog.id}/"
         if isinstance(rid, str) and rid.startswith(base):
             return rid
         if rid == DRY_RUN_RID:
@@ -180,7 +182,7 @@ class Rids:
         self._locate(check_rid(rid))
         if current:
             return f"{base}{rid}"
-        snapshot = self._session.catalog.snaptime or self._session.catalog.latest_snapshot()
+        snapshot = catalog.snaptime or catalog.latest_snapshot()
         return f"{base}{rid}@{snapshot}"
 
     @translated()
@@ -192,7 +194,7 @@ class Rids:
         """
         catalog = self._session.catalog
         number = f"{catalog.id}@{catalog.snaptime}" if catalog.snaptime else catalog.id
-        base = f"https://{self._session.hostname}/chaise"
+        base = f"{web_address(self._session.hostname, catalog.url)}/chaise"
         if isinstance(table, str) and is_rid(table) and catalog.resolve_rids([table]):
             place = self._locate(table)
             name = f"{quote(place.schema, safe='')}:{quote(place.table, safe='')}"

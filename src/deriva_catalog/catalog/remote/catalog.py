@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ...path.builder import PathBuilder
 
 _JSON_BODY = {"Content-Type": "application/json"}
+_TEXT_BODY = {"Content-Type": "text/plain; charset=utf-8"}
 _AT_ONCE = 8
 _ROWS_HEADER = "deriva-rows"
 """In what way our own server tells how many rows were deleted or cleared."""
@@ -48,6 +49,7 @@ class RemoteCatalog:
         self._link = link
         self._objects = objects or RemoteObjectStore(link)
         self._at = at
+        self._past: Model | None = None
         self._questions = Questions(link, at)
 
     def __repr__(self) -> str:
@@ -80,6 +82,21 @@ class RemoteCatalog:
             return None
         return str(session.json()["client"]["id"])
 
+    def check_login(self) -> None:
+        """Check that the server knows the login that is used, if one is.
+
+        Raises:
+            NotAuthenticated: it does not: the login has ended, or is for another server.
+        """
+        connection = self._link.connection
+        if connection.authentication() and self.client is None:
+            host = connection.host.netloc
+            raise NotAuthenticated(
+                f"{connection.host.origin} does not know your login; it may have ended.",
+                hint=f"Log in again: deriva-catalog login {host}",
+                hostname=host,
+            )
+
     @property
     def snaptime(self) -> str | None:
         """The fixed snapshot; None for the live catalog."""
@@ -88,7 +105,11 @@ class RemoteCatalog:
     @property
     def model(self) -> Model:
         """The current model, or that of the snapshot; a small request when nothing changed."""
-        return self._link.model(self._at)
+        if self._at is None:
+            return self._link.model()
+        if self._past is None:
+            self._past = self._link.model_at(self._at)
+        return self._past
 
     @property
     def path(self) -> PathBuilder:
@@ -208,7 +229,7 @@ class RemoteCatalog:
     ) -> Received:
         """Send a change, however long its address is."""
         self._refuse_snapshot()
-        more = dict(headers or {}) | (_JSON_BODY if content else {})
+        more = (_JSON_BODY if content else {}) | dict(headers or {})
         is_long = len(tail) > LONGEST_ADDRESS and self._link.transactions.current is None
         if not is_long:
             return self._link.send(method, tail, headers=more, content=content, repeat=repeat)
@@ -337,11 +358,22 @@ class RemoteCatalog:
     # --- changing the model ----------------------------------------------------------
 
     def _change(
-        self, method: str, tail: str, document: Any = None, *, repeat: Repeat = Repeat.NEVER
+        self,
+        method: str,
+        tail: str,
+        document: Any = None,
+        *,
+        headers: Mapping[str, str] = _JSON_BODY,
+        repeat: Repeat = Repeat.NEVER,
     ) -> Received:
-        content = b"" if document is None and method == "DELETE" else document_text(document)
+        """Send a change of the model; a text is sent as it is if `headers` say that it is one."""
+        content = b""
+        if headers is _TEXT_BODY:
+            content = str(document).encode()
+        elif method != "DELETE":
+            content = document_text(document)
         try:
-            return self._send(method, tail, content=content, repeat=repeat)
+            return self._send(method, tail, content=content, headers=headers, repeat=repeat)
         finally:
             self._link.changed_model()
 
@@ -421,15 +453,13 @@ class RemoteCatalog:
         target = self._part(address, "annotation")
         self._change("PUT", target, annotations, repeat=Repeat.SAFE)
 
-    def set_comment(self, address: Address, text: str | None) -> None:
-        """Set the comment of an element; None removes it."""
+    def set_comment(self, address: Address, comment: str | None) -> None:
+        """Set the comment of an element; None removes it. A catalog has none."""
         target = self._part(address, "comment")
-        if text is None:
-            self._send("DELETE", target, repeat=Repeat.SAFE)
+        if comment is None:
+            self._change("DELETE", target, repeat=Repeat.SAFE)
         else:
-            headers = {"Content-Type": "text/plain"}
-            self._link.send("PUT", target, content=text.encode(), headers=headers)
-        self._link.changed_model()
+            self._change("PUT", target, comment, headers=_TEXT_BODY, repeat=Repeat.SAFE)
 
     # --- access ----------------------------------------------------------------------
 
@@ -471,8 +501,8 @@ class RemoteCatalog:
 
     def history_range(self) -> tuple[str, str]:
         """The first snapshot that can be read, and the latest."""
-        first, last = self._link.get("history/,").json()["snaprange"]
-        return str(first), str(last)
+        known = self.history.extent()
+        return known.first, known.last
 
     def truncate_history(self, until: str | datetime) -> str:
         """Forget everything before a time; returns the first snapshot that can be read then.

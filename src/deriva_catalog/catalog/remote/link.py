@@ -16,7 +16,7 @@ from .transactions import Transactions
 
 __all__ = ["Link"]
 
-_SNAPSHOTS_KEPT = 32
+_MODELS_KEPT = 32
 _JSON = {"Accept": "application/json"}
 
 
@@ -47,8 +47,7 @@ class Link:
         self.features: Mapping[str, Any] = document.get("features") or {}
         self.transactions = Transactions(connection, f"{self.target}/{SEGMENT}", self.id)
         self._lock = threading.Lock()
-        self._live: tuple[str, Model] | None = None
-        self._past: dict[str, Model] = {}
+        self._models: dict[str | None, tuple[str, Model]] = {}
 
     @property
     def url(self) -> str:
@@ -126,39 +125,35 @@ class Link:
 
     # --- the model -------------------------------------------------------------------
 
-    def model(self, at: str | None) -> Model:
-        """The model of a snapshot, or the current one: one request without a body if known."""
-        if at is not None:
-            return self._model_at(at)
+    def model(self) -> Model:
+        """The current model: one request, without a body if it is known already."""
         transaction = self.transactions.current
         if transaction is None:
-            return self._current_model()
+            return self._asked_model(None)
         # Nobody else changes it meanwhile. Its entity tag does not tell our own changes apart.
         if transaction.model is None and not transaction.changes_model:
-            transaction.model = self._current_model()
+            transaction.model = self._asked_model(None)
         elif transaction.model is None:
             transaction.model = read_model(self.get("schema").json())
         return transaction.model
 
-    def _model_at(self, at: str) -> Model:
-        known = self._past.get(at)
-        if known is None:
-            known = read_model(self.get("schema", at=at).json())
-            with self._lock:
-                while len(self._past) >= _SNAPSHOTS_KEPT:
-                    del self._past[next(iter(self._past))]
-                self._past[at] = known
-        return known
+    def model_at(self, at: str) -> Model:
+        """The model of a snapshot, as it is recorded now; likewise one request."""
+        return self._asked_model(at)
 
-    def _current_model(self) -> Model:
-        known = self._live
+    def _asked_model(self, at: str | None) -> Model:
+        known = self._models.get(at)
         headers = {} if known is None else {"If-None-Match": known[0]}
-        received = self.get("schema", headers=headers)
+        received = self.get("schema", at=at, headers=headers)
         if received.status == 304 and known is not None:
             return known[1]
         model = read_model(received.json())
         etag = received.headers.get("etag")
-        self._live = None if etag is None else (etag, model)
+        if etag is not None:
+            with self._lock:
+                while len(self._models) >= _MODELS_KEPT:
+                    del self._models[next(iter(self._models))]
+                self._models[at] = (etag, model)
         return model
 
     def changed_model(self) -> None:
