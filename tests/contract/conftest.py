@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backends import AnyCatalog, Backend, OverHttp, embedded, forget, over_http
+import postgres
+from backends import AnyCatalog, Backend, OverHttp, embedded, forget, in_database, over_http
 from deriva_catalog.model.definitions import (
     column_document,
     foreign_key_document,
@@ -15,7 +16,7 @@ from deriva_catalog.model.definitions import (
     table_document,
 )
 
-BACKENDS = ["sqlite", "http-sqlite"]
+BACKENDS = ["sqlite", "postgresql", "http-sqlite"]
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +26,23 @@ def http_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
         yield backend
 
 
+@pytest.fixture(scope="session")
+def shared_database() -> Iterator[postgres.Database]:
+    """A database for the catalogs of all tests of this process."""
+    with postgres.database() as made:
+        yield made
+
+
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """Where catalogs live."""
     if request.param == "sqlite":
         with embedded(tmp_path) as made:
+            yield made
+        return
+    if request.param == "postgresql":
+        database: postgres.Database = request.getfixturevalue("shared_database")
+        with in_database(database.url, tmp_path / "files") as made:
             yield made
         return
     served: OverHttp = request.getfixturevalue(request.param.replace("-", "_"))

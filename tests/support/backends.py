@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from catalog_server import Served, serving
 from deriva_catalog.access import Client
-from deriva_catalog.catalog import LocalCatalog, connect, create_local
+from deriva_catalog.catalog import LocalCatalog, Registry, connect, create_local
 from deriva_catalog.catalog.remote import RemoteCatalog, open_remote, parse_host
 from deriva_catalog.engine.checks import Finding
 
@@ -66,6 +66,28 @@ class Embedded:
 
 
 @dataclass
+class InDatabase:
+    """Catalogs in a PostgreSQL database, used from this process."""
+
+    registry: Registry
+    made: list[LocalCatalog] = field(default_factory=list)
+
+    def create(self) -> AnyCatalog:
+        return self._kept(self.registry.create(client=OWNER))
+
+    def another(self, catalog: AnyCatalog, client: str = OWNER) -> AnyCatalog:
+        return self._kept(self.registry.open(catalog.id, client=client))
+
+    def findings(self, catalog: AnyCatalog) -> list[Finding]:
+        assert isinstance(catalog, LocalCatalog)
+        return catalog.check()
+
+    def _kept(self, catalog: LocalCatalog) -> LocalCatalog:
+        self.made.append(catalog)
+        return catalog
+
+
+@dataclass
 class OverHttp:
     """Catalogs of a real service on a loopback port."""
 
@@ -114,6 +136,19 @@ def embedded(directory: Path) -> Iterator[Embedded]:
     yield backend
     for catalog in backend.made:
         catalog.close()
+
+
+@contextmanager
+def in_database(url: str, files: Path) -> Iterator[InDatabase]:
+    """Catalogs of a database, which are purged in the end."""
+    with closing(Registry.of_database(url, files=files)) as registry:
+        backend = InDatabase(registry)
+        yield backend
+        for catalog in backend.made:
+            catalog.close()
+        for catalog_id in {catalog.id for catalog in backend.made}:
+            registry.delete(catalog_id)
+            registry.purge(catalog_id)
 
 
 @contextmanager

@@ -75,7 +75,9 @@ class Tables:
             # A name stands for one description: statements that the database has prepared know
             # the types of the columns.
             name = f"_b{level}_{next(self._numbers)}"
-            found = sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+            found = sa.Table(
+                name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DROP"
+            )
             self._temporary[signature] = found
         return found
 

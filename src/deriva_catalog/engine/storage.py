@@ -145,6 +145,14 @@ class Storage(Protocol):
         """Fill a temporary table with rows, of which there is at least one."""
         ...
 
+    def empty_temporary(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Remove all rows of a temporary table."""
+        ...
+
+    def forget_temporary(self, connection: sa.Connection, name: str) -> None:
+        """Drop a temporary table at the end of a transaction, or leave it to the database."""
+        ...
+
     def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:
         """What orders the rows of a table as they were inserted."""
         ...

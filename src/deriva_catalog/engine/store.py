@@ -283,6 +283,7 @@ class Store:
                 settle(writing)
                 if writing.changed:
                     self._record(writing, before)
+                writing.end()
             finally:
                 self._local.writing = None
         if writing.model is not before:

@@ -40,6 +40,7 @@ class Writing:
     changed: bool = False
     references: list[Reference] = field(default_factory=list)
     _levels: set[int] = field(default_factory=set)
+    _temporaries: set[str] = field(default_factory=set)
 
     @property
     def client(self) -> str | None:
@@ -69,17 +70,29 @@ class Writing:
         self.changed = True
 
     def open_temporary(self, *columns: sa.Column[Any]) -> sa.Table:
-        """Create an empty temporary table; `drop_temporary` must follow."""
+        """An empty temporary table; `drop_temporary` must follow.
+
+        A table that was dropped is kept for the next that has the same columns: a cascade needs
+        thousands of them, and a database keeps a lock for each table that it ever made.
+        """
         level = next(n for n in numbers() if n not in self._levels)
         self._levels.add(level)
         table = self.tables.temporary(level, columns)
-        self.run(sa.schema.CreateTable(table))
+        if table.name not in self._temporaries:
+            self.run(sa.schema.CreateTable(table))
+            self._temporaries.add(table.name)
         return table
 
     def drop_temporary(self, table: sa.Table) -> None:
-        """Drop a temporary table."""
-        self.run(sa.schema.DropTable(table))
+        """Empty a temporary table and have it ready for its next use in this transaction."""
+        self.storage.empty_temporary(self.connection, table)
         self._levels.discard(level_of(table))
+
+    def end(self) -> None:
+        """Drop what temporary tables there are, where the database does not do that itself."""
+        for name in sorted(self._temporaries):
+            self.storage.forget_temporary(self.connection, name)
+        self._temporaries.clear()
 
     @contextmanager
     def temporary(self, *columns: sa.Column[Any]) -> Iterator[sa.Table]:
@@ -97,12 +110,13 @@ class Writing:
     @contextmanager
     def step(self) -> Iterator[None]:
         """A part that is undone as a whole when it fails."""
-        before = (self.model, self.changed, len(self.references), set(self._levels))
+        kept = len(self.references)
+        before = (self.model, self.changed, set(self._levels), set(self._temporaries))
         try:
             with self.connection.begin_nested():
                 yield
         except BaseException:
-            self.model, self.changed, kept, self._levels = before
+            self.model, self.changed, self._levels, self._temporaries = before
             del self.references[kept:]
             raise
 

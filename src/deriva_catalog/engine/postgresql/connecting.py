@@ -50,6 +50,8 @@ def make_engine(owner: object, address: Address, schema: str) -> sa.Engine:
         pool_timeout=_LONGEST_WAIT_S,
         pool_use_lifo=True,
         use_native_hstore=False,
+        # Otherwise nobody knows how many rows an INSERT ... SELECT has inserted.
+        execution_options={"preserve_rowcount": True},
     )
     weakref.finalize(owner, _dispose, engine, os.getpid())
     return engine

@@ -238,7 +238,9 @@ class PostgresExpressions:
 
     def one_row_per(self, select: sa.Select[Any], identity: Sequence[Value]) -> sa.Select[Any]:
         """``DISTINCT ON``."""
-        return select.distinct(*identity)
+        if not hasattr(postgresql, "distinct_on"):  # SQLAlchemy 2.0
+            return select.distinct(*identity)
+        return select.ext(postgresql.distinct_on(*identity))
 
     # --- documents -------------------------------------------------------------------
 

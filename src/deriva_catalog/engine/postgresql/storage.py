@@ -293,6 +293,13 @@ class PostgresStorage:
         copy_in(connection, table, columns)
         connection.exec_driver_sql(f"ANALYZE {quoted(table.name)}")
 
+    def empty_temporary(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Cut the table off: deleted rows would be in the way until the transaction ends."""
+        connection.exec_driver_sql(f"TRUNCATE {quoted(table.name)}")
+
+    def forget_temporary(self, connection: sa.Connection, name: str) -> None:
+        """Nothing: it was made to last as long as the transaction."""
+
     def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:
         """The RID, which counts upwards: a longer one is greater."""
         rid = table.c.RID

@@ -79,7 +79,9 @@ def copied(connection: sa.Connection, text: str, parameters: dict[str, Any]) -> 
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         budget.start()
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(text, parameters) as copy:
+    if not parameters:  # then the driver takes the text as it is
+        text = text.replace("%%", "%")
+    with driver.cursor() as cursor, cursor.copy(text, parameters or None) as copy:
         yield from _pieces(copy.connection.pgconn, budget)
 
 

@@ -124,7 +124,11 @@ def _write_row(element: RowJson, compiler: SQLCompiler, **options: Any) -> str:
         f"{compiler.process(label.element, **options)} AS {quote(label.name)}"
         for label in element.clauses
     )
-    return f"CAST((SELECT row_to_json(r) FROM (SELECT {columns}) AS r) AS text)"
+    # A column of the same name would be taken for the row.
+    row = "r"
+    while any(label.name == row for label in element.clauses):
+        row += "r"
+    return f"CAST((SELECT row_to_json({row}) FROM (SELECT {columns}) AS {row}) AS text)"
 
 
 @compiles(Subscript)

@@ -264,6 +264,14 @@ class SqliteStorage:
         marks = ", ".join("?" * len(table.c))
         connection.exec_driver_sql(f'INSERT INTO "{table.name}" VALUES ({marks})', list(rows))
 
+    def empty_temporary(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Delete them."""
+        connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
+
+    def forget_temporary(self, connection: sa.Connection, name: str) -> None:
+        """Drop it: it would last as long as the connection."""
+        connection.exec_driver_sql(f'DROP TABLE "{name}"')
+
     def insertion_order(self, table: sa.Table) -> sa.ColumnElement[Any]:
         """The row number."""
         return _rowid(table)

@@ -1,25 +1,31 @@
-"""A small catalog in a real SQLite file, read through the compiler."""
+"""A small catalog in a real database of each kind, read through the compiler."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+import postgres
 from deriva_catalog.engine import serialize
 from deriva_catalog.engine.compile import compile_query, compile_rows
+from deriva_catalog.engine.dialect import Expressions
 from deriva_catalog.engine.layout import live_table
-from deriva_catalog.engine.sqlite.expressions import SqliteExpressions
-from deriva_catalog.engine.sqlite.functions import register
-from deriva_catalog.engine.sqlite.types import storage_type
+from deriva_catalog.engine.postgresql.address import parse_address
+from deriva_catalog.engine.postgresql.storage import PostgresStorage
+from deriva_catalog.engine.sqlite.storage import SqliteStorage
 from deriva_catalog.model.elements import Column, ForeignKey, Key, Model, Schema, Table
 from deriva_catalog.model.types import parse_type
 from deriva_catalog.path import parse_path, parse_query
 
+_numbers = count(1)
 WHEN = "2026-11-20T21:08:50.5+00:00"
 SYSTEM = {name: f"ermrest_{name.lower()}" for name in ("RID", "RCT", "RMT", "RCB", "RMB")}
 
@@ -46,13 +52,18 @@ class Reader:
     model: Model
     physical: dict[str, sa.Table]
     connection: sa.Connection
+    expressions: Expressions
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.connection.dialect.name == "sqlite"
 
     def source(self, table: Table) -> sa.FromClause:
         return self.physical[table.qualified]
 
     def compile(self, url: str):
         query = parse_query(url).query if isinstance(url, str) else url
-        return compile_query(query, self.model, self.source, SqliteExpressions())
+        return compile_query(query, self.model, self.source, self.expressions)
 
     def rows(self, url: str) -> list[dict[str, Any]]:
         """The rows by way of `fetch`, which must agree with the JSON that the database makes."""
@@ -75,7 +86,7 @@ class Reader:
         return b"".join(serialize.stream(self.connection, compiled, media_type, **options)).decode()
 
     def context_rids(self, path: str) -> set[str]:
-        _, select = compile_rows(parse_path(path), self.model, self.source, SqliteExpressions())
+        _, select = compile_rows(parse_path(path), self.model, self.source, self.expressions)
         return set(self.connection.execute(select).scalars())
 
     def sql(self, url: str) -> str:
@@ -87,48 +98,84 @@ class Reader:
         for row in rows:
             full = {"RCT": WHEN, "RMT": WHEN, "\0_vs": 1, **row}
             names = ",".join('"' + physical.c[n].name.replace('"', '""') + '"' for n in full)
-            marks = ",".join("?" * len(full))
+            marks = ",".join(["?" if self.is_sqlite else "%s"] * len(full))
+            values = [self._stored(physical.c[n], v) for n, v in full.items()]
             self.connection.exec_driver_sql(
-                f'INSERT INTO "{physical.name}" ({names}) VALUES ({marks})', tuple(full.values())
+                f'INSERT INTO "{physical.name}" ({names}) VALUES ({marks})', tuple(values)
             )
 
+    def _stored(self, column: sa.Column[Any], value: Any) -> Any:
+        if isinstance(column.type, sa.Boolean) and value is not None:
+            return bool(value)
+        return value
 
-@pytest.fixture
-def reader_of(tmp_path):
-    """Makes empty catalogs of the tables given."""
-    with contextlib.contextmanager(_readers)(tmp_path) as make:
-        yield make
+    def clear(self, table: str) -> None:
+        self.connection.exec_driver_sql(f'DELETE FROM "{self.physical[table].name}"')
 
 
-def _readers(folder):
-    engines = []
+BACKENDS = ["sqlite", "postgresql"]
+Make = Callable[..., Reader]
 
-    def make(*tables: Table) -> Reader:
-        schemas: dict[str, dict[str, Table]] = {}
-        for table in tables:
-            schemas.setdefault(table.schema, {})[table.name] = table
-        model = Model(
-            1, {name: Schema(f"S-{name}", name, found) for name, found in schemas.items()}
-        )
-        physical = {t.qualified: live_table(t, storage_type) for t in tables}
-        engine = sa.create_engine(f"sqlite:///{folder / f'{len(engines)}.sqlite'}")
-        sa.event.listen(engine, "connect", lambda raw, _: register(raw))
-        connection = engine.connect()
-        engines.append((engine, connection))
-        for table in physical.values():
-            table.create(connection)
-        return Reader(model, physical, connection)
 
-    yield make
-    for engine, connection in engines:
-        connection.close()
-        engine.dispose()
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request) -> str:
+    """The kind of database."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def reader(tmp_path_factory):
+def database(backend) -> Iterator[postgres.Database | None]:
+    """A database for the tables of all tests, each in schemas of its own; None for SQLite."""
+    if backend == "sqlite":
+        yield None
+        return
+    with postgres.database() as made:
+        yield made
+
+
+@pytest.fixture
+def reader_of(database, tmp_path) -> Iterator[Make]:
+    """Makes empty catalogs of the tables given."""
+    with _readers(database, tmp_path) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def _readers(database: postgres.Database | None, folder: Path) -> Iterator[Make]:
+    with contextlib.ExitStack() as stack:
+
+        def make(*tables: Table) -> Reader:
+            schemas: dict[str, dict[str, Table]] = {}
+            for table in tables:
+                schemas.setdefault(table.schema, {})[table.name] = table
+            model = Model(
+                1, {name: Schema(f"S-{name}", name, found) for name, found in schemas.items()}
+            )
+            storage = _storage(database, folder)
+            stack.callback(storage.close)
+            # Not in a transaction that a statement which is refused would end.
+            connection = stack.enter_context(storage.engine.connect())
+            physical = {t.qualified: live_table(t, storage.storage_type) for t in tables}
+            for table in physical.values():
+                table.create(connection)
+            return Reader(model, physical, connection, storage.expressions)
+
+        yield make
+
+
+def _storage(database: postgres.Database | None, folder: Path) -> SqliteStorage | PostgresStorage:
+    number = next(_numbers)
+    if database is None:
+        return SqliteStorage(folder / f"{number}.sqlite", create=True)
+    storage = PostgresStorage(parse_address(database.url), f"s{number}")
+    storage.create()
+    return storage
+
+
+@pytest.fixture(scope="session")
+def reader(database, tmp_path_factory) -> Iterator[Reader]:
     """A catalog that tests only read."""
-    with contextlib.contextmanager(_readers)(tmp_path_factory.mktemp("reading")) as make:
+    with _readers(database, tmp_path_factory.mktemp("reading")) as make:
         yield _small_catalog(make)
 
 

@@ -4,7 +4,6 @@ import sqlalchemy as sa
 from deriva_catalog.engine import serialize
 from deriva_catalog.engine.compile import CompileCache, compile_query
 from deriva_catalog.engine.dialect import RowRights
-from deriva_catalog.engine.sqlite.expressions import SqliteExpressions
 from deriva_catalog.errors import BadRequest
 from deriva_catalog.path import parse_query
 
@@ -191,7 +190,7 @@ def test_rights_can_depend_on_the_row(reader):
         return RowRights(update=mine, delete=sa.false(), column_update={})
 
     query = parse_query("attributegroup/Subject/RID;t:=trs(RID)@sort(RID)?limit=2").query
-    compiled = compile_query(query, reader.model, reader.source, SqliteExpressions(), rights)
+    compiled = compile_query(query, reader.model, reader.source, reader.expressions, rights)
     found = serialize.fetch(reader.connection, compiled)
     assert [row["t"]["update"] for row in found] == [True, False]
 
@@ -201,9 +200,7 @@ def test_the_cache_compiles_a_query_once_for_each_source(reader):
     query = parse_query("entity/Image/n=5").query
 
     def compiled(key=None):
-        return cache.compile(
-            query, reader.model, reader.source, SqliteExpressions(), source_key=key
-        )
+        return cache.compile(query, reader.model, reader.source, reader.expressions, source_key=key)
 
     first = compiled()
     assert compiled() is first
@@ -219,5 +216,5 @@ def test_as_of_sources_are_read_like_tables(reader):
         return sa.union_all(rows.where(live.c["RID"] < "1B4"), rows.where(sa.false())).subquery()
 
     query = parse_query("entity/Subject/Image/n::gt::0@sort(RID)").query
-    compiled = compile_query(query, reader.model, closed, SqliteExpressions())
+    compiled = compile_query(query, reader.model, closed, reader.expressions)
     assert [r["RID"] for r in serialize.fetch(reader.connection, compiled)] == ["1B0", "1B2"]

@@ -15,10 +15,11 @@ from .conftest import make_table
 
 def test_json_is_written_as_the_protocol_says(reader):
     url = "attribute/Image/RID,size,valid,tags,info,raw@sort(RID)?limit=3"
+    whole = "3.0" if reader.is_sqlite else "3"
     assert reader.text(url, "application/json") == (
         '[{"RID":"1B0","size":0.30000000000000004,"valid":true,"tags":["a","b c",null],'
         '"info":{"k":1},"raw":{"b":1,"a":2}},\n'
-        ' {"RID":"1B2","size":3.0,"valid":false,"tags":["b"],"info":null,"raw":null},\n'
+        f' {{"RID":"1B2","size":{whole},"valid":false,"tags":["b"],"info":null,"raw":null}},\n'
         ' {"RID":"1B4","size":"NaN","valid":null,"tags":[],"info":null,"raw":null}]\n'
     )
     lines = reader.text(url, "application/x-json-stream")
@@ -60,7 +61,7 @@ def table(reader_of):
 
 
 def _check_round_trip(table, rows):
-    table.connection.exec_driver_sql(f'DELETE FROM "{table.physical["S:V"].name}"')
+    table.clear("S:V")
     table.insert("S:V", *({"RID": f"1V{i:03}", **row} for i, row in enumerate(rows)))
     found = table.rows("attribute/V/f,t,i@sort(RID)".replace("/f,", "/RID,f,"))
     for row, expected in zip(found, rows, strict=True):
@@ -104,7 +105,7 @@ def test_numbers_and_texts_come_back_exactly(table, rows):
 )
 @given(floats=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
 def test_floats_are_printed_without_needless_digits(table, floats):
-    table.connection.exec_driver_sql(f'DELETE FROM "{table.physical["S:V"].name}"')
+    table.clear("S:V")
     table.insert("S:V", *({"RID": f"1V{i:03}", "f": f} for i, f in enumerate(floats)))
     text = table.text("attribute/V/RID,f@sort(RID)", "application/json")
     printed = json.loads(text, parse_float=str, parse_int=str)
@@ -123,6 +124,7 @@ def test_large_results_come_in_pieces(table):
     assert len(json.loads(b"".join(pieces))) == 2000
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_pattern_that_explodes_is_stopped(table, monkeypatch):
     from deriva_catalog.engine.sqlite import functions
 

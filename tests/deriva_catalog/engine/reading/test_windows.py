@@ -6,12 +6,11 @@ from deriva_catalog.errors import BadRequest
 
 
 @pytest.fixture(scope="module")
-def things(tmp_path_factory):
-    import contextlib
+def things(database, tmp_path_factory):
 
     from .conftest import _readers, make_table
 
-    with contextlib.contextmanager(_readers)(tmp_path_factory.mktemp("windows")) as make:
+    with _readers(database, tmp_path_factory.mktemp("windows")) as make:
         made = make(make_table("1-W", "S", "W", {"a": "int4", "b": "text", "f": "float8"}))
         values = itertools.product([None, 1, 2], [None, "", "x"])
         rows = [
