@@ -103,8 +103,7 @@ def _binding(subject: AclSubject, name: str, binding: Any) -> Any:
         raise BadRequest(f"{what} is an object, not {binding!r}.")
     types = binding.get("types")
     allowed = BINDING_TYPES[subject]
-    listed = isinstance(types, (list, tuple)) and bool(types)
-    if not listed or any(each not in allowed for each in types):
+    if not (isinstance(types, (list, tuple)) and types and all(t in allowed for t in types)):
         raise BadRequest(f"{what} needs 'types', some of {', '.join(allowed)}; found {types!r}.")
     _check_projection(what, binding.get("projection"))
     checked = dict(binding)
