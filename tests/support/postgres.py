@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString, cast
 
 import psycopg
 
@@ -81,9 +81,14 @@ def _ended(started: Any, folder: Path, pid: int) -> None:
 def database() -> Iterator[Database]:
     """A fresh database, dropped in the end, with whoever is still connected to it."""
     name = f"test{next(_numbers)}"
+    _run(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+    try:
+        yield Database(server().get_uri(database=name), name)
+    finally:
+        _run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _run(statement: str) -> None:
+    """Execute one statement on a connection of its own, as a test may stop the server."""
     with psycopg.connect(server().get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
-        try:
-            yield Database(server().get_uri(database=name), name)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(cast(LiteralString, statement))

@@ -34,9 +34,9 @@ BINDING_TYPES: Mapping[str, tuple[str, ...]] = {
     "column": ("owner", "update", "delete", "select"),
     "foreign key": ("owner", "insert", "update"),
 }
-_OPERATORS = frozenset(
-    {"=", "::lt::", "::leq::", "::gt::", "::geq::"}
-    | {"::regexp::", "::ciregexp::", "::ts::", "::null::"}
+_OPERATORS = (
+    *("=", "::lt::", "::leq::", "::gt::", "::geq::"),
+    *("::regexp::", "::ciregexp::", "::ts::", "::null::"),
 )
 
 
@@ -103,7 +103,7 @@ def _binding(subject: AclSubject, name: str, binding: Any) -> Any:
         raise BadRequest(f"{what} is an object, not {binding!r}.")
     types = binding.get("types")
     allowed = BINDING_TYPES[subject]
-    if not isinstance(types, (list, tuple)) or not types or not set(types) <= set(allowed):
+    if not (isinstance(types, (list, tuple)) and types and all(t in allowed for t in types)):
         raise BadRequest(f"{what} needs 'types', some of {', '.join(allowed)}; found {types!r}.")
     _check_projection(what, binding.get("projection"))
     checked = dict(binding)

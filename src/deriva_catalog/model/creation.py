@@ -381,9 +381,10 @@ def _column_references(document: Mapping[str, Any], member: str) -> list[Mapping
 
 
 def _one_table(columns: list[Mapping[str, Any]], member: str) -> tuple[str, str]:
-    tables = {(column.get("schema_name"), column.get("table_name")) for column in columns}
-    schema, table = next(iter(tables))
-    if len(tables) != 1 or not isinstance(schema, str) or not isinstance(table, str):
+    tables = [(column.get("schema_name"), column.get("table_name")) for column in columns]
+    schema, table = tables[0]
+    alike = all(each == tables[0] for each in tables)
+    if not alike or not isinstance(schema, str) or not isinstance(table, str):
         raise BadRequest(f"{member!r} needs 'schema_name' and 'table_name', the same in each.")
     return schema, table
 

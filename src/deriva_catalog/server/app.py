@@ -206,14 +206,31 @@ class App:
             try:
                 exchange.client = self.service.sessions.client_of(request.headers)
             except CatalogError as error:  # who knows the client cannot be reached
-                log.error("%s %s: %s", request.method, request.path, error, exc_info=True)
-                return error_answer(error, request.headers), None
+                return self.service.told(error, request), None
             answer = self.service.handle(replace(request, client=exchange.client))
             if self._is_worth_compressing(exchange):
                 answer = compressed(answer, request, self.service.documents)
             if isinstance(answer.body, bytes):
                 return answer, None
-            return _first_part(answer, answer.body, request)
+            return self._first_part(answer, answer.body, request)
+
+    def _first_part(
+        self, answer: Answer, body: Iterator[bytes], request: Request
+    ) -> tuple[Answer, Iterator[bytes] | None]:
+        """The answer with the first part of a body that is made piece by piece, and the rest.
+
+        An error before anything was sent is told like any other.
+        """
+        try:
+            first, unfinished = _gathered(body)
+        except CatalogError as error:
+            close(body)
+            return self.service.told(error, request), None
+        except Exception:  # the outermost place for what a body raises
+            log.exception("%s %s failed", request.method, request.path)
+            close(body)
+            return failure_answer(500, INTERNAL_ERROR, "", request.headers), None
+        return replace(answer, body=first), body if unfinished else None
 
     def _is_worth_compressing(self, exchange: _Exchange) -> bool:
         return (
@@ -284,25 +301,6 @@ async def _disconnection(receive: Receive) -> None:
     """Return when the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _first_part(
-    answer: Answer, body: Iterator[bytes], request: Request
-) -> tuple[Answer, Iterator[bytes] | None]:
-    """The answer with the first part of a body that is made piece by piece, and the rest.
-
-    An error before anything was sent is told like any other.
-    """
-    try:
-        first, unfinished = _gathered(body)
-    except CatalogError as error:
-        close(body)
-        return error_answer(error, request.headers), None
-    except Exception:  # the outermost place for what a body raises
-        log.exception("%s %s failed", request.method, request.path)
-        close(body)
-        return failure_answer(500, INTERNAL_ERROR, "", request.headers), None
-    return replace(answer, body=first), body if unfinished else None
 
 
 def _gathered(pieces: Iterator[bytes]) -> tuple[bytes, bool]:

@@ -100,8 +100,9 @@ class _Body:
             self._spool.writelines(pieces)
         except OSError as error:
             raise Unavailable(
-                f"A large body cannot be kept in {tempfile.gettempdir()!r}: {error}.",
-                hint="Free some space, or set TMPDIR to another directory.",
+                f"A large body cannot be kept: {error}.",
+                hint="Send it in smaller parts; an administrator can give the service more space "
+                "for temporary files, or another place (TMPDIR).",
             ) from error
 
     def whole(self) -> BinaryIO:

@@ -48,5 +48,5 @@ def health_answer(
     try:
         service.registry.lookup("0")
     except CatalogError as error:
-        return text_answer(f"{error}\n", status=503, headers=_HEADERS)
+        return text_answer(f"{error.hint}\n", status=503, headers=_HEADERS)
     return text_answer("ready\n", headers=_HEADERS)

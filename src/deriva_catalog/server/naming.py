@@ -12,6 +12,7 @@ import threading
 import time
 
 from ..catalog.registry import Registered, Registry
+from ..errors import NotFound
 
 __all__ = ["Names"]
 
@@ -44,13 +45,19 @@ class Names:
         if known is not None and now < known[0]:
             return known[1]
         changes = self._changes
-        found = self._registry.find(name)
+        found = self._found(name)
         with self._lock:
             if changes == self._changes:
                 if len(self._known) >= _KEPT:
                     self._known.clear()
                 self._known[name] = (now + self._seconds, found)
         return found
+
+    def _found(self, name: str) -> Registered:
+        try:
+            return self._registry.find(name)
+        except NotFound:  # which names other catalogs, and the place where they are
+            raise NotFound(f"There is no catalog {name!r}.", catalog=name) from None
 
     def changed(self) -> None:
         """Forget everything, after names were changed; returns when all processes have."""

@@ -38,6 +38,7 @@ Handler = Callable[["Service", Request, Sequence[str]], Answer]
 """Answers requests below a prefix; the segments are those after it, raw as they were sent."""
 
 _VIEWS_KEPT = 1024
+_AGAIN = "Repeat the request later; the log of the service has more."
 
 
 class Sessions(Protocol):
@@ -98,12 +99,22 @@ class Service:
                 return _without_body(self._dispatch(replace(request, method="GET")))
             return self._dispatch(request)
         except CatalogError as error:
-            if error.status >= 500:
-                log.error("%s %s: %s", request.method, request.path, error, exc_info=True)
-            return error_answer(error, request.headers)
+            return self.told(error, request)
         except Exception:  # the outermost place: whatever it is, the client is told
             log.exception("%s %s failed", request.method, request.path)
             return failure_answer(500, INTERNAL_ERROR, "", request.headers)
+
+    def told(self, error: CatalogError, request: Request) -> Answer:
+        """The answer for an error.
+
+        What is wrong with the service itself is logged, and the client is told what to do: the
+        message may name directories and databases, which are none of its business.
+        """
+        if error.status < 500:
+            return error_answer(error, request.headers)
+        log.error("%s %s: %s", request.method, request.path, error, exc_info=True)
+        hint = error.hint or _AGAIN
+        return failure_answer(error.status, error.description, hint, request.headers)
 
     def _dispatch(self, request: Request) -> Answer:
         if not request.target.startswith("/"):
@@ -163,7 +174,9 @@ class Service:
                 return view
             live = self._open.get(entry.id)
             if live is None:
-                live = self._open[entry.id] = self.registry.open(entry.id)
+                live = self.registry.open(entry.id)
+                live.store.read_budget_s = self.settings.query_seconds
+                self._open[entry.id] = live
             view = self._views[known] = live.for_client(client)
             if not client.is_anonymous:
                 self._recorder.submit(_record, view)

@@ -143,7 +143,9 @@ def test_others_see_nothing_until_they_may(
 
 
 def test_what_is_no_catalog(kim: HttpClient, name: str) -> None:
-    assert kim.get(f"/ermrest/catalog/{name}").status == 404
+    missing = kim.get(f"/ermrest/catalog/{name}")
+    assert missing.text == f"Resource not found. Detail: There is no catalog {name!r}.\n"
+    assert missing.status == 404
     assert kim.get(f"/ermrest/catalog/{name}/entity/a").status == 404
     assert kim.get("/ermrest/catalog/%zz").status == 400
 
