@@ -18,7 +18,7 @@ from authn_server import LoginServer, cookie_of, login_server
 from catalog_server import Reply
 from deriva_catalog.catalog.signin.native import Granted, Native, Prompt, by_device, in_browser
 from deriva_catalog.errors import Unavailable
-from deriva_catalog.server.authn.accounts import add_to_group, lock_client
+from deriva_catalog.server.authn.accounts import add_to_group, lock_client, remove_group
 from deriva_catalog.server.authn.provider import Provider
 from deriva_catalog.server.authn.settings import AuthnSettings, ProviderSettings
 from deriva_catalog.server.authn.tables import pending
@@ -126,6 +126,7 @@ def test_groups_of_this_service_hold_identities_of_the_provider(
     browser = browsers()
     reply = come_back(server, browser, sent_away(server, browser))
     found = server.client().get("/authn/session", Cookie=cookie_of(reply)).json
+    remove_group(server.sessions.store, "linked")
     assert {"id": "group:linked", "display_name": "linked"} in found["attributes"]
 
 
