@@ -20,6 +20,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
+# Packages of npm that tests run: a provider of logins. Where npm is absent they are skipped.
+$(VENV)/node/.ready: tests/support/package.json | $(BIN)/python
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; then \
+	  cp $< $(@D)/package.json && \
+	  npm install --prefix $(@D) --no-audit --no-fund --silent && touch $@; fi
+
 $(VENV)/.demo-ready: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[examples]'
 	@touch $@
@@ -53,7 +60,7 @@ test-koalas: $(VENV)/pandas-for-spark
 	PYTHONPATH=$< $(BIN)/python -m pytest $(KOALAS)
 
 # pytest comes last, so that its closing line is the last thing printed.
-test: lint typecheck imports test-koalas
+test: lint typecheck imports test-koalas $(VENV)/node/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KOALAS)
 
 bench: $(VENV)/.test-ready

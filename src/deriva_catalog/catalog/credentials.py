@@ -13,9 +13,11 @@ meant for.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,11 +26,15 @@ from urllib.parse import urlsplit
 
 from ..errors import BadRequest, Corrupted, Unavailable
 
+log = logging.getLogger("deriva_catalog.credentials")
+
 COOKIE = "webauthn"
 FILE_VARIABLE = "DERIVA_CREDENTIAL_FILE"
 TOKEN_VARIABLE = "DERIVA_TOKEN"
 HOST_VARIABLE = "DERIVA_HOST"
 _USABLE = ("cookie", "bearer-token")
+_RENEWED_BEFORE_S = 60.0
+_SETTLED_NS = 2_000_000_000
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -62,7 +68,8 @@ def credential_for(host: str, *, file: Path | None = None) -> Mapping[str, str] 
     """What is known for a host: ``{"cookie": ...}`` or ``{"bearer-token": ...}``; None if nothing.
 
     A token from the environment goes before the file. An entry with both gives both, as it is in
-    the file; a server takes the cookie.
+    the file; a server takes the cookie. A provider's token that has ended, or is about to, is
+    renewed if it can be; if not it is given as it is, and the server will say so.
 
     Args:
         host: ``host``, ``host:port`` or a URL.
@@ -77,8 +84,10 @@ def credential_for(host: str, *, file: Path | None = None) -> Mapping[str, str] 
     from_environment = _from_environment(key)
     if from_environment is not None:
         return from_environment
-    found = {name: value for name, value in entry_of(host, file=file).items() if name in _USABLE}
-    return found or None
+    entry = entry_of(host, file=file)
+    if _is_ending(entry):
+        entry = _renewed(key, file or credential_file(), entry)
+    return {name: value for name, value in entry.items() if name in _USABLE} or None
 
 
 def entry_of(host: str, *, file: Path | None = None) -> Mapping[str, Any]:
@@ -114,8 +123,9 @@ def keep_credential(host: str, entry: Mapping[str, Any], *, file: Path | None = 
         )
     key = host_key(host)
 
-    def put(entries: dict[str, Any]) -> None:
+    def put(entries: dict[str, Any]) -> bool:
         entries[key] = dict(entry)
+        return True
 
     _change(file or credential_file(), put)
 
@@ -131,14 +141,7 @@ def forget_credential(host: str, *, file: Path | None = None) -> bool:
     key = host_key(host)
     if not place.exists():
         return False
-    removed: list[Any] = []
-
-    def take(entries: dict[str, Any]) -> None:
-        if key in entries:
-            removed.append(entries.pop(key))
-
-    _change(place, take)
-    return bool(removed)
+    return _change(place, lambda entries: entries.pop(key, None) is not None)
 
 
 def known_hosts(*, file: Path | None = None) -> list[str]:
@@ -165,11 +168,59 @@ def _from_environment(key: str) -> Mapping[str, str] | None:
     return {"bearer-token": token} if host_key(host) == key else None
 
 
+# --- renewing ----------------------------------------------------------------------------
+
+
+def _is_ending(entry: Mapping[str, Any]) -> bool:
+    expires = entry.get("expires")
+    return (
+        "refresh-token" in entry
+        and isinstance(expires, (int, float))
+        and expires < time.time() + _RENEWED_BEFORE_S
+    )
+
+
+def _renewed(key: str, file: Path, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry with a fresh token, which is kept. Of many that find it old, one renews it."""
+    from .signin.native import renewed
+
+    given: list[Mapping[str, Any]] = [entry]
+
+    def renew(entries: dict[str, Any]) -> bool:
+        current = entries.get(key)
+        if not isinstance(current, dict):
+            return False
+        given[0] = current
+        if not _is_ending(current):
+            return False  # another process was quicker
+        fresh = renewed(current, time.time())
+        if fresh is None:
+            log.warning("the login at %s has ended and cannot be renewed; log in again", key)
+            return False
+        entries[key] = given[0] = fresh
+        return True
+
+    try:
+        _change(file, renew)
+    except Unavailable as error:
+        log.warning("the login at %s is not renewed now: %s", key, error)
+    return given[0]
+
+
 # --- the file ----------------------------------------------------------------------------
 
 
-def _read(file: Path) -> dict[str, Any]:
+_SEEN: dict[Path, tuple[tuple[int, int, int], Mapping[str, Any]]] = {}
+"""What was read, with the state that the file had: it is asked for with each request."""
+
+
+def _read(file: Path) -> Mapping[str, Any]:
     try:
+        before = file.stat()
+        state = (before.st_mtime_ns, before.st_size, before.st_ino)
+        seen = _SEEN.get(file)
+        if seen is not None and seen[0] == state:
+            return seen[1]
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
@@ -183,18 +234,22 @@ def _read(file: Path) -> dict[str, Any]:
         raise _damaged(file) from error
     if not isinstance(entries, dict):
         raise _damaged(file)
+    if time.time_ns() - before.st_mtime_ns > _SETTLED_NS:  # else it may be written once more
+        _SEEN[file] = (state, entries)
     return entries
 
 
-def _change(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Read, change and replace the file, one process at a time."""
+def _change(file: Path, change: Callable[[dict[str, Any]], bool]) -> bool:
+    """Read, change and replace the file, one process at a time; `change` says if it did."""
     try:
         place = file.resolve()  # a link stays a link
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(place):
-            entries = _read(place)
-            change(entries)
-            _replace(place, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+            entries = dict(_read(place))
+            changed = change(entries)
+            if changed:
+                _replace(place, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+        return changed
     except OSError as error:
         if isinstance(error, (Corrupted, Unavailable)):
             raise

@@ -1,4 +1,4 @@
-"""``deriva-catalog``: make, list, inspect, copy, check and serve the catalogs of this machine.
+"""``deriva-catalog``: the catalogs of this machine, who may use them, and logins at servers.
 
 Nothing heavy is imported before the command line is understood, so that ``--help`` is quick.
 """
@@ -11,12 +11,15 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .serving import add_serve
+from .signin import add_signin
+from .users import add_users
 
 __all__ = ["main"]
 
 _PROGRAM = "deriva-catalog"
 _DESCRIPTION = """\
-Make, list, inspect, copy, check and serve the catalogs of this machine.
+Make, list, inspect, copy, check and serve the catalogs of this machine, and log in to those of
+others.
 
 A CATALOG is an identifier or alias ('digits'), or the directory of a catalog ('./data'). Where
 it is read only, '@' and a snapshot or a time may follow ('digits@2026-11-01').
@@ -31,11 +34,15 @@ examples:
   deriva-catalog restore digits.tar.gz again  make a catalog of the copy and call it 'again'
   deriva-catalog check digits                 read and verify every row, version and file
   deriva-catalog serve                        serve them over HTTP, with a link to log in
+  deriva-catalog user add kim                 let kim log in there
+  deriva-catalog login catalog.example.org    log in to a server
+  deriva-catalog whoami                       who you are, and where
 
 The catalogs lie below DERIVA_ML_HOME if it is set, else in the user's data directory.
 
-exit status: 0 when all went well; 1 when 'check' found something or the storage failed; 2 when
-the command line was not understood or names something that is not there.
+exit status: 0 when all went well; 1 when 'check' found something, you are not logged in
+('whoami'), or the storage failed; 2 when the command line was not understood or names something
+that is not there.
 """
 
 
@@ -106,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
         "--no-files", action="store_true", help="leave out the files: rows and history only"
     )
     add_serve(command)
+    add_users(command)
+    add_signin(command)
     return parser
 
 

@@ -18,6 +18,8 @@ from ..path.ast import TableName
 from .archive import is_archive, pack, unpacked
 from .output import print_json, print_table, progress_bar, shown_size
 from .serving import serve
+from .signin import SIGNIN_COMMANDS
+from .users import USER_COMMANDS
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -211,5 +213,7 @@ COMMANDS: dict[str, Command] = {
     "restore": _restore,
     "check": _check,
     "serve": serve,
+    **SIGNIN_COMMANDS,
+    **USER_COMMANDS,
 }
 """The commands by name."""

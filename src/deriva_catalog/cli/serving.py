@@ -104,7 +104,8 @@ def _print(announcement: Announcement) -> None:
     if announcement.login_url is not None:
         print(f"  log in    {announcement.login_url}")
         print(f"            (in a browser, once, within an hour, as {announcement.user!r})")
-    print(f"            deriva-catalog login {announcement.url}   (for programs)")
+    own = " --own" if announcement.login_url is not None else ""
+    print(f"            deriva-catalog login {announcement.url}{own}   (for programs)")
     print(f'  connect   connect("{address}", "{example}")')
     if announcement.certificate is not None:
         print(f"  trust     SSL_CERT_FILE={announcement.certificate}")

@@ -94,7 +94,7 @@ class Service:
     def handle(self, request: Request) -> Answer:
         """Answer one request; an error is an answer too."""
         try:
-            admit(request, self._authn, self._catalog_id)
+            self.admit(request)
             if request.method == "HEAD":
                 return _without_body(self._dispatch(replace(request, method="GET")))
             return self._dispatch(request)
@@ -156,6 +156,18 @@ class Service:
         if mark:
             catalog = catalog.at(decoded(request, raw_moment))
         return Opened(catalog, entry, name, entry.id if name != entry.id else None)
+
+    def admit(self, request: Request, *, websocket: bool = False) -> None:
+        """Let a request in that is not out of its token's scope, nor another site's doing.
+
+        Args:
+            request: Whose client is known.
+            websocket: Whether it opens a WebSocket, which browsers let every page do.
+
+        Raises:
+            Forbidden: it is one of these.
+        """
+        admit(request, self._authn, self._catalog_id, websocket=websocket)
 
     def _catalog_id(self, name: str) -> str | None:
         """The identifier of the catalog that a name stands for; None if there is none."""

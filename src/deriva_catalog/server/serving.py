@@ -19,6 +19,7 @@ from ..errors import Unavailable
 from .accesslog import AccessLog
 from .app import App
 from .authn.sessions import Sessions as Logins
+from .authn.settings import read_settings
 from .certificates import own_certificate
 from .configuration import Configuration
 from .metrics import Metrics
@@ -127,11 +128,9 @@ def _registry(configuration: Configuration) -> Registry:
 
 
 def _logins(configuration: Configuration) -> Logins:
+    settings = read_settings(_home(configuration), configuration.settings.origins)
     if configuration.database is None:
-        return Logins.of_home(_home(configuration))
-    from .authn.settings import read_settings
-
-    settings = read_settings(_home(configuration))
+        return Logins.of_home(_home(configuration), settings)
     return Logins.of_database(configuration.database, settings)
 
 

@@ -83,6 +83,7 @@ class Transactions:
         if len(segments) != 4 or tuple(segments[:2]) != _BEFORE or segments[3] != "transaction":
             raise NotFound(f"There is nothing for a WebSocket at {asked.path!r}.")
         client = self._service.sessions.client_of(asked.headers)
+        self._service.admit(replace(asked, client=client), websocket=True)
         opened = self._service.catalog(replace(asked, client=client), segments[2])
         if client.is_anonymous:
             raise NotAuthenticated("A transaction needs a login.")

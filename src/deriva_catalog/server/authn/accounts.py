@@ -26,6 +26,7 @@ __all__ = [
     "add_account",
     "add_to_group",
     "check_password",
+    "client_named",
     "ensure_client",
     "list_accounts",
     "list_groups",

@@ -24,7 +24,11 @@ _LARGEST_RENAME = 1 << 20
 
 
 def admit(
-    request: Request, settings: AuthnSettings, catalog_of: Callable[[str], str | None]
+    request: Request,
+    settings: AuthnSettings,
+    catalog_of: Callable[[str], str | None],
+    *,
+    websocket: bool = False,
 ) -> None:
     """Let a request in.
 
@@ -32,6 +36,7 @@ def admit(
         request: Whose client is known.
         settings: Of the logins.
         catalog_of: From the name of a catalog to its identifier; None if there is none.
+        websocket: Whether it opens a WebSocket: that can change something, though it is a GET.
 
     Raises:
         Forbidden: a page of another site makes it, or the token's scope does not reach so far.
@@ -41,6 +46,7 @@ def admit(
         request.headers,
         public_url=settings.public_url,
         trusted=settings.trusted_origins,
+        always=websocket,
     )
     if request.client.scope is not None:
         _refuse_outside(request.client.scope, request, catalog_of)

@@ -119,6 +119,6 @@ def come_back(
     if not code:
         raise NotAuthenticated("The provider did not log you in.", hint="Log in again.")
     client = provider.redeem(
-        code, redirect_uri=row.redirect_uri, verifier=row.verifier, nonce=row.nonce
+        code, redirect_uri=row.redirect_uri, verifier=row.verifier, nonce=row.nonce, now=now
     )
     return client, str(row.referrer)

@@ -137,7 +137,9 @@ class Provider:
         place = self.endpoint("authorization_endpoint")
         return f"{place}{'&' if '?' in place else '?'}{urlencode(asked)}"
 
-    def redeem(self, code: str, *, redirect_uri: str, verifier: str, nonce: str) -> Client:
+    def redeem(
+        self, code: str, *, redirect_uri: str, verifier: str, nonce: str, now: float
+    ) -> Client:
         """The client that a code of the provider stands for.
 
         Raises:
@@ -154,11 +156,11 @@ class Provider:
                 "code_verifier": verifier,
             },
         )
-        claims = dict(self._verified(given.get("id_token"), nonce))
+        claims = dict(self._verified(given.get("id_token"), nonce, now))
         claims |= self._userinfo(given.get("access_token"), claims["sub"])
         return client_of_claims(self.settings, claims, self._groups(given))
 
-    def _verified(self, id_token: Any, nonce: str) -> Mapping[str, Any]:
+    def _verified(self, id_token: Any, nonce: str, now: float) -> Mapping[str, Any]:
         """The claims of an ID token; its signature, issuer, audience, times and nonce are right."""
         from joserfc import errors, jwt
         from joserfc.jwt import JWTClaimsRegistry
@@ -173,6 +175,7 @@ class Provider:
                 # Perhaps the provider has new keys.
                 token = jwt.decode(id_token, self._key_set(again=True), algorithms=allowed)
             JWTClaimsRegistry(
+                now=int(now),
                 leeway=LEEWAY_S,
                 iss={"essential": True, "value": self.settings.issuer},
                 aud={"essential": True, "value": self.settings.client_id},

@@ -1,4 +1,4 @@
-"""What can be set about logins: ``authn.toml`` beside the catalogs, or a file of your choice.
+"""What can be set about logins: ``authn.toml`` beside the catalogs.
 
 ::
 
@@ -158,27 +158,30 @@ class AuthnSettings:
         return self.longest_session_days * _DAY
 
 
-def read_settings(home: Path, file: Path | None = None) -> AuthnSettings:
-    """The settings in a file; default: ``authn.toml`` in the home, if it is there.
+def read_settings(home: Path, origins: tuple[str, ...] = ()) -> AuthnSettings:
+    """The settings in ``authn.toml`` of a home, if it is there.
 
-    The provider's secret may stand in a file of its own (``client_secret_file``, beside this
-    one), or in the environment as ``DERIVA_OIDC_CLIENT_SECRET``.
+    Pages of `origins` are trusted besides those that the file names. The provider's secret may
+    stand in a file of its own (``client_secret_file``, beside this one), or in the environment as
+    ``DERIVA_OIDC_CLIENT_SECRET``.
 
     Raises:
-        NotFound: the given file, or that of the secret, is not there.
+        NotFound: the file of the secret is not there.
         BadRequest: it has settings that are unknown or cannot be used.
         Unavailable: it cannot be read.
     """
-    place = file or home / FILE
-    if file is None and not place.exists():
-        return AuthnSettings()
+    place = home / FILE
+    if not place.exists():
+        return AuthnSettings(trusted_origins=origins)
     try:
         found = tomllib.loads(_text(place))
     except tomllib.TOMLDecodeError as error:
         raise BadRequest(f"The settings in {str(place)!r} are no TOML: {error}.") from error
     given = found.pop("provider", None)
     known = {f.name for f in fields(AuthnSettings)} - {"limits", "provider"}
-    settings = AuthnSettings(**_checked(found, known, AuthnSettings, str(place)))
+    checked = _checked(found, known, AuthnSettings, str(place))
+    trusted = (*checked.pop("trusted_origins", ()), *origins)
+    settings = AuthnSettings(**checked, trusted_origins=trusted)
     if given is None:
         return settings
     return replace(settings, provider=_provider(given, place))

@@ -21,7 +21,7 @@ from deriva_catalog.server.authn.tables import tokens
 from deriva_catalog.server.messages import Request
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cookie(server: LoginServer) -> str:
     return server.cookie("kim")
 
@@ -71,9 +71,9 @@ def test_the_cookie_wins_even_if_it_is_no_good(server: LoginServer, cookie: str)
 
 
 def test_a_token_ends_by_its_time_and_by_revoking(server: LoginServer, cookie: str) -> None:
-    short, long = made(server, cookie, days=1), made(server, cookie, days=2)
+    short, long = made(server, cookie, days=0.5), made(server, cookie, days=2)
     client = server.client(long["token"])
-    server.clock.now += 86400
+    server.clock.now += 43200
     try:
         assert server.client(short["token"]).get("/authn/session").status == 404
         assert client.get("/authn/session").status == 200
@@ -82,7 +82,7 @@ def test_a_token_ends_by_its_time_and_by_revoking(server: LoginServer, cookie: s
         assert server.client().delete(f"/authn/token/{long['id']}", Cookie=fresh).status == 404
         assert client.get("/authn/session").status == 404
     finally:
-        server.clock.now -= 86400
+        server.clock.now -= 43200
 
 
 def test_nobody_sees_or_revokes_the_tokens_of_another(server: LoginServer, cookie: str) -> None:
