@@ -8,6 +8,7 @@ import pytest
 
 from backends import AnyCatalog, Backend
 from deriva_catalog.errors import Conflict, ForeignKeyViolation, ReadOnly, UniqueViolation
+from deriva_catalog.model.definitions import table_document
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
 
@@ -47,6 +48,31 @@ def test_a_transaction_without_changes_leaves_no_snapshot(zoo: AnyCatalog) -> No
     with zoo.transaction():
         zoo.count(SPECIES)
     assert zoo.latest_snapshot() == before
+
+
+def test_a_transaction_sees_each_of_its_own_changes_of_the_model(zoo: AnyCatalog) -> None:
+    def tables() -> set[str]:
+        return set(zoo.model.schemas["zoo"].tables) - {"Species", "Animal"}
+
+    def fail() -> None:
+        with zoo.transaction():
+            zoo.create_table("zoo", table_document("Pond"))
+            assert tables() == {"Cage", "Den", "Pond"}
+            raise RuntimeError
+
+    assert tables() == set()
+    with zoo.transaction():
+        assert tables() == set()
+        zoo.create_table("zoo", table_document("Cage"))
+        assert tables() == {"Cage"}
+        zoo.create_table("zoo", table_document("Den"))
+        assert tables() == {"Cage", "Den"}
+        with pytest.raises(RuntimeError):
+            fail()
+        assert tables() == {"Cage", "Den"}
+        assert set(zoo.document()["schemas"]["zoo"]["tables"]) >= {"Cage", "Den"}
+    assert tables() == {"Cage", "Den"}
+    assert set(zoo.document()["schemas"]["zoo"]["tables"]) == {"Cage", "Den", "Species", "Animal"}
 
 
 def test_a_nested_transaction_joins_the_outer_one(zoo: AnyCatalog) -> None:

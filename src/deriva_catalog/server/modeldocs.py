@@ -32,11 +32,19 @@ def model_tag(opened: Opened, request: Request) -> str:
     """The tag of all resources of the model: it changes with each change of the model.
 
     As it is the same for all of them, a client can guard a change of one by what it has read of
-    another.
+    another. That of a snapshot changes when it is amended.
     """
-    moment = opened.catalog.snaptime or ""
-    version = opened.catalog.model.version
-    return entity_tag(request.client, _JSON, opened.entry.id, "model", version, moment)
+    catalog = opened.catalog
+    moment = f"{catalog.snaptime} {catalog.amended}" if catalog.snaptime else ""
+    return entity_tag(
+        request.client, _JSON, opened.entry.id, "model", catalog.model.version, moment
+    )
+
+
+def _is_unsettled(opened: Opened) -> bool:
+    """Whether a transaction that is open has changed the model: its version is not final then."""
+    writing = opened.catalog.store.current
+    return writing is not None and writing.model.version == writing.time
 
 
 def read_model_resource(
@@ -48,6 +56,10 @@ def read_model_resource(
         references_at(model, target)
     else:
         element_at(model, target)
+    if _is_unsettled(opened):
+        if target.part == "comment":
+            return text_answer(_comment(model, target) + "\n", headers=_HEADERS)
+        return Answer(200, _serialised(_document(opened, model, target)), _JSON, _HEADERS)
     etag = model_tag(opened, request)
     unchanged = not_modified(request, etag)
     if unchanged is not None:

@@ -14,7 +14,7 @@ from ... import snaptime
 from ...errors import BadRequest, NotAuthenticated, NotFound, ReadOnly
 from ...interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ...model.elements import Model
-from ...model.lookup import find_table
+from ...model.lookup import find_element, find_table
 from ...path.ast import Path, Query, Root, TableName
 from ...path.printer import print_path, print_table
 from . import leases
@@ -420,6 +420,8 @@ class RemoteCatalog:
         """Change the members given (rename, type, comment, annotations, ...)."""
         if address.schema is None:
             return self._alter_catalog(document)
+        # The protocol would create what is not there and is described completely.
+        find_element(self.model, address)
         return _first(self._change("PUT", self._element(address), document))
 
     def _alter_catalog(self, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
 
 from ... import errors
 from ...errors import (
@@ -35,7 +34,7 @@ from ...errors import (
 __all__ = ["ERROR_HEADER", "error_header", "error_of"]
 
 ERROR_HEADER = "deriva-error"
-"""The header with the kind, message, hint and facts of an error, as percent-encoded JSON."""
+"""The header with the kind, message, hint and facts of an error, as JSON in ASCII."""
 
 _LONGEST_HEADER = 6_000
 _SHOWN = 2_000
@@ -50,9 +49,7 @@ def error_header(error: CatalogError) -> str | None:
         "hint": error.hint,
         "facts": facts,
     }
-    # A value that was refused may hold half of a surrogate pair, which only an escape can say.
-    spelled = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    text = quote(spelled.encode("utf-8", "backslashreplace"), safe=' {}",:()')
+    text = json.dumps(document, separators=(",", ":"))
     return text if len(text) <= _LONGEST_HEADER else None
 
 
@@ -90,7 +87,7 @@ def _from_header(value: str | None) -> CatalogError | None:
     if value is None:
         return None
     try:
-        document = json.loads(unquote(value, errors="strict"))
+        document = json.loads(value)
         kind = getattr(errors, document["type"])
         facts = {str(k): _frozen(v) for k, v in document["facts"].items()}
         if not issubclass(kind, CatalogError):

@@ -131,7 +131,7 @@ class Transactions:
 
         host, wait = self._connection.host, self._connection.timeouts
         try:
-            return connect(
+            dialled = connect(
                 f"{host.websocket_origin}{self._target}",
                 additional_headers=self._connection.authentication(),
                 subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
@@ -143,6 +143,8 @@ class Transactions:
                 max_size=None,
                 user_agent_header="derivaml",
             )
+            # What is entered is the connection, whichever way a release makes it.
+            return dialled.__enter__()
         except InvalidStatus as error:
             answer = error.response
             raise error_of(

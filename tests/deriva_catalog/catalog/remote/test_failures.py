@@ -98,6 +98,7 @@ def test_a_page_of_a_proxy_is_read_as_text() -> None:
         UniqueViolation("Twice: ü {x}.", hint="No.", columns=("a", "b"), values=("1", None)),
         ForeignKeyViolation("Key (a)=(1) is not present.", table="T"),
         NotFound("None such.", hint="Look.", rid="1-ABC"),
+        BadRequest('Half a pair: "\ud800"\n100 % wrong', value="\ud800"),
     ],
 )
 def test_our_own_errors_come_back_whole(error: CatalogError) -> None:
