@@ -19,7 +19,7 @@ from deriva_catalog.catalog.registry import Registry
 from deriva_catalog.catalog.remote import open_remote, parse_host
 from deriva_catalog.catalog.remote.catalog import RemoteCatalog
 from deriva_catalog.catalog.remote.contents import CHUNK
-from deriva_catalog.errors import CatalogError, Corrupted, Unavailable
+from deriva_catalog.errors import CatalogError, Conflict, Corrupted, Unavailable
 from deriva_catalog.objects import jobs
 from service_process import ServiceProcess
 
@@ -112,6 +112,26 @@ def test_a_broken_put_goes_on_where_it_was(
     local.objects.content.check(put.sha256)
     local.objects.content.sweep(timedelta(0))  # what the killed server was writing
     assert leftovers(local.directory / "objects") == []
+    catalog.close()
+
+
+def test_what_was_sent_is_not_sent_again_unless_it_is_wrong(
+    service: ServiceProcess, local: LocalCatalog
+) -> None:
+    catalog = connected(service)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        catalog.objects.put("/hatrac/a", DATA, progress=stop)
+    sent = next((local.directory / "objects").glob("uploads/*/*"))
+    sent.write_bytes(bytes(sent.stat().st_size))
+    with pytest.raises(Conflict, match="of upload"):
+        catalog.objects.put("/hatrac/a", DATA)
+    assert local.objects.names() == []
+    catalog.objects.put("/hatrac/a", DATA)
+    assert local.objects.read("/hatrac/a") == DATA
     catalog.close()
 
 
