@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-koalas lint typecheck imports bench docs clean
+.PHONY: help demo test test-koalas clients lint typecheck imports bench docs clean
 
 help:
 	@echo "make demo   the main job on real images, embedded, end to end"
 	@echo "make test   lint, types, import contracts and all tests"
+	@echo "make clients  other people's clients, which are tested against our service"
 	@echo "make lint   formatting and lint only"
 	@echo "make bench  measure speed and size, each beside a limit or a peer"
 	@echo "make docs   build the manual into build/docs"
@@ -54,13 +55,25 @@ $(VENV)/pandas-for-spark: | $(VENV)/.test-ready
 	$(BIN)/python -m pip install --quiet --no-deps --target $@.part 'pandas<3'
 	mv $@.part $@
 
+# Clients that others have written, each in an environment of its own: the tests run them against
+# our service. They need other versions of packages than we do.
+$(VENV)/clients/deriva/ready: CLIENT := deriva==1.7.12
+$(VENV)/clients/deriva-ml/ready: CLIENT := deriva-ml==1.17.10
+$(VENV)/clients/%/ready: | $(BIN)/python
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet '$(CLIENT)'
+	@touch $@
+
+clients: $(VENV)/clients/deriva/ready $(VENV)/clients/deriva-ml/ready
+
 KOALAS := tests/hamilton/plugins/test_spark_koalas.py
 
 test-koalas: $(VENV)/pandas-for-spark
 	PYTHONPATH=$< $(BIN)/python -m pytest $(KOALAS)
 
 # pytest comes last, so that its closing line is the last thing printed.
-test: lint typecheck imports test-koalas $(VENV)/node/.ready
+test: lint typecheck imports test-koalas clients $(VENV)/node/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KOALAS)
 
 bench: $(VENV)/.test-ready

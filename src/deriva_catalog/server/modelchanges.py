@@ -152,11 +152,13 @@ _POST: dict[str, _Change] = {
 
 
 def _alter(request: Request, opened: Opened, target: Target) -> Answer:
-    """Change the members given; a whole document of what does not exist yet creates it."""
+    """Change the members given; a whole document of what does not exist yet creates it.
+
+    A foreign key is answered as it was sent: as an object, or as a list of one.
+    """
     body = json_body(request)
-    if target.kind == "foreignkey" and isinstance(body, list) and len(body) == 1:
-        body = body[0]
-    document = _object(body)
+    as_list = target.kind == "foreignkey" and isinstance(body, list) and len(body) == 1
+    document = _object(body[0] if as_list else body)
     with changing(opened, request):
         try:
             address, _ = element_at(opened.catalog.model, target)
@@ -166,7 +168,7 @@ def _alter(request: Request, opened: Opened, target: Target) -> Answer:
             made = opened.catalog.alter(address, document)
     if target.kind == "schema":
         made["tables"] = {}
-    return json_answer([made] if target.kind == "foreignkey" else made)
+    return json_answer([made] if as_list else made)
 
 
 def _create_complete(opened: Opened, target: Target, document: Mapping[str, Any]) -> dict[str, Any]:
