@@ -30,6 +30,7 @@ from ..engine.identities import keep_identity
 from ..engine.leases import looked_up
 from ..engine.migration import upgrade
 from ..engine.policy import Guard, Policies, discreet
+from ..engine.prepared import PreparedCache
 from ..engine.reader import Reader
 from ..engine.rids import rids_one_by_one
 from ..engine.sqlite.storage import SqliteStorage
@@ -76,6 +77,7 @@ class Shared:
 
     policies: Policies = field(default_factory=Policies)
     compiled: CompileCache = field(default_factory=partial(CompileCache, 1024))
+    prepared: PreparedCache = field(default_factory=PreparedCache)
 
 
 class LocalCatalog:
@@ -101,7 +103,7 @@ class LocalCatalog:
         self._opening = store.reading if at is None else partial(store.reading_at, at)
         self._shared = shared or Shared()
         policy = partial(self._shared.policies.reading, client=actor)
-        self._reader = Reader(self._opening, policy, self._shared.compiled)
+        self._reader = Reader(self._opening, policy, self._shared.compiled, self._shared.prepared)
         self._objects: ObjectStore | None = None
 
     def __repr__(self) -> str:
@@ -207,6 +209,15 @@ class LocalCatalog:
     ) -> Iterator[bytes]:
         """The serialised result in pieces, made by the database; see `Catalog.stream`."""
         return self._reader.stream(query, media_type, arrays_json=arrays_json)
+
+    def dated_stream(
+        self, query: Query, media_type: MediaType, *, arrays_json: bool = False
+    ) -> tuple[str, Iterator[bytes]]:
+        """The latest snapshot, and the serialised result of the same moment, not begun yet."""
+        latest, pieces = self._reader.dated_stream(query, media_type, arrays_json=arrays_json)
+        if self._at is not None:
+            latest = self._at
+        return self.latest_snapshot() if latest is None else snaptime.encode(latest), pieces
 
     def count(self, path: Path | TableName) -> int:
         """How many rows of the context table the path reaches."""

@@ -6,9 +6,9 @@ It is the same for the live catalog, for a snapshot and for a bag: they differ i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -20,7 +20,9 @@ from ..model.elements import Model, Table
 from ..path.ast import AggregateQuery, Path, Query, Root, TableName
 from ..path.parser import parse_query
 from .compile import CompileCache, Compiled, Source, compile_query, compile_rows
+from .compile.shapes import finds_one_row
 from .policy import Policy
+from .prepared import PreparedCache
 from .relation import END, START
 from .serialize import fetch, stream
 from .store import Reading
@@ -38,14 +40,16 @@ class Reader:
         opening: Callable[[], AbstractContextManager[Reading]],
         policy: Callable[[Reading], Policy | None] | None = None,
         compiled: CompileCache | None = None,
+        prepared: PreparedCache | None = None,
     ) -> None:
         """Read as `policy` says for each moment; without it, everything.
 
-        `compiled` may be shared by the readers of one catalog.
+        `compiled` and `prepared` may be shared by the readers of one catalog.
         """
         self._opening = opening
         self._policy = policy or _unrestricted
         self._compiled = CompileCache() if compiled is None else compiled
+        self._prepared = PreparedCache() if prepared is None else prepared
 
     @property
     def model(self) -> Model:
@@ -68,16 +72,52 @@ class Reader:
         """The serialised result in pieces; the moment stays open until the last one is read."""
         parsed = _parsed(query)
         with self._opening() as moment:
-            policy = self._policy(moment)
-            compiled = self._compile(parsed, moment, policy)
-            yield from stream(
-                moment.connection,
-                compiled,
-                media_type,
-                arrays_json=arrays_json,
-                parameters=_parameters(policy),
-                few=has_few_rows(parsed),
+            yield from self._serialised(parsed, moment, media_type, arrays_json)
+
+    def dated_stream(
+        self, query: Query, media_type: MediaType, *, arrays_json: bool = False
+    ) -> tuple[int | None, Iterator[bytes]]:
+        """The time of the latest snapshot, and the result of the same moment, not begun yet.
+
+        The time is None inside a transaction.
+        """
+        made = self._dated(query, media_type, arrays_json)
+        latest = next(made)
+        return cast("int | None", latest), cast("Iterator[bytes]", made)
+
+    def _dated(
+        self, query: Query, media_type: MediaType, arrays_json: bool
+    ) -> Generator[int | bytes | None, None, None]:
+        with self._opening() as moment:
+            yield moment.latest
+            yield from self._serialised(query, moment, media_type, arrays_json)
+
+    def _serialised(
+        self, query: Query, moment: Reading, media_type: MediaType, arrays_json: bool
+    ) -> Iterator[bytes]:
+        policy = self._policy(moment)
+        few = finds_one_row(query) or has_few_rows(query)
+        if few and moment.at is None:
+            known = self._prepared.prepare(
+                query,
+                (media_type, arrays_json),
+                moment.model if policy is None else policy.model,
+                None if policy is None else policy.rights,
+                lambda shape: self._compile(shape, moment, policy),
+                moment.connection.dialect,
             )
+            if known is not None:
+                prepared, values = known
+                yield prepared.run(moment.connection, values, _parameters(policy))
+                return
+        yield from stream(
+            moment.connection,
+            self._compile(query, moment, policy),
+            media_type,
+            arrays_json=arrays_json,
+            parameters=_parameters(policy),
+            few=few,
+        )
 
     def _compile(self, query: Query, moment: Reading, policy: Policy | None) -> Compiled:
         # Where a snapshot's rows are depends on the live tables too, so it is not kept.

@@ -20,7 +20,7 @@ from .compile import Compiled
 from .dialect import Expressions
 from .rows import named_rows
 
-__all__ = ["csv_header", "csv_rows", "fetch", "json_rows", "stream"]
+__all__ = ["csv_header", "csv_rows", "fetch", "form_of", "json_rows", "serialised", "stream"]
 
 _PIECE = 256 * 1024
 """About how many characters are gathered before they are handed on."""
@@ -51,6 +51,28 @@ def csv_header(compiled: Compiled) -> str:
     return text.getvalue()
 
 
+def serialised(compiled: Compiled, media_type: str, arrays_json: bool) -> sa.Select[Any]:
+    """The statement with one text for each row, in the form of a media type."""
+    if media_type == "text/csv":
+        return csv_rows(compiled, arrays_json=arrays_json)
+    return json_rows(compiled)
+
+
+def form_of(compiled: Compiled, media_type: str) -> tuple[str, str, str]:
+    """What stands before the rows, between them, and after them if there are any.
+
+    Raises:
+        BadRequest: another media type.
+    """
+    if media_type not in _SEPARATORS:
+        raise BadRequest(
+            f"Results cannot be represented as {media_type!r}.",
+            hint=f"Ask for one of {', '.join(_SEPARATORS)}.",
+        )
+    opening, separator, end = _SEPARATORS[media_type]
+    return csv_header(compiled) if media_type == "text/csv" else opening, separator, end
+
+
 def stream(
     connection: sa.Connection,
     compiled: Compiled,
@@ -73,12 +95,7 @@ def stream(
     Raises:
         BadRequest: another media type.
     """
-    if media_type not in _SEPARATORS:
-        raise BadRequest(
-            f"Results cannot be represented as {media_type!r}.",
-            hint=f"Ask for one of {', '.join(_SEPARATORS)}.",
-        )
-    opening, separator, end = _SEPARATORS[media_type]
+    opening, separator, end = form_of(compiled, media_type)
     if not few:
         lines = compiled.expressions.lines(
             connection,
@@ -89,13 +106,8 @@ def stream(
             parameters=parameters,
         )
         if lines is not None:
-            header = csv_header(compiled) if media_type == "text/csv" else opening
-            return _from_lines(lines, header.encode(), separator.encode())
-    if media_type == "text/csv":
-        statement = csv_rows(compiled, arrays_json=arrays_json)
-        opening = csv_header(compiled)
-    else:
-        statement = json_rows(compiled)
+            return _from_lines(lines, opening.encode(), separator.encode())
+    statement = serialised(compiled, media_type, arrays_json)
     run = partial(connection.execute, statement, parameters)
     budget = budget_of(connection)
     return _pieces(run, compiled.expressions, budget, opening, separator, end)

@@ -33,6 +33,7 @@ from .references import settle
 from .relation import Tables, with_history_only
 from .storage import Storage
 from .tables import COMMIT, FORMAT, META, MODEL, create_internal
+from .texts import Text, text_of
 from .transaction import Writing
 
 Relation = Callable[[Table], sa.FromClause]
@@ -41,6 +42,10 @@ _ModelKey = tuple[int, int | None, bool]
 """A model's time, its amendment version, and whether tables without history are left out."""
 _MODELS_KEPT = 64
 _NEWEST_MODEL = sa.select(sa.func.max(MODEL.c.time))
+_NOW = sa.select(
+    _NEWEST_MODEL.scalar_subquery(), sa.select(sa.func.max(COMMIT.c.time)).scalar_subquery()
+)
+"""The times of the latest change of the model, and of anything."""
 _KEPT_SINCE = sa.func.coalesce(
     sa.select(sa.cast(META.c.value, sa.BigInteger))
     .where(META.c.name == "horizon")
@@ -83,6 +88,7 @@ class Reading:
     history: Relation | None = None
     at: int | None = None
     amended: int | None = None
+    latest: int | None = None
 
 
 class Store:
@@ -100,6 +106,7 @@ class Store:
         self._models: dict[_ModelKey, Model] = {}
         self._models_lock = threading.Lock()
         self._local = threading.local()
+        self._now_text: Text | None = None
         self._begun_hooks: list[Callable[[Writing], None]] = []
 
     # --- life ------------------------------------------------------------------------
@@ -193,11 +200,20 @@ class Store:
                 yield self._live(writing.connection, writing.model)
             return
         with self.storage.reading(self.read_budget_s) as connection:
-            yield self._live(connection, self.model_now(connection))
+            time, latest = self._now(connection)
+            yield self._live(connection, self._model_of(connection, time), latest or 0)
 
-    def _live(self, connection: sa.Connection, model: Model) -> Reading:
+    def _now(self, connection: sa.Connection) -> tuple[int | None, int | None]:
+        """The times of the current model and of the latest snapshot."""
+        if self._now_text is None:
+            self._now_text = text_of(_NOW, connection.dialect)
+        row = self._now_text.run(connection).one()
+        return row[0], row[1]
+
+    def _live(self, connection: sa.Connection, model: Model, latest: int | None = None) -> Reading:
         texts, live, history = self.storage.text_values, self.tables.live, self.tables.history
-        return Reading(connection, model, live, texts, self.storage.expressions, history)
+        expressions = self.storage.expressions
+        return Reading(connection, model, live, texts, expressions, history, latest=latest)
 
     @contextmanager
     def reading_at(self, at: int) -> Iterator[Reading]:
@@ -232,7 +248,7 @@ class Store:
         if writing is not None and writing.changed:
             return writing.time
         with self.reading() as live:
-            return _latest(live.connection)
+            return _latest(live.connection) if live.latest is None else live.latest
 
     def resolve(self, requested: int, shown: str) -> int:
         """The snapshot that is served for a requested time: the latest one not after it.

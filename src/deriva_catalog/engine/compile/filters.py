@@ -6,6 +6,7 @@ Source: ERMrest, "Filters".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -28,9 +29,10 @@ from ...path.ast import (
     Path,
     Restrict,
 )
-from ..dialect import Expressions, Search, Test, Value, bound
+from ..dialect import Expressions, Search, Stored, Test, Value, bound
 from ..resolve import Condition, Resolved
 from .guarded import searched_text
+from .shapes import NotShared, Slot
 
 _TEXT_SEARCH = (Operator.REGEXP, Operator.CIREGEXP, Operator.TS)
 _WIDTH = 200
@@ -106,6 +108,8 @@ class _Compiler:
         return searched_text(columns, value) if searched else value, reference.column
 
     def _compare(self, value: Value, column: Column, operator: Operator, operand: Operand) -> Test:
+        if isinstance(operand, Slot):
+            return _equals_slot(value, column, operand)
         if operand in (AnyOf(()), AllOf(())):
             return sa.false()
         if not column.type.is_array:
@@ -213,6 +217,28 @@ class _Compiler:
         ]
         search = Search(term.operator, _literals(term.operand), isinstance(term.operand, AllOf))
         return self._expressions.search_any(texts, search)
+
+
+def _equals_slot(value: Value, column: Column, slot: Slot) -> Test:
+    """Equality with a value that is known only when the statement runs.
+
+    Raises:
+        NotShared: what the comparison looks like depends on the value.
+    """
+    if column.type.is_array or family(column.type) in (Family.JSON, Family.INTERVAL):
+        raise NotShared
+    name = str(slot)
+    if column.name == "RID":  # as it is written or in its canonical form
+        names = (name, f"{name}c")
+        slot.to_parameters = lambda text: dict(zip(names, _rid_forms(text) * 2, strict=False))
+        return value.in_(list(map(_parameter, names)))
+    encode = text_encoder(column.type, column.name)
+    slot.to_parameters = lambda text: {name: encode(text)}
+    return value == _parameter(name)
+
+
+def _parameter(name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(name, None, Stored())
 
 
 def _literals(operand: Operand) -> tuple[str, ...]:

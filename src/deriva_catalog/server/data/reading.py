@@ -23,14 +23,18 @@ __all__ = ["data_tag", "read_data"]
 def read_data(request: Request, opened: Opened, asked: DataRequest) -> Answer:
     """``GET`` of any of the four kinds of query."""
     media_type = output_type(request, asked.options)
-    # The tag is of a moment before the rows are read: it may be too old, and never too new.
-    etag = data_tag(request, opened, media_type)
-    unchanged = not_modified(request, etag)
+    arrays_json = asked.options.arrays == "json"
+    latest, pieces = opened.catalog.dated_stream(asked.query, media_type, arrays_json=arrays_json)  # type: ignore[arg-type]
+    try:
+        etag = _tag(request, opened, media_type, latest)
+        unchanged = not_modified(request, etag)
+    except BaseException:
+        close(pieces)
+        raise
     if unchanged is not None:
+        close(pieces)
         return unchanged
     headers = {**HEADERS, "ETag": etag, **disposition(asked.options, media_type)}
-    arrays_json = asked.options.arrays == "json"
-    pieces = opened.catalog.stream(asked.query, media_type, arrays_json=arrays_json)  # type: ignore[arg-type]
     return Answer(200, _begun(pieces), media_type, headers)
 
 
@@ -40,8 +44,11 @@ def data_tag(request: Request, opened: Opened, media_type: str) -> str:
     It is the same for all rows of a catalog, so that a client can guard a change of some rows by
     what it has read elsewhere.
     """
-    catalog = opened.catalog
-    version = (catalog.latest_snapshot(), catalog.amended)
+    return _tag(request, opened, media_type, opened.catalog.latest_snapshot())
+
+
+def _tag(request: Request, opened: Opened, media_type: str, latest: str) -> str:
+    version = (latest, opened.catalog.amended)
     return entity_tag(request.client, media_type, opened.entry.id, "data", *version)
 
 
