@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
 from measure import Comparison
 
-PARTS = ("read_rows", "write_rows", "objects_http", "datasets", "imports")
+PARTS = ("read_rows", "write_rows", "serve_rows", "objects_http", "datasets", "imports")
 
 
 def main() -> None:

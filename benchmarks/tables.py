@@ -60,10 +60,15 @@ def _shown(number: float, places: int | None) -> float:
 def new_catalog(directory: Path) -> LocalCatalog:
     """A catalog with the empty table."""
     catalog = create_local(directory, client="bench")
+    add_table(catalog)
+    return catalog
+
+
+def add_table(catalog: LocalCatalog) -> None:
+    """Create the empty table in a catalog."""
     columns = [
         column_document(name, kind, nullok=name != "label") for name, kind in COLUMNS.items()
     ]
     catalog.create_schema(
         {"schema_name": SCHEMA, "tables": {TABLE: table_document(TABLE, columns)}}
     )
-    return catalog

@@ -68,10 +68,11 @@ def encoded_texts(column: Column, texts: Texts) -> list[Any]:
     """
     quick = _QUICK.get(family(column.type))
     if quick is not None:
-        present = [text for text in texts if text is not None]
-        values = quick(column.type, present)
+        is_full = None not in texts
+        present = texts if is_full else [text for text in texts if text is not None]
+        values = quick(column.type, present)  # type: ignore[arg-type]
         if values is not None:
-            if len(present) == len(texts):
+            if is_full:
                 return values
             following = iter(values)
             return [None if text is None else next(following) for text in texts]
@@ -88,7 +89,11 @@ def _encoder(column_type: ColumnType, name: str) -> TextEncoder:
 
 _DIGITS = str.maketrans("", "", "0123456789-")
 _NUMERALS = str.maketrans("", "", "0123456789-+.eE")
-_TRUTH = {"t": True, "f": False, "true": True, "false": False}
+_TRUTH = {
+    **dict.fromkeys(("t", "true", "True", "TRUE", "1"), True),
+    **dict.fromkeys(("f", "false", "False", "FALSE", "0"), False),
+}
+"""How programs write them; the encoder knows more."""
 
 
 def _integers(column_type: ColumnType, texts: list[str]) -> list[Any] | None:

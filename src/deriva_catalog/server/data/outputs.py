@@ -38,10 +38,22 @@ def serialised(rows: Sequence[Mapping[str, Any]], shown: Shown, media_type: str)
     """
     if media_type == CSV:
         return _csv(rows, shown)
-    objects = list(map(_object, rows))
     if media_type == JSON:
-        return b"[" + b",\n ".join(objects) + b"]\n"
-    return b"\n".join(objects) + (b"\n" if objects else b"")
+        return b"[" + _objects(rows, b",\n ") + b"]\n"
+    return _objects(rows, b"\n") + (b"\n" if rows else b"")
+
+
+def _objects(rows: Sequence[Mapping[str, Any]], separator: bytes) -> bytes:
+    """Rows as objects with a separator between them."""
+    try:
+        whole = orjson.dumps(rows)[1:-1]
+    except (TypeError, ValueError):  # see `_object`
+        whole = b""
+    # Usually no text and no array of objects has these three characters in it; then they are
+    # what is between rows, and replacing them is several times as fast as a call for each row.
+    if whole and whole.count(b"},{") == len(rows) - 1:
+        return whole.replace(b"},{", b"}" + separator + b"{")
+    return separator.join(map(_object, rows))
 
 
 def _object(row: Mapping[str, Any]) -> bytes:
@@ -63,8 +75,44 @@ def _csv(rows: Sequence[Mapping[str, Any]], shown: Shown) -> bytes:
 
 
 def _fields(kind: ColumnType, values: list[Any]) -> list[str]:
+    """The fields of a column."""
+    first = values[0]
+    if type(first) is str and first == values[-1] and values.count(first) == len(values):
+        return [_TEXTS.get(family(kind), _other)(first)] * len(values)
+    if None not in values:
+        quick = _QUICK.get(family(kind))
+        found = None if quick is None else quick(values)
+        if found is not None:
+            return found
     text = _TEXTS.get(family(kind), _other)
     return ["" if value is None else text(value) for value in values]
+
+
+def _unquoted(values: list[Any]) -> list[str] | None:
+    """Texts none of which needs quotes."""
+    if "" in values:
+        return None
+    whole = "".join(values)
+    return values if whole.translate(_QUOTES) == whole else None
+
+
+def _moments(values: list[Any]) -> list[str]:
+    return "\n".join(values).replace("T", " ").split("\n")
+
+
+def _zoned_moments(values: list[Any]) -> list[str]:
+    return "\n".join(values).replace("T", " ").replace("+00:00", "+00").split("\n")
+
+
+_QUICK: Mapping[Family, Callable[[list[Any]], list[str] | None]] = {
+    Family.TEXT: _unquoted,
+    Family.DATE: _unquoted,
+    Family.INTEGER: lambda values: list(map(str, values)),
+    Family.BOOLEAN: lambda values: ["t" if value else "f" for value in values],
+    Family.TIMESTAMP: _moments,
+    Family.TIMESTAMPTZ: _zoned_moments,
+}
+"""What does the same as `_TEXTS` for a whole column without NULLs; None if it cannot."""
 
 
 def _quoted(text: str) -> str:
