@@ -75,7 +75,7 @@ class Shared:
     """What the catalogs of all clients on one store keep together."""
 
     policies: Policies = field(default_factory=Policies)
-    compiled: CompileCache = field(default_factory=partial(CompileCache, 1024))
+    compiled: CompileCache = field(default_factory=partial(CompileCache, 512))
 
 
 class LocalCatalog:
