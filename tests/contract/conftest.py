@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import postgres
 from backends import AnyCatalog, Backend, OverHttp, embedded, forget, in_database, over_http
+from deriva_catalog.catalog import Registry
 from deriva_catalog.model.definitions import (
     column_document,
     foreign_key_document,
@@ -16,7 +18,7 @@ from deriva_catalog.model.definitions import (
     table_document,
 )
 
-BACKENDS = ["sqlite", "postgresql", "http-sqlite"]
+BACKENDS = ["sqlite", "postgresql", "http-sqlite", "http-postgresql"]
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,19 @@ def shared_database() -> Iterator[postgres.Database]:
     """A database for the catalogs of all tests of this process."""
     with postgres.database() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def http_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, shared_database: postgres.Database
+) -> Iterator[OverHttp]:
+    """A service of catalogs in PostgreSQL, one for all tests of this process."""
+    home = tmp_path_factory.mktemp("home")
+    with (
+        closing(Registry.of_database(shared_database.url, files=home / "files")) as registry,
+        over_http(home, registry) as backend,
+    ):
+        yield backend
 
 
 @pytest.fixture(params=BACKENDS)

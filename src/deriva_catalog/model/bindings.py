@@ -8,20 +8,24 @@ Source: ERMrest, "Access control: dynamic ACL bindings"; "The model: operations"
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import BadRequest, Conflict, UnknownName
+from ..errors import BadRequest, CatalogError, Conflict, UnknownName
 from .documents import copy_json
-from .elements import AclBindings, Column, ForeignKey, Model, Table
+from .elements import AclBindings, Column, ColumnType, ForeignKey, Model, Table
+from .literals import text_encoder
 from .lookup import column_of, find_foreign_key_by_name, table_at
-from .typenames import is_textlike
+from .typenames import is_json, is_textlike
 
-__all__ = ["projected_column", "settle_bindings", "with_connected_bindings"]
+__all__ = ["operand_text", "projected_column", "settle_bindings", "with_connected_bindings"]
 
 _OnColumn = Callable[[Column], str]
 _OnForeignKey = Callable[[ForeignKey, list[str]], list[str]]
+_OnFilter = Callable[[Column, Mapping[str, Any]], None]
+_COMPARING = ("=", "::lt::", "::leq::", "::gt::", "::geq::")
 
 
 def settle_bindings(old: Model, new: Model) -> Model:
@@ -59,7 +63,7 @@ def projected_column(
 
     Raises:
         Conflict: a column or foreign key is unknown.
-        BadRequest: the path does not connect.
+        BadRequest: the path does not connect, or an operand is no value of its column.
     """
     found: list[Column] = []
 
@@ -68,7 +72,8 @@ def projected_column(
         return column.name
 
     try:
-        _Walk(model, start, note, lambda _fkey, pair: pair).projection(projection)
+        walk = _Walk(model, start, note, lambda _fkey, pair: pair, check_operand)
+        walk.projection(projection)
     except UnknownName as error:
         raise Conflict(
             f"An ACL binding of {subject.qualified!r}: {error.message}", hint=error.hint
@@ -228,6 +233,7 @@ class _Walk:
     start: Table
     on_column: _OnColumn
     on_foreign_key: _OnForeignKey
+    on_filter: _OnFilter = lambda _column, _filter: None
     aliases: dict[str, Table] = field(default_factory=dict)
 
     def projection(self, projection: str | list[Any]) -> str | list[Any]:
@@ -272,11 +278,50 @@ class _Walk:
             if junction in element:
                 changed[junction] = [self._filter(term, context) for term in element[junction]]
                 return changed
-        column = element["filter"]
-        if isinstance(column, str):
-            changed["filter"] = self.on_column(column_of(context, column))
-        else:
-            table = context if len(column) == 1 else self._alias(column[0])
-            name = self.on_column(column_of(table, column[-1]))
-            changed["filter"] = [*column[:-1], name]
+        named = element["filter"]
+        parts = [named] if isinstance(named, str) else list(named)
+        column = column_of(context if len(parts) == 1 else self._alias(parts[0]), parts[-1])
+        self.on_filter(column, element)
+        name = self.on_column(column)
+        changed["filter"] = name if isinstance(named, str) else [*parts[:-1], name]
         return changed
+
+
+# --- operands of filters -----------------------------------------------------------------
+
+
+def operand_text(column: Column, operand: Any) -> str:
+    """The operand of a binding's filter as a literal of a path.
+
+    Raises:
+        BadRequest: a list or an object is compared with what is no JSON.
+    """
+    if isinstance(operand, str):
+        return operand
+    if isinstance(operand, (dict, list)) and not is_json(_element(column)):
+        raise BadRequest(f"{operand!r} is no value of column {column.name!r}.")
+    return json.dumps(operand, ensure_ascii=False)
+
+
+def check_operand(column: Column, element: Mapping[str, Any]) -> None:
+    """Refuse a filter whose operand its column cannot be compared with.
+
+    Raises:
+        BadRequest: it is no value of the column's type, or the type has no order.
+    """
+    operator, operand = element.get("operator", "="), element.get("operand")
+    if operator not in _COMPARING or operand is None:
+        return
+    text = operand_text(column, operand)
+    if operator != "=" and is_json(_element(column)):
+        raise BadRequest(f"Column {column.name!r} has JSON values, which have no order.")
+    if column.name == "RID":
+        return
+    try:
+        text_encoder(_element(column), column.name)(text)
+    except CatalogError as error:
+        raise BadRequest(f"The filter of an ACL binding: {error.message}") from None
+
+
+def _element(column: Column) -> ColumnType:
+    return column.type.base if column.type.is_array and column.type.base else column.type

@@ -513,6 +513,8 @@ def test_bindings_go_with_what_they_use(guarded):
         ({"types": [], "projection": "RCB"}, BadRequest),
         ({"types": ["select"], "projection": []}, BadRequest),
         ({"types": ["select"], "projection": [{"x": 1}, "RCB"]}, BadRequest),
+        ({"types": ["select"], "projection": [{"filter": "a", "operand": "x"}, "RCB"]}, BadRequest),
+        ({"types": ["select"], "projection": [{"filter": "t", "operand": []}, "RCB"]}, BadRequest),
         (False, BadRequest),
         (None, BadRequest),
     ],

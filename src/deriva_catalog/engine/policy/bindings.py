@@ -18,10 +18,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...access import Client
-from ...errors import BadRequest, CatalogError
-from ...model.elements import Column, ColumnType, Model, Table
+from ...errors import CatalogError
+from ...model.bindings import operand_text
+from ...model.elements import ColumnType, Model, Table
 from ...model.lookup import column_of, find_foreign_key_by_name, table_at
-from ...model.types import Family, family, is_textlike
+from ...model.types import is_textlike
 from ...path.ast import And, AnyOf, ColumnName, Comparison, Filter, IsNull, Not, Operator, Or
 from ..compile.filters import predicate
 from ..dialect import Expressions, Test, Value
@@ -184,17 +185,3 @@ def _one() -> sa.Select[Any]:
 
 def _element(column_type: ColumnType) -> ColumnType:
     return column_type.base if column_type.is_array and column_type.base else column_type
-
-
-def operand_text(column: Column, operand: Any) -> str:
-    """The operand of a binding's filter as a literal of a path.
-
-    Raises:
-        BadRequest: a list or an object is compared with what is no JSON.
-    """
-    is_json = family(_element(column.type)) is Family.JSON
-    if isinstance(operand, str):
-        return operand
-    if isinstance(operand, (dict, list)) and not is_json:
-        raise BadRequest(f"{operand!r} is no value of column {column.name!r}.")
-    return json.dumps(operand, ensure_ascii=False)

@@ -167,7 +167,7 @@ class Guard:
 
     def _leased(self, leases: sa.FromClause, given: sa.FromClause) -> Test:
         own = leases.c.RCB.is_not_distinct_from(self._client.id)
-        same = leases.c.RID.in_([given.c.value])
+        same = given.c.value == leases.c.RID
         found = sa.select(sa.literal(1)).select_from(leases).where(own, same)
         return sa.exists(found.correlate(given))
 

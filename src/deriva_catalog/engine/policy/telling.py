@@ -25,7 +25,13 @@ __all__ = ["discreet"]
 
 
 def discreet(error: CatalogError, decisions: Decisions) -> CatalogError:
-    """The error as the client may read it; the error itself when it tells nothing hidden."""
+    """The error as the client may read it; the error itself when it tells nothing hidden.
+
+    The owner of a table may read all of it, also what is about a constraint to come.
+    """
+    table = _visible(decisions, error.facts.get("table"))
+    if table is not None and decisions.owns_table(table):
+        return error
     match error:
         case UniqueViolation():
             return _unique(error, decisions)
