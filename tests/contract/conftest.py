@@ -16,13 +16,22 @@ from deriva_catalog.model.definitions import (
     table_document,
 )
 
-BACKENDS = ["sqlite", "postgresql", "http-sqlite"]
+BACKENDS = ["sqlite", "postgresql", "http-sqlite", "http-postgresql"]
 
 
 @pytest.fixture(scope="session")
 def http_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
     """A service of SQLite catalogs, one for all tests of this process."""
     with over_http(tmp_path_factory.mktemp("home")) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="session")
+def http_postgresql(
+    shared_database: postgres.Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OverHttp]:
+    """A service of PostgreSQL catalogs, one for all tests of this process."""
+    with over_http(tmp_path_factory.mktemp("home"), shared_database.url) as backend:
         yield backend
 
 

@@ -78,6 +78,10 @@ class InDatabase:
     def another(self, catalog: AnyCatalog, client: str = OWNER) -> AnyCatalog:
         return self._kept(self.registry.open(catalog.id, client=client))
 
+    def seen_by(self, catalog: AnyCatalog, client: Client) -> AnyCatalog:
+        assert isinstance(catalog, LocalCatalog)
+        return catalog.for_client(client)
+
     def findings(self, catalog: AnyCatalog) -> list[Finding]:
         assert isinstance(catalog, LocalCatalog)
         return catalog.check()
@@ -152,9 +156,10 @@ def in_database(url: str, files: Path) -> Iterator[InDatabase]:
 
 
 @contextmanager
-def over_http(home: Path) -> Iterator[OverHttp]:
-    """A service of the catalogs of a home directory, and its catalogs."""
-    with serving(home) as served:
+def over_http(home: Path, database: str | None = None) -> Iterator[OverHttp]:
+    """A service of the catalogs of a home directory, or of a database, and its catalogs."""
+    registry = None if database is None else Registry.of_database(database, home / "files")
+    with serving(home, registry=registry) as served:
         backend = OverHttp(served)
         try:
             yield backend
