@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import postgres
 from backends import AnyCatalog, Backend, OverHttp, embedded, forget, in_database, over_http
-from deriva_catalog.catalog import Registry
 from deriva_catalog.model.definitions import (
     column_document,
     foreign_key_document,
@@ -29,23 +27,19 @@ def http_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
 
 
 @pytest.fixture(scope="session")
+def http_postgresql(
+    shared_database: postgres.Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OverHttp]:
+    """A service of PostgreSQL catalogs, one for all tests of this process."""
+    with over_http(tmp_path_factory.mktemp("home"), shared_database.url) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="session")
 def shared_database() -> Iterator[postgres.Database]:
     """A database for the catalogs of all tests of this process."""
     with postgres.database() as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def http_postgresql(
-    tmp_path_factory: pytest.TempPathFactory, shared_database: postgres.Database
-) -> Iterator[OverHttp]:
-    """A service of catalogs in PostgreSQL, one for all tests of this process."""
-    home = tmp_path_factory.mktemp("home")
-    with (
-        closing(Registry.of_database(shared_database.url, files=home / "files")) as registry,
-        over_http(home, registry) as backend,
-    ):
-        yield backend
 
 
 @pytest.fixture(params=BACKENDS)

@@ -156,8 +156,9 @@ def in_database(url: str, files: Path) -> Iterator[InDatabase]:
 
 
 @contextmanager
-def over_http(home: Path, registry: Registry | None = None) -> Iterator[OverHttp]:
-    """A service of the catalogs of a home directory or a registry, and its catalogs."""
+def over_http(home: Path, database: str | None = None) -> Iterator[OverHttp]:
+    """A service of the catalogs of a home directory, or of a database, and its catalogs."""
+    registry = None if database is None else Registry.of_database(database, home / "files")
     with serving(home, registry=registry) as served:
         backend = OverHttp(served)
         try:

@@ -85,11 +85,11 @@ class Registry:
             BadRequest: it is no URL of a PostgreSQL database.
             Unavailable: the driver is not installed.
         """
-        from .schemas import Schemas, registry_storage
+        from .schemas import Schemas
 
         made = cls()
         made.places = made._schemas = Schemas(url, files, made.home)
-        made._storage = registry_storage(made._schemas.address)
+        made._storage = made._schemas.registry
         return made
 
     def close(self) -> None:

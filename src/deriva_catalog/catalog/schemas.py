@@ -20,14 +20,14 @@ from ..engine.postgresql.storage import PostgresStorage
 from .local import LocalCatalog, create_in, open_in
 from .places import ABANDONED_AFTER_S
 
-__all__ = ["REGISTRY_SCHEMA", "Schemas", "registry_storage"]
+__all__ = ["REGISTRY_SCHEMA", "Schemas"]
 
 REGISTRY_SCHEMA = "deriva_registry"
 _CATALOG = "c_"
 _BUILDING = "b_"
 
 
-def registry_storage(address: Address) -> PostgresStorage:
+def _registry_storage(address: Address) -> PostgresStorage:
     """The schema of the registry."""
     subject = f"the registry of catalogs in {address.shown!r}"
     return PostgresStorage(address, REGISTRY_SCHEMA, subject=subject)
@@ -45,7 +45,7 @@ class Schemas:
     def __init__(self, url: str, files: Path | None, home: Path) -> None:
         self.address = parse_address(url)
         self.files = home / "files" / self.address.slug if files is None else files.absolute()
-        self._registry = registry_storage(self.address)
+        self.registry = _registry_storage(self.address)
 
     @property
     def shown(self) -> str:
@@ -54,7 +54,7 @@ class Schemas:
 
     def has_registry(self) -> bool:
         """Whether the database has a registry."""
-        with self._registry.reading() as connection:
+        with self.registry.reading() as connection:
             found = sa.text("SELECT to_regclass(:name)")
             name = f"{REGISTRY_SCHEMA}.catalog"
             return connection.execute(found, {"name": name}).scalar() is not None
@@ -125,7 +125,7 @@ class Schemas:
     def tidy(self) -> None:
         """Remove old buildings, by the time in their names."""
         limit = time.time() - ABANDONED_AFTER_S
-        with self._registry.reading() as connection:
+        with self.registry.reading() as connection:
             found = sa.text(
                 r"SELECT nspname FROM pg_namespace WHERE nspname ~ '^b_\d+_[0-9a-f]{32}$'"
             )
@@ -143,6 +143,6 @@ class Schemas:
         return self.files / name
 
     def _drop(self, schemas: Sequence[str]) -> None:
-        with self._registry.writing() as connection:
+        with self.registry.writing() as connection:
             for schema in schemas:
                 connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")

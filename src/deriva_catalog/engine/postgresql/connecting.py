@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,9 @@ OLDEST = 160_000
 
 OF_PARENTS: list[sa.Pool] = []
 """Pools that a fork brought along, kept so that nothing closes their connections."""
+
+_MOST_IDLE = 24
+"""So many connections of this process may wait for their next use; a server has 100 in all."""
 
 _KEPT = 4
 _MORE = 28
@@ -54,13 +59,57 @@ def make_engine(owner: object, address: Address, schema: str) -> sa.Engine:
         execution_options={"preserve_rowcount": True},
     )
     weakref.finalize(owner, _dispose, engine, os.getpid())
+    sa.event.listen(engine, "checkout", lambda *_: _IDLE.used(engine))
     return engine
+
+
+class _Idle:
+    """The pools of this process in the order of their use; those unused for long make room.
+
+    Each catalog has a pool of its own, since its connections know its schema and its statements.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pools: OrderedDict[int, weakref.ref[sa.Engine]] = OrderedDict()
+        self._pid = os.getpid()
+
+    def used(self, engine: sa.Engine) -> None:
+        """Note that a connection of a pool is in use."""
+        if self._pid != os.getpid():  # pools of the parent are not to be touched
+            self._lock, self._pools, self._pid = threading.Lock(), OrderedDict(), os.getpid()
+        with self._lock:
+            self._pools[id(engine)] = weakref.ref(engine)
+            self._pools.move_to_end(id(engine))
+
+    def make_room(self) -> None:
+        """Close idle connections of the pools that were used longest ago."""
+        if self._pid != os.getpid():
+            return
+        with self._lock:
+            known = [(key, found) for key, ref in self._pools.items() if (found := ref())]
+            idle = sum(_waiting(engine) for _, engine in known)
+            for key, engine in known[:-1]:
+                if idle < _MOST_IDLE:
+                    break
+                idle -= _waiting(engine)
+                engine.dispose()
+                del self._pools[key]
+
+
+_IDLE = _Idle()
+
+
+def _waiting(engine: sa.Engine) -> int:
+    pool = engine.pool
+    return pool.checkedin() if isinstance(pool, sa.pool.QueuePool) else 0
 
 
 def _creator(driver: Any, address: Address, schema: str) -> Callable[[], Any]:
     settings = f"{_SETTINGS}SET search_path = {quoted(schema)}"
 
     def connect() -> Any:
+        _IDLE.make_room()
         connection = driver.connect(
             address.url,
             autocommit=True,
