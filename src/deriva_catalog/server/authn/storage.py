@@ -23,7 +23,7 @@ __all__ = ["DATABASE", "SCHEMA", "AuthnStore"]
 DATABASE = "service.db"
 SCHEMA = "deriva_service"
 _PATIENCE_S = 60.0
-_CREATION_LOCK = 0x6465_7269_7661  # any number that nothing else locks
+_WRITERS = 0x6465_7269_7661  # any number that nothing else locks
 
 
 class AuthnStore:
@@ -48,7 +48,10 @@ class AuthnStore:
         except OSError as error:
             raise _unusable(str(file), error) from error
         engine = sa.create_engine(
-            "sqlite://", creator=lambda: _connect(file), poolclass=sa.QueuePool
+            "sqlite://",
+            creator=lambda: _connect(file),
+            poolclass=sa.QueuePool,
+            hide_parameters=True,  # they may be secret, and errors and logs would show them
         )
         store = cls(engine, str(file))
         if not store._is_made():
@@ -66,7 +69,9 @@ class AuthnStore:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         options = {"options": f"-c search_path={SCHEMA}"}
         try:
-            engine = sa.create_engine(parsed, connect_args=options, pool_pre_ping=True)
+            engine = sa.create_engine(
+                parsed, connect_args=options, pool_pre_ping=True, hide_parameters=True
+            )
         except ImportError as error:
             raise Unavailable(
                 "A PostgreSQL database needs a package that is not installed.",
@@ -74,7 +79,6 @@ class AuthnStore:
             ) from error
         store = cls(engine, parsed.render_as_string(hide_password=True))
         with store.writing() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
             connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
             METADATA.create_all(connection)
         return store
@@ -105,7 +109,7 @@ class AuthnStore:
     def writing(self) -> Iterator[sa.Connection]:
         """A connection inside a transaction, which is committed unless an error leaves it.
 
-        On SQLite it holds the write lock from its beginning.
+        One writes at a time, so that what was looked up first is still so when it is changed.
 
         Raises:
             Unavailable: the database cannot be used.
@@ -113,6 +117,8 @@ class AuthnStore:
         with self._translated(), self.engine.connect() as connection, connection.begin():
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
             yield connection
 
     @contextmanager

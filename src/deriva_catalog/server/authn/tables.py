@@ -96,8 +96,6 @@ pending = sa.Table(
     METADATA,
     sa.Column("state", sa.Text, primary_key=True),  # its digest
     sa.Column("browser", sa.Text, nullable=False),  # the digest of the cookie of who began
-    sa.Column("nonce", sa.Text, nullable=False),
-    sa.Column("verifier", sa.Text, nullable=False),
     sa.Column("redirect_uri", sa.Text, nullable=False),
     sa.Column("referrer", sa.Text, nullable=False),
     sa.Column("expires", sa.Float, nullable=False, index=True),
