@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import Unavailable
-from .tables import METADATA
+from .tables import FORMAT, METADATA, form
 
 __all__ = ["DATABASE", "SCHEMA", "AuthnStore"]
 
@@ -54,9 +54,7 @@ class AuthnStore:
             hide_parameters=True,  # they may be secret, and errors and logs would show them
         )
         store = cls(engine, str(file))
-        if not store._is_made():
-            with store.writing() as connection:
-                METADATA.create_all(connection)
+        store._make()
         return store
 
     @classmethod
@@ -78,14 +76,27 @@ class AuthnStore:
                 hint="Install it: pip install 'derivaml[postgresql]'.",
             ) from error
         store = cls(engine, parsed.render_as_string(hide_password=True))
-        with store.writing() as connection:
-            connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
-            METADATA.create_all(connection)
+        store._make()
         return store
 
-    def _is_made(self) -> bool:
+    def _make(self) -> None:
+        """Make the tables if they are not there; refuse those of a newer version."""
         with self.reading() as connection:
-            return set(sa.inspect(connection).get_table_names()) >= set(METADATA.tables)
+            made = set(sa.inspect(connection).get_table_names()) >= set(METADATA.tables)
+        if not made:
+            with self.writing() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+                METADATA.create_all(connection)
+                version = insert(connection, form).values(version=FORMAT)
+                connection.execute(version.on_conflict_do_nothing())
+        with self.reading() as connection:
+            found = connection.scalar(sa.select(sa.func.max(form.c.version)))
+        if found != FORMAT:
+            raise Unavailable(
+                f"The logins in {self.place!r} have the form {found}, this version knows {FORMAT}.",
+                hint="Use the version of this package that wrote them, or a newer one.",
+            )
 
     @property
     def engine(self) -> sa.Engine:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 __all__ = [
+    "FORMAT",
     "METADATA",
     "accounts",
     "attempts",
     "clients",
+    "form",
     "groups",
     "links",
     "members",
@@ -18,6 +20,11 @@ __all__ = [
 ]
 
 METADATA = sa.MetaData()
+FORMAT = 1
+"""The form of these tables, as the table ``format`` has it."""
+
+form = sa.Table("format", METADATA, sa.Column("version", sa.Integer, primary_key=True))
+"""One row: which version of this package can read the tables."""
 
 clients = sa.Table(
     "client",

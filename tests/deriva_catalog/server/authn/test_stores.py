@@ -20,7 +20,7 @@ from deriva_catalog.server.authn.people import keep_client, known_client
 from deriva_catalog.server.authn.secrets import digest_of
 from deriva_catalog.server.authn.sessions import Sessions, TooManyAttempts
 from deriva_catalog.server.authn.settings import AuthnSettings
-from deriva_catalog.server.authn.tables import METADATA, sessions, tokens
+from deriva_catalog.server.authn.tables import METADATA, form, sessions, tokens
 from deriva_catalog.server.authn.tokens import create_token
 from postgres import database
 
@@ -53,7 +53,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[]
     yield open_again
     with made[0].store.writing() as connection:
         for table in reversed(METADATA.sorted_tables):
-            connection.execute(sa.delete(table))
+            if table is not form:
+                connection.execute(sa.delete(table))
     for one in made:
         one.close()
 
@@ -252,6 +253,15 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="cannot be used"):
         Sessions.of_home(tmp_path / "file", SETTINGS)
+
+
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    first = Sessions.of_home(tmp_path, SETTINGS)
+    with first.store.writing() as connection:
+        connection.execute(sa.update(form).values(version=99))
+    first.close()
+    with pytest.raises(Unavailable, match="the form 99"):
+        Sessions.of_home(tmp_path, SETTINGS)
 
 
 def test_a_damaged_database_is_told_and_nobody_is_let_in(tmp_path: Path) -> None:
