@@ -21,7 +21,7 @@ from deriva_catalog.server.authn.secrets import digest_of
 from deriva_catalog.server.authn.sessions import Sessions, TooManyAttempts
 from deriva_catalog.server.authn.settings import AuthnSettings
 from deriva_catalog.server.authn.tables import METADATA, form, sessions, tokens
-from deriva_catalog.server.authn.tokens import create_token
+from deriva_catalog.server.authn.tokens import create_token, revoke_token
 from postgres import database
 
 T = TypeVar("T")
@@ -198,6 +198,25 @@ def test_a_client_is_kept_as_it_was_told_last(kim: Sessions) -> None:
     assert found is not None
     assert found.full_name == "Two"
     assert found.roles == {"*", "https://idp/1", "https://idp/g/Two"}
+
+
+def test_a_name_or_password_of_any_text_is_just_wrong(kim: Sessions) -> None:
+    store, passwords = kim.store, kim.passwords
+    for name, password in (
+        ("", "x"),
+        ("kim\x00", PASSWORD),
+        ("\x00", "\x00"),
+        ("x" * 10_000, PASSWORD),
+        ("kim", PASSWORD * 1000),
+        ("group:lab", PASSWORD),
+    ):
+        assert accounts.check_password(store, passwords, name, password, NOW) is None
+    longest = "y" * 1024
+    accounts.set_password(store, "kim", longest)
+    assert accounts.check_password(store, passwords, "kim", longest + "z", NOW) is None
+    assert accounts.check_password(store, passwords, "kim", longest, NOW) == "kim"
+    with pytest.raises(NotFound):
+        revoke_token(store, "kim", "\x00")
 
 
 # --- limits ------------------------------------------------------------------------------
