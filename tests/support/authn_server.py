@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from catalog_server import HttpClient, Reply
 from deriva_catalog.catalog.registry import Registry
+from deriva_catalog.server.accesslog import AccessLog
 from deriva_catalog.server.authn.accounts import add_account
 from deriva_catalog.server.authn.sessions import Sessions
 from deriva_catalog.server.authn.settings import AuthnSettings
@@ -79,7 +80,11 @@ def cookie_of(reply: Reply) -> str:
 
 @contextmanager
 def login_server(
-    home: Path, settings: AuthnSettings | None = None, *, url: str | None = None
+    home: Path,
+    settings: AuthnSettings | None = None,
+    *,
+    url: str | None = None,
+    access_log: AccessLog | None = None,
 ) -> Iterator[LoginServer]:
     """A service of the catalogs of a home, with its logins there or in a database."""
     clock = Clock()
@@ -88,7 +93,7 @@ def login_server(
     made.clock = clock
     service = Service(Registry(home), made, ROUTES)
     try:
-        with Running(service) as running:
+        with Running(service, access_log=access_log) as running:
             server = LoginServer(service, made, clock, running.port)
             try:
                 yield server

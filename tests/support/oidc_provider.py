@@ -64,6 +64,7 @@ class Browser:
     def __init__(self, person: str | None = "kim") -> None:
         headers = {"x-person": person} if person else {}
         self.http = httpx.Client(headers=headers, timeout=30)
+        self.seen: list[str] = []
 
     def go(self, url: str, *, stop: str | None = None) -> httpx.Response:
         """Open a page; stops before the first redirect to a URL that begins with `stop`."""
@@ -72,6 +73,7 @@ class Browser:
             if not reply.is_redirect:
                 return reply
             target = str(reply.url.join(reply.headers["location"]))
+            self.seen.append(target)
             if stop is not None and target.startswith(stop):
                 return reply
             reply = self.http.get(target)

@@ -63,6 +63,10 @@ def json_object(request: Request) -> dict[str, Any]:
         raise BadRequest("The body is no JSON document.") from None
     if not isinstance(found, dict):
         raise BadRequest("The body is no JSON object.")
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates, which JSON can spell
+        raise BadRequest("The body has a text that is no Unicode.") from None
     return found
 
 

@@ -8,7 +8,8 @@ Source: OpenID Connect Core 1.0, section 3.1.2; RFC 9700, section 4.7.
 
 from __future__ import annotations
 
-import secrets
+import base64
+import hmac
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -59,13 +60,12 @@ def send_away(
         Unavailable: the provider cannot be reached, or too many logins wait.
     """
     cookie = browser if browser and kind_of(browser) == "state" else new_secret("state")
-    state, nonce, verifier = (
-        new_secret("state"),
-        secrets.token_urlsafe(32),
-        secrets.token_urlsafe(48),
-    )
+    state = new_secret("state")
     url = provider.authorization_url(
-        redirect_uri=redirect_uri, state=state, nonce=nonce, verifier=verifier
+        redirect_uri=redirect_uri,
+        state=state,
+        nonce=_derived(cookie, state, "nonce"),
+        verifier=_derived(cookie, state, "verifier"),
     )
     with store.writing() as connection:
         connection.execute(sa.delete(pending).where(pending.c.expires <= now))
@@ -75,8 +75,6 @@ def send_away(
             sa.insert(pending).values(
                 state=digest_of(state),
                 browser=digest_of(cookie),
-                nonce=nonce,
-                verifier=verifier,
                 redirect_uri=redirect_uri,
                 referrer=referrer,
                 expires=now + PENDING_S,
@@ -119,6 +117,19 @@ def come_back(
     if not code:
         raise NotAuthenticated("The provider did not log you in.", hint="Log in again.")
     client = provider.redeem(
-        code, redirect_uri=row.redirect_uri, verifier=row.verifier, nonce=row.nonce, now=now
+        code,
+        redirect_uri=row.redirect_uri,
+        verifier=_derived(browser or "", state, "verifier"),
+        nonce=_derived(browser or "", state, "nonce"),
+        now=now,
     )
     return client, str(row.referrer)
+
+
+def _derived(cookie: str, state: str, purpose: str) -> str:
+    """A secret of one login, which need not be kept: only the browser's cookie leads to it.
+
+    The state alone does not: the provider and its logs see that.
+    """
+    digest = hmac.digest(cookie.encode(), f"{purpose} {state}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

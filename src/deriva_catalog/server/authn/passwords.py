@@ -40,7 +40,9 @@ class Passwords:
         """Whether a password is the one that was kept; never for None, in the same time."""
         import argon2
 
-        normal = _normal(password)[:LONGEST]
+        normal = _normal(password)
+        if len(normal) > LONGEST:
+            normal, kept = normal[:LONGEST], None
         with _AT_ONCE:
             try:
                 self._hasher.verify(self._of_nobody() if kept is None else kept, normal)

@@ -249,12 +249,13 @@ class Provider:
         return None
 
     def _introspected(self, token: str, now: float) -> Bearer | None:
-        found = self._posted(
-            "introspection_endpoint", {"token": token, "token_type_hint": "access_token"}
-        )
+        asked = {"token": token, "token_type_hint": "access_token"}
+        if self.settings.introspection_include:
+            asked["include"] = self.settings.introspection_include
+        found = self._posted("introspection_endpoint", asked)
         if found.get("active") is not True or not isinstance(found.get("sub"), str):
             return None
-        if str(found.get("token_type", "Bearer")).lower() != "bearer":
+        if str(found.get("token_type", "bearer")).lower() not in ("bearer", "access_token"):
             return None  # such as a refresh token, which only its client may use
         if not self._is_for_us(found):
             log.warning("a bearer token of the provider was made for another service")

@@ -58,6 +58,7 @@ class ProviderSettings:
         bearer: How a bearer token is checked. ``introspection`` asks the provider for whom it
             is; ``userinfo`` takes each token of the provider, whichever service it was given
             to; ``off`` takes none.
+        introspection_include: What else an introspection is asked for, as Globus has it.
     """
 
     issuer: str
@@ -74,6 +75,7 @@ class ProviderSettings:
     native_scopes: tuple[str, ...] = ("openid", "profile", "email", "offline_access")
     audiences: tuple[str, ...] = ()
     bearer: str = "introspection"
+    introspection_include: str | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.issuer)
@@ -111,6 +113,7 @@ _PRESETS: Mapping[str, Mapping[str, Any]] = {
         "groups_url": "https://groups.api.globus.org/v2/groups/my_groups",
         "groups_scope": _GLOBUS_GROUPS,
         "dependent_tokens": True,
+        "introspection_include": "identity_set",
     }
 }
 

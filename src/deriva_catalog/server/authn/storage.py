@@ -16,14 +16,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import Unavailable
-from .tables import METADATA
+from .tables import FORMAT, METADATA, form
 
 __all__ = ["DATABASE", "SCHEMA", "AuthnStore"]
 
 DATABASE = "service.db"
 SCHEMA = "deriva_service"
 _PATIENCE_S = 60.0
-_CREATION_LOCK = 0x6465_7269_7661  # any number that nothing else locks
+_WRITERS = 0x6465_7269_7661  # any number that nothing else locks
 
 
 class AuthnStore:
@@ -48,12 +48,13 @@ class AuthnStore:
         except OSError as error:
             raise _unusable(str(file), error) from error
         engine = sa.create_engine(
-            "sqlite://", creator=lambda: _connect(file), poolclass=sa.QueuePool
+            "sqlite://",
+            creator=lambda: _connect(file),
+            poolclass=sa.QueuePool,
+            hide_parameters=True,  # they may be secret, and errors and logs would show them
         )
         store = cls(engine, str(file))
-        if not store._is_made():
-            with store.writing() as connection:
-                METADATA.create_all(connection)
+        store._make()
         return store
 
     @classmethod
@@ -66,22 +67,36 @@ class AuthnStore:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         options = {"options": f"-c search_path={SCHEMA}"}
         try:
-            engine = sa.create_engine(parsed, connect_args=options, pool_pre_ping=True)
+            engine = sa.create_engine(
+                parsed, connect_args=options, pool_pre_ping=True, hide_parameters=True
+            )
         except ImportError as error:
             raise Unavailable(
                 "A PostgreSQL database needs a package that is not installed.",
                 hint="Install it: pip install 'derivaml[postgresql]'.",
             ) from error
         store = cls(engine, parsed.render_as_string(hide_password=True))
-        with store.writing() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
-            connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
-            METADATA.create_all(connection)
+        store._make()
         return store
 
-    def _is_made(self) -> bool:
+    def _make(self) -> None:
+        """Make the tables if they are not there; refuse those of a newer version."""
         with self.reading() as connection:
-            return set(sa.inspect(connection).get_table_names()) >= set(METADATA.tables)
+            made = set(sa.inspect(connection).get_table_names()) >= set(METADATA.tables)
+        if not made:
+            with self.writing() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+                METADATA.create_all(connection)
+                version = insert(connection, form).values(version=FORMAT)
+                connection.execute(version.on_conflict_do_nothing())
+        with self.reading() as connection:
+            found = connection.scalar(sa.select(sa.func.max(form.c.version)))
+        if found != FORMAT:
+            raise Unavailable(
+                f"The logins in {self.place!r} have the form {found}, this version knows {FORMAT}.",
+                hint="Use the version of this package that wrote them, or a newer one.",
+            )
 
     @property
     def engine(self) -> sa.Engine:
@@ -105,7 +120,7 @@ class AuthnStore:
     def writing(self) -> Iterator[sa.Connection]:
         """A connection inside a transaction, which is committed unless an error leaves it.
 
-        On SQLite it holds the write lock from its beginning.
+        One writes at a time, so that what was looked up first is still so when it is changed.
 
         Raises:
             Unavailable: the database cannot be used.
@@ -113,6 +128,8 @@ class AuthnStore:
         with self._translated(), self.engine.connect() as connection, connection.begin():
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
             yield connection
 
     @contextmanager

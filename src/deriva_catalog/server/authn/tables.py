@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 __all__ = [
+    "FORMAT",
     "METADATA",
     "accounts",
     "attempts",
     "clients",
+    "form",
     "groups",
     "links",
     "members",
@@ -18,6 +20,11 @@ __all__ = [
 ]
 
 METADATA = sa.MetaData()
+FORMAT = 1
+"""The form of these tables, as the table ``format`` has it."""
+
+form = sa.Table("format", METADATA, sa.Column("version", sa.Integer, primary_key=True))
+"""One row: which version of this package can read the tables."""
 
 clients = sa.Table(
     "client",
@@ -96,8 +103,6 @@ pending = sa.Table(
     METADATA,
     sa.Column("state", sa.Text, primary_key=True),  # its digest
     sa.Column("browser", sa.Text, nullable=False),  # the digest of the cookie of who began
-    sa.Column("nonce", sa.Text, nullable=False),
-    sa.Column("verifier", sa.Text, nullable=False),
     sa.Column("redirect_uri", sa.Text, nullable=False),
     sa.Column("referrer", sa.Text, nullable=False),
     sa.Column("expires", sa.Float, nullable=False, index=True),

@@ -120,12 +120,15 @@ def revoke_token(store: AuthnStore, client_id: str, token_id: str) -> str:
         NotFound: the client has none of that id.
     """
     with store.writing() as connection:
-        gone = connection.execute(
-            sa.delete(tokens)
-            .where(tokens.c.client == client_id, tokens.c.id == token_id)
-            .returning(tokens.c.digest)
-        ).first()
-    if gone is None:
+        gone = (
+            token_id.isalnum()
+            and connection.execute(
+                sa.delete(tokens)
+                .where(tokens.c.client == client_id, tokens.c.id == token_id)
+                .returning(tokens.c.digest)
+            ).first()
+        )
+    if not gone:
         raise NotFound(f"You have no token {token_id!r}.", hint="List them to see their ids.")
     return str(gone.digest)
 

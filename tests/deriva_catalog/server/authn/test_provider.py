@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-import sqlalchemy as sa
 
 from authn_server import LoginServer, cookie_of, login_server
 from catalog_server import Reply
 from deriva_catalog.catalog.signin.native import Granted, Native, Prompt, by_device, in_browser
-from deriva_catalog.errors import Unavailable
+from deriva_catalog.errors import NotAuthenticated, Unavailable
 from deriva_catalog.server.authn.accounts import add_to_group, lock_client, remove_group
 from deriva_catalog.server.authn.provider import Provider
 from deriva_catalog.server.authn.settings import AuthnSettings, ProviderSettings
-from deriva_catalog.server.authn.tables import pending
 from oidc_provider import SECRET, Browser, needs_node, oidc_provider, path_of
 
 PUBLIC = "http://catalog.test"
@@ -208,14 +207,25 @@ def test_clocks_may_differ_by_a_minute(
 
 
 def test_a_token_of_another_login_is_refused(
-    server: LoginServer, browsers: Callable[..., Browser]
+    provider: ProviderSettings, browsers: Callable[..., Browser]
 ) -> None:
-    browser = browsers()
-    url = sent_away(server, browser)
-    with server.sessions.store.writing() as connection:
-        connection.execute(sa.update(pending).values(nonce="another"))
-    reply = come_back(server, browser, url)
-    assert (reply.status, "another login" in reply.text) == (401, True)
+    asked, callback = Provider(provider), f"{PUBLIC}/authn/callback"
+    refused = pytest.raises(NotAuthenticated, match="another login")
+    try:
+        told: AbstractContextManager[Any]
+        for nonce, told in (("own", nullcontext()), ("another", refused)):
+            verifier = "v" * 43
+            url = asked.authorization_url(
+                redirect_uri=callback, state="s", nonce="own", verifier=verifier
+            )
+            back = str(browsers().go(url, stop=PUBLIC).headers["location"])
+            code = parse_qs(urlsplit(back).query)["code"][0]
+            with told:
+                asked.redeem(
+                    code, redirect_uri=callback, verifier=verifier, nonce=nonce, now=time.time()
+                )
+    finally:
+        asked.close()
 
 
 def test_who_is_locked_cannot_log_in(

@@ -242,6 +242,8 @@ def test_a_login_link_that_is_too_old_is_none(server: LoginServer) -> None:
         ("", FORM, 400),
         ("username=%ff&password=x", FORM, 400),
         ("{", "application/json", 400),
+        ('{"username": "kim", "password": "\\ud800"}', "application/json", 400),
+        ('{"username": "\\u0000", "password": "x"}', "application/json", 401),
         ("[]", "application/json", 400),
         ('{"username": "kim", "password": 1}', "application/json", 400),
         ("username=kim&password=x", "text/plain", 415),
