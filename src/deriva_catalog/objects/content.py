@@ -508,8 +508,10 @@ def translated(doing: str) -> Iterator[None]:
     except CatalogError:
         raise
     except (OSError, obstore.exceptions.BaseError) as error:
+        # Without the path: clients of a service are told this as well.
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise Unavailable(
-            f"The storage failed while {doing}: {error}.",
+            f"The storage failed while {doing}: {reason}.",
             hint="Check free space, permissions and the connection, then try again.",
         ) from error
 
