@@ -10,9 +10,10 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 from ..errors import NotFound
-from .content import Check, ContentStore, Hasher, Source, pieces, translated
+from .content import ContentStore, pieces, translated
 
 FOLDER = "uploads"
 
@@ -29,25 +30,19 @@ class ChunkStore:
             with translated("beginning an upload"):
                 (self._content.directory / FOLDER / job).mkdir(parents=True, exist_ok=True)
 
-    def write(self, job: str, number: int, source: Source, check: Check) -> None:
-        """Keep one chunk, if `check` accepts its bytes.
+    def write(self, job: str, number: int, source: BinaryIO) -> None:
+        """Keep one chunk: a file that is read from its beginning, and given away.
 
         Raises:
             NotFound: The job is gone.
             Unavailable: The storage failed.
         """
-        hasher = Hasher()
-
-        def passing() -> Iterator[bytes]:
-            for piece in pieces(source):
-                hasher.update(piece)
-                yield bytes(piece)
-
         incoming = f"incoming/{uuid.uuid4().hex}"
         with translated("storing a chunk of an upload"):
             try:
-                self._content.write(incoming, passing())
-                check(hasher.content)
+                source.seek(0)
+                if not self._content.name_file(source, incoming):
+                    self._content.write(incoming, pieces(source))
                 self._settle(incoming, job, number)
             except BaseException:
                 self._content.forget(incoming)

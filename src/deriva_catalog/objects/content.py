@@ -15,13 +15,16 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from ..errors import BadRequest, CatalogError, Corrupted, NotFound, Unavailable
+from .hashing import Content as Content
+from .hashing import Hasher as Hasher
+from .hashing import LazyHasher
+from .hashing import Progress as Progress
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Backend
@@ -31,8 +34,7 @@ _READ_ONLY = 0o444
 _FLUSH_EACH = 32
 
 Source = bytes | Path | BinaryIO | Iterable[bytes]
-Progress = Callable[[int], object]
-Check = Callable[["Content"], None]
+Check = Callable[[Content], None]
 
 
 class Readable(Protocol):
@@ -45,35 +47,6 @@ class Readable(Protocol):
     def read(self, size: int, /) -> Any:
         """The next bytes, at most `size`."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What is known of stored bytes: length in bytes, digests in lower-case hexadecimal."""
-
-    length: int
-    md5: str
-    sha256: str
-
-
-class Hasher:
-    """MD5, SHA-256 and length of bytes that pass by."""
-
-    def __init__(self) -> None:
-        self.length = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
-
-    def update(self, piece: bytes) -> None:
-        """Take the next piece."""
-        self.length += len(piece)
-        self._md5.update(piece)
-        self._sha256.update(piece)
-
-    @property
-    def content(self) -> Content:
-        """What passed by so far."""
-        return Content(self.length, self._md5.hexdigest(), self._sha256.hexdigest())
 
 
 def hash_file(path: Path, progress: Progress | None = None) -> Content:
@@ -155,12 +128,14 @@ class ContentStore:
         progress: Progress | None = None,
         *,
         check: Check | None = None,
+        take: bool = False,
     ) -> Content:
         """Store bytes unless they are there already; returns what they are.
 
         They are read once, and hashed on their way to a temporary key; memory stays at a few
         pieces. A small file is hashed before anything is written, and written if it is new.
-        `check` may refuse what was read by an exception; then nothing of it is kept.
+        `check` may refuse what was read by an exception; then nothing of it is kept. With `take`
+        an open file is given away: if it has no name yet, it may become the stored file.
 
         Raises:
             Unavailable: The store cannot be written (full, read-only, unreachable), or the
@@ -169,7 +144,8 @@ class ContentStore:
         if isinstance(source, bytes):
             return self._add_small(source, progress, check)
         if not isinstance(source, Path):
-            return self._add_pieces(pieces(source), progress, check)
+            given = cast("BinaryIO", source) if take and hasattr(source, "fileno") else None
+            return self._add_pieces(pieces(source), progress, check, given)
         with translated(f"storing the file {str(source)!r}"):
             if source.stat().st_size <= PIECE:
                 return self._add_small(source.read_bytes(), progress, check)
@@ -197,28 +173,47 @@ class ContentStore:
         return hasher.content
 
     def _add_pieces(
-        self, source: Iterator[bytes], progress: Progress | None, check: Check | None
+        self,
+        source: Iterator[bytes],
+        progress: Progress | None,
+        check: Check | None,
+        given: BinaryIO | None = None,
     ) -> Content:
-        hasher = Hasher()
-
-        def passing() -> Iterator[bytes]:
-            for piece in source:
-                hasher.update(piece)
-                if progress is not None:
-                    progress(len(piece))
-                yield bytes(piece)
-
         incoming = f"incoming/{uuid.uuid4().hex}"
         with translated("storing an object"):
             try:
-                self.write(incoming, passing())
+                with LazyHasher() as hasher:
+                    passing = hasher.passing(source, progress)
+                    if given is not None and self.name_file(given, incoming):
+                        for _ in passing:
+                            pass  # it is where it shall be, and hashed
+                    else:
+                        self.write(incoming, passing)
+                    content = hasher.content
                 if check is not None:
-                    check(hasher.content)
-                self._settle(incoming, hasher.content)
+                    check(content)
+                self._settle(incoming, content)
             except BaseException:
                 self.forget(incoming)
                 raise
-        return hasher.content
+        return content
+
+    def name_file(self, file: BinaryIO, key: str) -> bool:
+        """Give an open file without a name a key, if that is possible; returns whether it was."""
+        if self.directory is None:
+            return False
+        target = self.directory / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.flush()
+            handle = file.fileno()
+            if os.fstat(handle).st_nlink != 0:
+                return False
+            # With a directory the system follows the link that /proc has instead of a name.
+            os.link(f"/proc/self/fd/{handle}", target, src_dir_fd=handle, follow_symlinks=True)
+        except (OSError, NotImplementedError):
+            return False  # another device or system
+        return True
 
     def write(self, key: str, source: Iterator[bytes]) -> None:
         """Write bytes under a key that is free; for `incoming/` and the like."""
@@ -389,16 +384,16 @@ class ContentStore:
                 if progress is not None:
                     progress(content.length)
                 return destination
-            hasher = Hasher()
+            digest = hashlib.sha256()
             with _replacing(destination) as out:
                 for piece in self._stored_pieces(content.sha256):
                     if verify:
-                        hasher.update(piece)
+                        digest.update(piece)
                     out.write(piece)
                     if progress is not None:
                         progress(len(piece))
-                if verify and hasher.content.sha256 != content.sha256:
-                    raise _damaged(content.sha256, f"the digest {hasher.content.sha256}")
+                if verify and digest.hexdigest() != content.sha256:
+                    raise _damaged(content.sha256, f"the digest {digest.hexdigest()}")
         return destination
 
     def link(self, sha256: str, destination: str | Path) -> bool:
@@ -440,11 +435,11 @@ class ContentStore:
             NotFound: They are missing.
             Corrupted: They differ.
         """
-        hasher = Hasher()
+        digest = hashlib.sha256()
         for piece in self._stored_pieces(sha256):
-            hasher.update(piece)
-        if hasher.content.sha256 != sha256:
-            raise _damaged(sha256, f"the digest {hasher.content.sha256}")
+            digest.update(piece)
+        if digest.hexdigest() != sha256:
+            raise _damaged(sha256, f"the digest {digest.hexdigest()}")
 
     def digests(self) -> Iterator[tuple[str, int]]:
         """Yield (SHA-256, length) of everything stored."""
@@ -513,8 +508,10 @@ def translated(doing: str) -> Iterator[None]:
     except CatalogError:
         raise
     except (OSError, obstore.exceptions.BaseError) as error:
+        # Without the path: clients of a service are told this as well.
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise Unavailable(
-            f"The storage failed while {doing}: {error}.",
+            f"The storage failed while {doing}: {reason}.",
             hint="Check free space, permissions and the connection, then try again.",
         ) from error
 

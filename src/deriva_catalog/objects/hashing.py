@@ -4,14 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from queue import Queue
 from types import TracebackType
 from typing import Any
 
-from .content import Content
-
+Progress = Callable[[int], object]
+_LARGE = 8 << 20
 _AHEAD = 8
 """Pieces that may wait for a hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is known of stored bytes: length in bytes, digests in lower-case hexadecimal."""
+
+    length: int
+    md5: str
+    sha256: str
+
+
+class Hasher:
+    """MD5, SHA-256 and length of bytes that pass by."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self.length += len(piece)
+        self._md5.update(piece)
+        self._sha256.update(piece)
+
+    @property
+    def content(self) -> Content:
+        """What passed by so far."""
+        return Content(self.length, self._md5.hexdigest(), self._sha256.hexdigest())
 
 
 class ParallelHasher:
@@ -65,6 +96,58 @@ class ParallelHasher:
             queue.put(None)
         for thread in self._threads:
             thread.join()
+
+
+class LazyHasher:
+    """A `Hasher` for what is short, which becomes parallel when it turns out to be long."""
+
+    def __init__(self) -> None:
+        self._kept: list[bytes] = []
+        self._length = 0
+        self._parallel: ParallelHasher | None = None
+
+    def __enter__(self) -> LazyHasher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._parallel is not None:
+            self._parallel.__exit__(kind, error, trace)
+
+    def passing(self, source: Iterable[bytes], progress: Progress | None = None) -> Iterator[bytes]:
+        """Yield the pieces of a source and hash them on the way."""
+        for piece in source:
+            data = bytes(piece)
+            self._take(data)
+            if progress is not None:
+                progress(len(data))
+            yield data
+
+    def _take(self, piece: bytes) -> None:
+        self._length += len(piece)
+        if self._parallel is not None:
+            self._parallel.update(piece)
+            return
+        self._kept.append(piece)
+        if self._length > _LARGE:
+            self._parallel = ParallelHasher().__enter__()
+            for each in self._kept:
+                self._parallel.update(each)
+            self._kept.clear()
+
+    @property
+    def content(self) -> Content:
+        """What passed by; nothing may come after that."""
+        if self._parallel is not None:
+            return self._parallel.content
+        hasher = Hasher()
+        for piece in self._kept:
+            hasher.update(piece)
+        return hasher.content
 
 
 def _hash(digest: Any, queue: Queue[bytes | None]) -> None:

@@ -11,10 +11,11 @@ Source: Hatrac, "Chunked upload".
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
@@ -23,7 +24,8 @@ from ..errors import BadRequest, Conflict, Forbidden, NotFound
 from .acls import owned_by
 from .asking import ROOT, Asker
 from .chunks import ChunkStore
-from .content import Content, Source
+from .content import Content, pieces
+from .hashing import LazyHasher
 from .names import ObjectName
 from .naming import claim_names, granting_to
 from .store import ObjectStore
@@ -225,12 +227,12 @@ def put_chunk(
     store: ObjectStore,
     job: Job,
     number: int,
-    source: Source,
+    source: BinaryIO,
     *,
     md5: str | None = None,
     sha256: str | None = None,
 ) -> None:
-    """Keep one chunk; the last write of a chunk counts.
+    """Keep one chunk, a file that is given away; the last write of a chunk counts.
 
     Raises:
         Conflict: There is no chunk of that number, or it has another length.
@@ -241,20 +243,19 @@ def put_chunk(
         raise Conflict(
             f"Upload {job.id} has {job.plan.chunks} chunks, so there is no chunk {number}."
         )
-    check = partial(
-        _check_chunk, job, number, Upload(f"{job.url}/{number}", md5=md5, sha256=sha256)
-    )
-    ChunkStore(store.content).write(job.id, number, source, check)
-
-
-def _check_chunk(job: Job, number: int, upload: Upload, content: Content) -> None:
-    expected = job.plan.length_of(number)
-    if content.length != expected:
+    expected, length = job.plan.length_of(number), source.seek(0, os.SEEK_END)
+    if length != expected:
         raise Conflict(
-            f"Chunk {number} of upload {job.id} has {content.length} bytes instead of {expected}.",
+            f"Chunk {number} of upload {job.id} has {length} bytes instead of {expected}.",
             hint="All chunks but the last have the length that was agreed.",
         )
-    declared(upload, content)
+    if md5 is not None or sha256 is not None:
+        source.seek(0)
+        with LazyHasher() as hasher:
+            for _ in hasher.passing(pieces(source)):
+                pass
+            declared(Upload(f"{job.url}/{number}", md5=md5, sha256=sha256), hasher.content)
+    ChunkStore(store.content).write(job.id, number, source)
 
 
 # --- ending ------------------------------------------------------------------------------

@@ -33,8 +33,11 @@ def put(
     parents: bool = False,
     precondition: Precondition = no_precondition,
     progress: Progress | None = None,
+    take: bool = False,
 ) -> ObjectVersion:
     """Store bytes as a new version of an object, making the object if need be.
+
+    With `take`, a source that is an open file is given away (`ContentStore.add`).
 
     The right to do so is checked before the bytes are stored, and again when they are named.
 
@@ -50,7 +53,7 @@ def put(
         check_names(reading.connection, [name], parents=parents, granting=granting)
         precondition(current_state(reading.connection, name))
     assert upload.source is not None
-    content = store.content.add(upload.source, progress, check=partial(declared, upload))
+    content = store.content.add(upload.source, progress, check=partial(declared, upload), take=take)
     store.content.flush([content.sha256])
     stored = replace(upload, source=None, content=content)
     with store.database.writing() as writing:

@@ -178,7 +178,9 @@ class App:
     async def _answered(self, exchange: _Exchange) -> None:
         headers = exchange.headers
         try:
-            body = await receive_body(exchange.receive, headers, self._settings, self._pool)
+            body = await receive_body(
+                exchange.receive, headers, self._settings, self._pool, self.service.spool
+            )
         except CatalogError as error:
             await self._send(exchange, error_answer(error, headers))
             return

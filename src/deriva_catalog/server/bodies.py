@@ -6,10 +6,12 @@ A body that is too large, or comes too slowly, is given up before anything is do
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import BadRequest, TooLarge, Unavailable
@@ -25,9 +27,21 @@ class Disconnected(Exception):
 
 
 async def receive_body(
-    receive: Receive, headers: Mapping[str, str], settings: Settings, pool: Executor
+    receive: Receive,
+    headers: Mapping[str, str],
+    settings: Settings,
+    pool: Executor,
+    directory: Path | None = None,
 ) -> BinaryIO:
     """The whole body, ready to be read from its beginning.
+
+    Args:
+        receive: Brings the next message.
+        headers: Of the request.
+        settings: Its limits.
+        pool: Where files are written.
+        directory: Where a large body waits; default: that of the system. Near the objects that it
+            may become, it need not be copied.
 
     Raises:
         TooLarge: it has more than `Settings.body_bytes`.
@@ -39,7 +53,7 @@ async def receive_body(
         return BytesIO()
     if declared is not None and declared.isdecimal() and int(declared) > settings.body_bytes:
         raise _too_large(settings)
-    body = _Body(settings, pool)
+    body = _Body(settings, pool, directory)
     try:
         await body.fill(receive)
     except BaseException:
@@ -51,8 +65,9 @@ async def receive_body(
 class _Body:
     """What has come so far: pieces in memory, and what was before them in a file."""
 
-    def __init__(self, settings: Settings, pool: Executor) -> None:
+    def __init__(self, settings: Settings, pool: Executor, directory: Path | None) -> None:
         self._settings = settings
+        self._directory = str(directory) if directory is not None else tempfile.gettempdir()
         self._pool = pool
         self._pieces: list[bytes] = []
         self._kept = 0
@@ -96,13 +111,12 @@ class _Body:
     def _write(self, pieces: list[bytes]) -> None:
         try:
             if self._spool is None:
-                self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the body
+                self._spool = _unnamed_file(self._directory)
             self._spool.writelines(pieces)
         except OSError as error:
             raise Unavailable(
                 f"A large body cannot be kept: {error}.",
-                hint="Send it in smaller parts; an administrator can give the service more space "
-                "for temporary files, or another place (TMPDIR).",
+                hint="Send it in smaller parts, or have the service given more space.",
             ) from error
 
     def whole(self) -> BinaryIO:
@@ -115,6 +129,17 @@ class _Body:
     def discard(self) -> None:
         if self._spool is not None:
             self._spool.close()
+
+
+def _unnamed_file(directory: str) -> BinaryIO:
+    """A file that is gone when it is closed; unlike those of `tempfile`, it can get a name."""
+    kind = getattr(os, "O_TMPFILE", None)
+    if kind is not None:
+        try:
+            return os.fdopen(os.open(directory, os.O_RDWR | kind, 0o600), "w+b")
+        except OSError:
+            pass  # a file system without such files, or no space: the next line will say
+    return tempfile.TemporaryFile(dir=directory)
 
 
 def _too_large(settings: Settings) -> TooLarge:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from ..access import Client
@@ -135,6 +136,12 @@ class Service:
                 creators = self.settings.creators
                 self._objects = open_own_objects(self.registry, creators=creators)
             return self._objects
+
+    @property
+    def spool(self) -> Path | None:
+        """Where large bodies wait: beside the objects, if those are files of this machine."""
+        home = self.registry.home
+        return home if home.is_dir() else None
 
     # --- catalogs --------------------------------------------------------------------
 

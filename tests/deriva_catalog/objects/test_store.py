@@ -442,3 +442,50 @@ def test_an_object_rolls_back_with_the_transaction_it_was_put_in(tmp_path: Path)
     assert catalog.objects.names() == []
     assert len(catalog.objects.unreferenced()) == 1
     catalog.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="the system has no files without names")
+def test_a_file_without_a_name_that_is_given_away_becomes_the_stored_one(
+    local: ObjectStore, tmp_path: Path
+) -> None:
+    data = b"x" * 3_000_000
+    with os.fdopen(os.open(tmp_path, os.O_RDWR | os.O_TMPFILE), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        content = local.content.add(file, take=True)
+        stored = local.content.path(content.sha256)
+        assert stored is not None
+        assert stored.stat().st_ino == os.fstat(file.fileno()).st_ino
+    assert stored.read_bytes() == data
+    assert stored.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_file_with_a_name_is_copied_also_when_given_away(
+    local: ObjectStore, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"data" * 1000)
+    with (tmp_path / "file").open("r+b") as file:
+        content = local.content.add(file, take=True)
+        file.seek(0)
+        file.write(b"changed")
+    assert b"".join(local.content.read(content.sha256)) == b"data" * 1000
+
+
+def test_refused_bytes_leave_nothing(local: ObjectStore, tmp_path: Path) -> None:
+    def refuse(content: object) -> None:
+        raise BadRequest("not these")
+
+    for source in (b"small", b"large" * 1_000_000, iter([b"pieces"])):
+        with pytest.raises(BadRequest, match="not these"):
+            local.content.add(source, check=refuse)
+    assert list(local.content.digests()) == []
+    assert list((tmp_path / "objects").glob("incoming/*")) == []
+
+
+def test_long_and_short_contents_have_the_same_kind_of_digests(local: ObjectStore) -> None:
+    for length in (0, 1, 8 << 20, (8 << 20) + 1, 20 << 20):
+        data = hashlib.shake_128(b"x").digest(length)
+        content = local.content.add(iter([data[:100], data[100:]]))
+        assert content.md5 == hashlib.md5(data).hexdigest()
+        assert content.sha256 == hashlib.sha256(data).hexdigest()
+        assert content.length == length

@@ -129,6 +129,7 @@ def write(request: Request, view: View, name: ObjectName) -> Answer:
         upload,
         parents=wants_parents(request),
         precondition=precondition_of(request.headers),
+        take=True,
     )
     return created(version.url, view.base)
 

@@ -154,7 +154,7 @@ def _one(request: Request, view: View, raw: str) -> Answer:
         require_length(request)
         view.require_writable()
         upload = Upload(f";content/{sha256}", sha256=sha256)
-        content = store.add(request.body, check=partial(declared, upload))
+        content = store.add(request.body, check=partial(declared, upload), take=True)
         store.flush([sha256])
         return json_answer(_described(content), status=201)
     if request.method != "GET":

@@ -20,6 +20,7 @@ from deriva_catalog.server.messages import Answer, Request
 from deriva_catalog.server.routing import ROUTES
 from deriva_catalog.server.service import Service
 from deriva_catalog.server.tokenfile import TokenFile
+from postgres import database
 from slow_hatrac import NAMESPACE, ROOT, Asked, SlowHatrac, md5, sha256
 
 STEPS = 250
@@ -40,12 +41,21 @@ BEGINNING = [
 ]
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
     """A service without sockets: requests are handed to it as values."""
-    made = Service(Registry(tmp_path), TokenFile(Tokens(tmp_path / "tokens.json").path), ROUTES)
-    yield made
-    made.close()
+    tokens = TokenFile(Tokens(tmp_path / "tokens.json").path)
+    if request.param == "sqlite":
+        made = Service(Registry(tmp_path), tokens, ROUTES)
+        yield made
+        made.close()
+        return
+    with database() as empty:
+        registry = Registry.of_database(empty.url, tmp_path / "files")
+        made = Service(registry, tokens, ROUTES)
+        yield made
+        made.close()
+        registry.close()
 
 
 def target_of(asked: Asked) -> str:
@@ -221,7 +231,11 @@ class Asking:
         return Asked("POST", self.fresh(), body=document)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    ("service", "seed"),
+    [*(("sqlite", n) for n in range(8)), *(("postgresql", n) for n in (8, 9))],
+    indirect=["service"],
+)
 def test_answers_are_those_of_the_model(service: Service, seed: int) -> None:
     model = SlowHatrac(USER)
     asking = Asking(seed, model)
