@@ -55,7 +55,9 @@ if TYPE_CHECKING:
 
 DATABASE = "catalog.db"
 FEATURES: Mapping[str, bool] = {
+    "catalog_alias": True,
     "catalog_objects": True,
+    "catalog_post_input": True,
     "csv_array_json": True,
     "history_control": True,
     "implicit_fkey_index": True,
@@ -66,7 +68,9 @@ FEATURES: Mapping[str, bool] = {
     "rid_batches": True,
     "rid_lease": True,
     "row_counts": True,
+    "tcrs": True,
     "transactions": True,
+    "trs": True,
 }
 _INDEXING = "tag:isrd.isi.edu,2018:indexing-preferences"
 
