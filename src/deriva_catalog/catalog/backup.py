@@ -8,15 +8,20 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from contextlib import closing
 from pathlib import Path
 
+from ..engine.sqlite.storage import SqliteStorage
 from ..errors import Conflict, Unavailable
 from ..objects.of_catalog import OBJECTS
+from .copying import copy_into, link_or_copy
 from .local import DATABASE, LocalCatalog, open_local
 
 
 def backup(catalog: LocalCatalog, destination: str | os.PathLike[str]) -> Path:
     """Write a consistent copy of a catalog, which may be in use meanwhile.
+
+    A catalog in a PostgreSQL database becomes one in a directory.
 
     The database is copied first: every object that it knows was complete before that. Objects
     are hard links where the file system allows it (an object is never written twice), else
@@ -38,10 +43,7 @@ def backup(catalog: LocalCatalog, destination: str | os.PathLike[str]) -> Path:
     building = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     try:
         building.mkdir(parents=True)
-        catalog.store.storage.copy_to(building / DATABASE)
-        objects = catalog.directory / OBJECTS
-        if objects.is_dir():
-            shutil.copytree(objects, building / OBJECTS, copy_function=_link)
+        _fill(catalog, building)
         building.rename(place)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
@@ -55,6 +57,17 @@ def backup(catalog: LocalCatalog, destination: str | os.PathLike[str]) -> Path:
         shutil.rmtree(building, ignore_errors=True)
         raise
     return place
+
+
+def _fill(catalog: LocalCatalog, building: Path) -> None:
+    if catalog.store.storage.url is not None:  # no file that could be copied
+        with closing(SqliteStorage(building / DATABASE, create=True)) as storage:
+            copy_into(catalog, storage, building)
+        return
+    catalog.store.storage.copy_to(building / DATABASE)
+    objects = catalog.directory / OBJECTS
+    if objects.is_dir():
+        shutil.copytree(objects, building / OBJECTS, copy_function=link_or_copy)
 
 
 def restore(
@@ -76,11 +89,3 @@ def restore(
     finally:
         original.close()
     return open_local(place, client=client)
-
-
-def _link(source: str, destination: str) -> str:
-    try:
-        os.link(source, destination)
-    except OSError:  # another device, or a file system without links
-        shutil.copy2(source, destination)
-    return destination

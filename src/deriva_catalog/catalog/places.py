@@ -16,7 +16,9 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from .local import LocalCatalog, create_local, open_local
+from ..engine.sqlite.storage import SqliteStorage
+from ..engine.storage import Storage
+from .local import DATABASE, LocalCatalog, create_local, open_local
 
 __all__ = ["Directories", "Places"]
 
@@ -49,6 +51,10 @@ class Places(Protocol):
         owner: Sequence[str] | None,
     ) -> LocalCatalog:
         """Create an empty catalog in a building."""
+        ...
+
+    def vacant(self, building: str) -> tuple[Storage, Path]:
+        """An empty database in a building, and the directory for objects."""
         ...
 
     def open(self, catalog_id: str, *, client: str | None) -> LocalCatalog:
@@ -108,6 +114,12 @@ class Directories:
         return create_local(
             self.root / building, client=client, annotations=annotations, owner=owner
         )
+
+    def vacant(self, building: str) -> tuple[Storage, Path]:
+        """An empty file in the directory of a building."""
+        place = self.root / building
+        place.mkdir(parents=True)
+        return SqliteStorage(place / DATABASE, create=True), place
 
     def open(self, catalog_id: str, *, client: str | None) -> LocalCatalog:
         """Open the catalog in a directory."""

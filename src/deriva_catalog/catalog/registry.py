@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from ..errors import Conflict, NotFound, Unavailable
 from ..model.lookup import near_misses
-from .local import LocalCatalog, default_client
+from .local import LocalCatalog, default_client, open_local
 from .places import Directories, Places
 from .registered import (
     ALIAS,
@@ -256,12 +256,68 @@ class Registry:
 
         def build(building: str) -> None:
             place = self.places.directory(building)
-            assert place is not None, "a database is filled by a copy"
-            restore(source, place, client=client).close()
+            if place is not None:
+                restore(source, place, client=client).close()
+                return
+            with closing(open_local(source, client=client)) as original:
+                self._build_copy(building, original)
 
         owner = default_client() if client is None else client
         chosen = self.introduce(build, catalog_id, alias, {"owner": roles_text((owner,))})
         return self.places.open(chosen, client=client)
+
+    def copy(
+        self,
+        source: LocalCatalog,
+        *,
+        catalog_id: str | None = None,
+        alias: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        client: str | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> LocalCatalog:
+        """Make a catalog that is a copy of another, with its history and objects; open it.
+
+        Args:
+            source: The catalog, of this or any other registry or in a directory; others may go
+                on using it.
+            catalog_id: The identifier of the copy; default: the next serial number.
+            alias: A second name for it.
+            name: A title for people.
+            description: What it is for.
+            client: Who is recorded for what is written later; default: the login name.
+            progress: Called with the number of rows after each batch.
+
+        Raises:
+            ReadOnly: `source` is a snapshot.
+            BadRequest: an identifier has characters that cannot stand in a URL.
+            Conflict: the identifier or the alias is taken; nothing is left behind.
+        """
+        facts = {
+            "name": name,
+            "description": description,
+            "owner": roles_text(source.model.acls.get("owner", ())),
+            "clone_source": source.id,
+        }
+
+        def build(building: str) -> None:
+            self._build_copy(building, source, progress)
+
+        chosen = self.introduce(build, catalog_id, alias, facts)
+        return self.places.open(chosen, client=client)
+
+    def _build_copy(
+        self,
+        building: str,
+        source: LocalCatalog,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        from .copying import copy_into
+
+        storage, directory = self.places.vacant(building)
+        with closing(storage):
+            copy_into(source, storage, directory, progress)
 
     def introduce(
         self,

@@ -80,12 +80,11 @@ class Schemas:
         owner: Sequence[str] | None,
     ) -> LocalCatalog:
         """Create an empty catalog in the schema of a building."""
-        storage = self._storage(_BUILDING, building)
-        storage.create()
+        storage, folder = self.vacant(building)
         try:
             return create_in(
                 storage,
-                self._folder(building),
+                folder,
                 client=client,
                 catalog_id=building,
                 annotations=annotations,
@@ -94,6 +93,12 @@ class Schemas:
         except BaseException:
             storage.close()
             raise
+
+    def vacant(self, building: str) -> tuple[PostgresStorage, Path]:
+        """An empty schema for a building."""
+        storage = self._storage(_BUILDING, building)
+        storage.create()
+        return storage, self._folder(building)
 
     def open(self, catalog_id: str, *, client: str | None) -> LocalCatalog:
         """Open the catalog in a schema."""

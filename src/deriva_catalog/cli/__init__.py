@@ -21,8 +21,9 @@ _DESCRIPTION = """\
 Make, list, inspect, copy, check and serve the catalogs of this machine, and log in to those of
 others.
 
-A CATALOG is an identifier or alias ('digits'), or the directory of a catalog ('./data'). Where
-it is read only, '@' and a snapshot or a time may follow ('digits@2026-11-01').
+A CATALOG is an identifier or alias ('digits'), the directory of a catalog ('./data'), or one of
+a PostgreSQL database ('postgresql://user@host/database#digits'). Where it is read only, '@' and
+a snapshot or a time may follow ('digits@2026-11-01').
 """
 _EXAMPLES = """\
 examples:
@@ -32,6 +33,8 @@ examples:
   deriva-catalog info digits                  its tables, rows, size and latest snapshot
   deriva-catalog backup digits digits.tar.gz  copy everything into one file, while it is in use
   deriva-catalog restore digits.tar.gz again  make a catalog of the copy and call it 'again'
+  deriva-catalog copy digits postgresql://kim@host/lab#digits
+                                              move to a database, with all history
   deriva-catalog check digits                 read and verify every row, version and file
   deriva-catalog serve                        serve them over HTTP, with a link to log in
   deriva-catalog user add kim                 let kim log in there
@@ -99,7 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--id", help="its identifier; default: the next number")
     init.add_argument("--title", help="a title for people")
     init.add_argument("--description", help="what it is for")
-    command("list", "list the catalogs of this machine")
+    listing = command("list", "list the catalogs of this machine, or of a database")
+    listing.add_argument(
+        "database", metavar="DATABASE", nargs="?", help="the URL of a PostgreSQL database"
+    )
     info = command("info", "show the tables, rows, size and latest snapshot of a catalog")
     info.add_argument("catalog", metavar="CATALOG[@SNAPSHOT]")
     _add_copying(command)
@@ -127,6 +133,18 @@ def _add_copying(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
     backup.add_argument("catalog", metavar="CATALOG")
     backup.add_argument("destination", metavar="FILE|DIR", help="must not exist")
+    copy = command(
+        "copy",
+        "copy a catalog with its history and objects, also from or to a PostgreSQL database",
+        "\n\nThe copy appears when it is complete. A catalog in a database is written\n"
+        "'postgresql://user@host/database#NAME'.",
+    )
+    copy.add_argument("catalog", metavar="CATALOG")
+    copy.add_argument("target", metavar="NAME|DIR|URL#NAME", help="the alias of the copy, or where")
+    copy.add_argument("--id", help="its identifier; default: the next number")
+    delete = command("delete", "remove a catalog and all that it holds, for good")
+    delete.add_argument("catalog", metavar="CATALOG")
+    delete.add_argument("--yes", action="store_true", help="do it")
     restore = command("restore", "make a catalog of a backup")
     restore.add_argument("source", metavar="FILE|DIR", help="what 'backup' wrote")
     restore.add_argument("target", metavar="NAME|DIR", help="its alias, or a directory ('./data')")

@@ -10,9 +10,11 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from ..catalog import LocalCatalog, Registry, connect, create_catalog
+from ..catalog import LocalCatalog, Registry, connect, create_catalog, open_local
 from ..catalog.backup import backup, restore
+from ..engine.postgresql.address import is_database_url
 from ..errors import BadRequest, Corrupted
 from ..path.ast import TableName
 from .archive import is_archive, pack, unpacked
@@ -26,14 +28,29 @@ Command = Callable[[argparse.Namespace], int]
 
 def _is_directory(target: str) -> bool:
     """Whether a target is meant as a directory: by the look of a path."""
+    if is_database_url(target):
+        return False
     return target.startswith((".", "~")) or os.sep in target or "/" in target
 
 
 def _open(name: str) -> LocalCatalog:
+    if is_database_url(name):
+        url, _, rest = name.partition("#")
+        catalog_id, _, moment = rest.partition("@")
+        opened = Registry.of_database(url).open(unquote(catalog_id))
+        return opened.at(moment) if moment else opened
     place, _, moment = name.partition("@")
     if _is_directory(place):
         return connect(Path(place).expanduser(), f"@{moment}" if moment else None)
     return connect("localhost", name)
+
+
+def _registry_of(target: str) -> tuple[Registry, str | None]:
+    """The registry that a target is in, and the alias that it is to have there."""
+    if not is_database_url(target):
+        return Registry(), target
+    url, _, alias = target.partition("#")
+    return Registry.of_database(url), unquote(alias) or None
 
 
 def _no_id_for_directory(options: argparse.Namespace) -> None:
@@ -47,11 +64,11 @@ def _no_id_for_directory(options: argparse.Namespace) -> None:
 
 
 def _tell_made(options: argparse.Namespace, catalog: LocalCatalog) -> int:
-    directory = str(catalog.directory)
+    directory, url = str(catalog.directory), catalog.url
     if options.json:
-        print_json({"id": catalog.id, "directory": directory})
+        print_json({"id": catalog.id, "directory": directory, "url": url})
     else:
-        print(f"Catalog {catalog.id!r} is in {directory}")
+        print(f"Catalog {catalog.id!r} is in {url if is_database_url(url) else directory}")
     return 0
 
 
@@ -63,9 +80,10 @@ def _init(options: argparse.Namespace) -> int:
         _no_id_for_directory(options)
         made = create_catalog(Path(options.target).expanduser())
     else:
-        made = create_catalog(
+        registry, alias = _registry_of(options.target)
+        made = registry.create(
             catalog_id=options.id,
-            alias=options.target,
+            alias=alias,
             name=options.title,
             description=options.description,
         )
@@ -74,7 +92,7 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    registry = Registry()
+    registry = Registry() if options.database is None else Registry.of_database(options.database)
     known = registry.catalogs()
     if options.json:
         print_json(
@@ -85,16 +103,23 @@ def _list(options: argparse.Namespace) -> int:
                     "title": c.name,
                     "description": c.description,
                     "created": _time(c.created),
-                    "directory": str(c.directory),
+                    "directory": None if c.directory is None else str(c.directory),
                 }
                 for c in known
             ]
         )
     elif not known:
-        print(f"There are no catalogs in {registry.home} yet. Make one: deriva-catalog init NAME")
+        where = registry.places.shown
+        print(f"There are no catalogs in {where} yet. Make one: deriva-catalog init NAME")
     else:
         rows = [
-            (c.id, ", ".join(c.aliases), c.name or "", _time(c.created)[:16], str(c.directory))
+            (
+                c.id,
+                ", ".join(c.aliases),
+                c.name or "",
+                _time(c.created)[:16],
+                str(c.directory or ""),
+            )
             for c in known
         ]
         print_table(("id", "aliases", "title", "created (UTC)", "directory"), rows)
@@ -115,6 +140,8 @@ def _info(options: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     print(f"Catalog    {facts['id']}{' (' + facts['snapshot'] + ')' if facts['fixed'] else ''}")
+    if is_database_url(facts["url"]):
+        print(f"Database   {facts['url']}")
     print(f"Directory  {facts['directory']}")
     print(f"Snapshot   {facts['snapshot']}, {facts['changed']}")
     size = facts["size"]
@@ -140,10 +167,11 @@ def _facts(catalog: LocalCatalog) -> dict[str, Any]:
     ]
     snapshot = catalog.latest_snapshot()
     stored = [length for _, length in catalog.objects.content.digests()]
-    database = sum(file.stat().st_size for file in catalog.directory.glob("catalog.db*"))
+    database = catalog.store.storage.size()
     return {
         "id": catalog.id,
         "directory": str(catalog.directory),
+        "url": catalog.url,
         "snapshot": snapshot,
         "changed": snaptime.to_iso(snaptime.decode(snapshot)),
         "fixed": catalog.snaptime is not None,
@@ -200,9 +228,44 @@ def _restore(options: argparse.Namespace) -> int:
             _no_id_for_directory(options)
             made = restore(backed_up, Path(options.target).expanduser())
         else:
-            made = Registry().restore(backed_up, catalog_id=options.id, alias=options.target)
+            registry, alias = _registry_of(options.target)
+            made = registry.restore(backed_up, catalog_id=options.id, alias=alias)
     with closing(made):
         return _tell_made(options, made)
+
+
+def _copy(options: argparse.Namespace) -> int:
+    with closing(_open(options.catalog)) as source, progress_bar("copying", " rows") as advance:
+        if _is_directory(options.target):
+            _no_id_for_directory(options)
+            made = open_local(backup(source, Path(options.target).expanduser()))
+        else:
+            registry, alias = _registry_of(options.target)
+            made = registry.copy(source, catalog_id=options.id, alias=alias, progress=advance)
+    with closing(made):
+        return _tell_made(options, made)
+
+
+def _delete(options: argparse.Namespace) -> int:
+    registry, name = _registry_of(options.catalog)
+    if name is None or _is_directory(options.catalog):
+        raise BadRequest(
+            f"{options.catalog!r} is not registered, so it cannot be deleted by name.",
+            hint="Remove the directory of a catalog that lies in one.",
+        )
+    found = registry.find(name)
+    if not options.yes:
+        raise BadRequest(
+            f"Catalog {found.id!r} would be removed with all that it holds, for good.",
+            hint="Repeat the command with --yes.",
+        )
+    registry.delete(found.id)
+    registry.purge(found.id)
+    if options.json:
+        print_json({"deleted": found.id})
+    else:
+        print(f"Catalog {found.id!r} is gone")
+    return 0
 
 
 COMMANDS: dict[str, Command] = {
@@ -211,6 +274,8 @@ COMMANDS: dict[str, Command] = {
     "info": _info,
     "backup": _backup,
     "restore": _restore,
+    "copy": _copy,
+    "delete": _delete,
     "check": _check,
     "serve": serve,
     **SIGNIN_COMMANDS,

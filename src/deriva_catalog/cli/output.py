@@ -43,11 +43,14 @@ def shown_size(length: int) -> str:
 
 
 @contextmanager
-def progress_bar(text: str) -> Iterator[Callable[[int], object]]:
-    """Show bytes going by on a terminal, and nothing elsewhere; gives the function to tell them."""
+def progress_bar(text: str, unit: str = "B") -> Iterator[Callable[[int], object]]:
+    """Show bytes (or another unit) going by on a terminal, and nothing elsewhere.
+
+    Gives the function to tell them.
+    """
     from tqdm import tqdm
 
     with tqdm(
-        desc=text, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
+        desc=text, unit=unit, unit_scale=True, leave=False, disable=not sys.stderr.isatty()
     ) as bar:
         yield bar.update

@@ -142,7 +142,11 @@ class Storage(Protocol):
     def load(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]
     ) -> None:
-        """Fill a temporary table with rows, of which there is at least one."""
+        """Insert rows as they are, of which there is at least one."""
+        ...
+
+    def filled(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Do what a table needs after many rows, perhaps with numbers, were inserted into it."""
         ...
 
     def empty_temporary(self, connection: sa.Connection, table: sa.Table) -> None:
@@ -163,6 +167,10 @@ class Storage(Protocol):
 
     def problems(self, connection: sa.Connection) -> Sequence[str]:
         """What the database's own integrity check complains about."""
+        ...
+
+    def size(self) -> int:
+        """How many bytes the database takes."""
         ...
 
     def copy_to(self, destination: Path) -> None:

@@ -7,24 +7,24 @@ import sqlalchemy as sa
 FORMAT = 2
 """The version of the layout that this release writes; see `migration` for the older ones."""
 
-_METADATA = sa.MetaData()
+METADATA = sa.MetaData()
 
 META = sa.Table(
     "_meta",
-    _METADATA,
+    METADATA,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
 """Facts about the catalog: ``format``, ``horizon`` (the oldest time that can be read)."""
 
 COMMIT = sa.Table(
-    "_commit", _METADATA, sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False)
+    "_commit", METADATA, sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False)
 )
 """One row for each committed change: the snapshots."""
 
 MODEL = sa.Table(
     "_model",
-    _METADATA,
+    METADATA,
     sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("document", sa.LargeBinary, nullable=False),
 )
@@ -32,7 +32,7 @@ MODEL = sa.Table(
 
 SEQUENCE = sa.Table(
     "_sequence",
-    _METADATA,
+    METADATA,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
 )
@@ -41,6 +41,6 @@ SEQUENCE = sa.Table(
 
 def create_internal(connection: sa.Connection) -> None:
     """Create these tables and their first rows."""
-    _METADATA.create_all(connection)
+    METADATA.create_all(connection)
     connection.execute(sa.insert(META).values(name="format", value=str(FORMAT)))
     connection.execute(sa.insert(SEQUENCE).values(name="rid", value=0))

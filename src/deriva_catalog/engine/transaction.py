@@ -16,6 +16,9 @@ from ..model.elements import ForeignKey, Model, Table
 from .relation import Tables, level_of
 from .storage import Storage
 
+_MANY = 1000
+"""From so many rows on, a database should know how many a temporary table has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -106,6 +109,8 @@ class Writing:
         batch = list(rows)
         if batch:
             self.storage.load(self.connection, table, batch)
+            if len(batch) >= _MANY:
+                self.storage.filled(self.connection, table)
 
     @contextmanager
     def step(self) -> Iterator[None]:

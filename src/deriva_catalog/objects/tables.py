@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-_METADATA = sa.MetaData()
+METADATA = sa.MetaData()
 
 NAME = sa.Table(
     "_object_name",
-    _METADATA,
+    METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("path", sa.Text, nullable=False, unique=True),
     sa.Column("parent", sa.Text, nullable=False, index=True),
@@ -24,7 +24,7 @@ NAME = sa.Table(
 
 VERSION = sa.Table(
     "_object_version",
-    _METADATA,
+    METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("name_id", sa.Integer, nullable=False, index=True),
     sa.Column("version", sa.Text, nullable=False, unique=True),
@@ -46,7 +46,7 @@ Both digests are always known; those that a client declared are also metadata of
 
 FORMER = sa.Table(
     "_object_former",
-    _METADATA,
+    METADATA,
     sa.Column("name_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("version_id", sa.Integer, primary_key=True, autoincrement=False, index=True),
 )
@@ -54,7 +54,7 @@ FORMER = sa.Table(
 
 JOB = sa.Table(
     "_object_upload",
-    _METADATA,
+    METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("job", sa.Text, nullable=False, unique=True),
     sa.Column("name_id", sa.Integer, index=True),
@@ -74,7 +74,7 @@ _ADDED = (NAME.c.acls, VERSION.c.acls, VERSION.c.md5_declared, VERSION.c.sha256_
 
 def create_tables(connection: sa.Connection) -> None:
     """Create the tables in a new catalog's database."""
-    _METADATA.create_all(connection)
+    METADATA.create_all(connection)
 
 
 def is_current(connection: sa.Connection) -> bool:
@@ -89,4 +89,4 @@ def upgrade_tables(connection: sa.Connection) -> None:
         if column.name not in have:
             spelled = sa.schema.CreateColumn(column).compile(connection).string
             connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {spelled}")
-    _METADATA.create_all(connection)
+    METADATA.create_all(connection)

@@ -221,6 +221,15 @@ class PostgresStorage:
         """The SQL type of a column."""
         return storage_type(column_type)
 
+    def filled(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Tell the planner what is there, and the sequence of numbers where to go on."""
+        connection.exec_driver_sql(f"ANALYZE {quoted(table.name)}")
+        number = table.autoincrement_column
+        if number is not None:
+            largest = sa.select(sa.func.max(number)).scalar_subquery()
+            sequence = sa.func.pg_get_serial_sequence(quoted(table.name), number.name)
+            connection.execute(sa.select(sa.func.setval(sequence, largest)))
+
     def constant(self, value: Any, column_type: ColumnType) -> sa.ColumnElement[Any]:
         """The value with the column's type, which a parameter has not in every place."""
         return sa.cast(bound(value), storage_type(column_type))
@@ -284,14 +293,13 @@ class PostgresStorage:
     def load(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]
     ) -> None:
-        """Insert the rows, or copy many of them, which are then counted for the planner."""
+        """Insert the rows, or copy many of them."""
         keys = [column.key for column in table.c]
         columns = dict(zip(keys, zip(*rows, strict=True), strict=True))
         if len(rows) <= _FEW:
             insert_few(connection, table, columns)
             return
         copy_in(connection, table, columns)
-        connection.exec_driver_sql(f"ANALYZE {quoted(table.name)}")
 
     def empty_temporary(self, connection: sa.Connection, table: sa.Table) -> None:
         """Cut the table off: deleted rows would be in the way until the transaction ends."""
@@ -313,6 +321,16 @@ class PostgresStorage:
     def problems(self, connection: sa.Connection) -> Sequence[str]:
         """Nothing: the server checks the sums of its pages whenever it reads them."""
         return []
+
+    def size(self) -> int:
+        """All tables of the schema with their indexes."""
+        sizes = sa.text(
+            "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = :schema AND c.relkind = 'r'"
+        )
+        with self.reading() as connection:
+            return int(connection.execute(sizes, {"schema": self.schema}).scalar() or 0)
 
     def copy_to(self, destination: Path) -> None:
         """Not possible: a schema is no file.

@@ -209,6 +209,9 @@ class SqliteStorage:
         """The SQL type of a column."""
         return storage_type(column_type)
 
+    def filled(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Nothing: SQLite counts on from the largest number by itself."""
+
     def constant(self, value: Any, column_type: ColumnType) -> sa.ColumnElement[Any]:
         """The value as it is: a cast would make a number of a NaN, which is a text here."""
         return bound(value)
@@ -284,6 +287,10 @@ class SqliteStorage:
         """What SQLite's integrity check complains about."""
         found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
         return [str(line) for line in found if line != "ok"]
+
+    def size(self) -> int:
+        """The file and what SQLite keeps beside it."""
+        return sum(file.stat().st_size for file in self.path.parent.glob(f"{self.path.name}*"))
 
     def copy_to(self, destination: Path) -> None:
         """Write a consistent copy with SQLite's backup interface."""
