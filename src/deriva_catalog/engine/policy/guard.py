@@ -292,8 +292,9 @@ class Guard:
         seen = self.seen(table)
         if seen.rows is self._writing.tables.live(table):
             return
-        visible = self.bound(sa.select(seen.rid).select_from(seen.rows))
-        self._writing.run(sa.delete(rows).where(rows.c.r.not_in(visible)))
+        found = sa.select(sa.literal(1)).select_from(seen.rows).where(seen.rid == rows.c.r)
+        visible = sa.exists(self.bound(found.correlate(rows)))
+        self._writing.run(sa.delete(rows).where(sa.not_(visible)))
 
     def check_update(
         self, table: Table, rows: sa.Table, names: Sequence[str], *, clears: bool = False
@@ -314,7 +315,9 @@ class Guard:
         if clears:
             return
         live = self._writing.tables.live(table)
-        joined = rows.join(live, rows.c.r == live.c.RID)
+        # The second condition says nothing new, but that few rows of the table are meant.
+        same = sa.and_(rows.c.r == live.c.RID, live.c.RID.in_(sa.select(rows.c.r)))
+        joined = rows.join(live, same)
         new = {name: rows.c[f"v{n}"] for n, name in enumerate(names)}
         for fkey in table.foreign_keys:
             if set(fkey.columns) & set(names) and not self._allows(table, fkey, "update"):
@@ -335,8 +338,9 @@ class Guard:
         live = self._writing.tables.live(table)
         tests = [self._rules.test(table, grant, live) for grant in dynamic]
         fails = sa.case((sa.and_(*tests), sa.literal(1))).is_(None)
-        refused = sa.select(rows.c.r).select_from(rows.join(live, rows.c.r == live.c.RID))
-        if self._writing.run(refused.where(fails).limit(1), self.parameters).first() is not None:
+        chosen = live.c.RID.in_(sa.select(rows.c.r))
+        refused = sa.select(live.c.RID).where(chosen, fails).limit(1)
+        if self._writing.run(refused, self.parameters).first() is not None:
             raise self._denied(
                 f"The client has no {right} access on one or more rows in table {shown(table)}."
             )
