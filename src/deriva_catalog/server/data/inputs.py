@@ -19,13 +19,14 @@ from typing import Any, BinaryIO, NoReturn
 
 from ...engine.textrows import TextRows
 from ...errors import BadRequest
+from ...interface import MediaType
 
 __all__ = ["CSV", "JSON", "JSON_STREAM", "MEDIA_TYPES", "Rows", "parse_rows"]
 
-JSON = "application/json"
-JSON_STREAM = "application/x-json-stream"
-CSV = "text/csv"
-MEDIA_TYPES = (JSON, JSON_STREAM, CSV)
+JSON: MediaType = "application/json"
+JSON_STREAM: MediaType = "application/x-json-stream"
+CSV: MediaType = "text/csv"
+MEDIA_TYPES: tuple[MediaType, ...] = (JSON, JSON_STREAM, CSV)
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -33,7 +34,7 @@ _FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|\Z)')
 _SPACES = " \t\r\n"
 
 
-def parse_rows(body: BinaryIO, media_type: str) -> Rows:
+def parse_rows(body: BinaryIO, media_type: MediaType) -> Rows:
     """The rows in a body of one of the `MEDIA_TYPES`.
 
     Raises:

@@ -24,7 +24,7 @@ def read_data(request: Request, opened: Opened, asked: DataRequest) -> Answer:
     """``GET`` of any of the four kinds of query."""
     media_type = output_type(request, asked.options)
     arrays_json = asked.options.arrays == "json"
-    latest, pieces = opened.catalog.dated_stream(asked.query, media_type, arrays_json=arrays_json)  # type: ignore[arg-type]
+    latest, pieces = opened.catalog.dated_stream(asked.query, media_type, arrays_json=arrays_json)
     try:
         etag = _tag(request, opened, media_type, latest)
         unchanged = not_modified(request, etag)

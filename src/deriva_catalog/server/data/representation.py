@@ -8,6 +8,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from ...errors import BadRequest, UnsupportedMediaType
+from ...interface import MediaType
 from ...path.options import Options
 from ..messages import Request
 from ..negotiation import preferred_type
@@ -21,28 +22,32 @@ HEADERS = {
 }
 """Of every answer with rows."""
 
-_SHORT = {"csv": CSV, "json": JSON}
+_NAMED: dict[str, MediaType] = {
+    "csv": CSV,
+    "json": JSON,
+    **{media_type: media_type for media_type in MEDIA_TYPES},
+}
 
 
-def output_type(request: Request, options: Options, usual: str = JSON) -> str:
+def output_type(request: Request, options: Options, usual: MediaType = JSON) -> MediaType:
     """The media type of the answer: ``?accept=``, else ``Accept``, else `usual`.
 
     Raises:
         BadRequest: ``?accept=`` is none that rows have.
     """
     if options.accept is not None:
-        wanted = _SHORT.get(options.accept.lower(), options.accept.lower())
-        if wanted not in MEDIA_TYPES:
+        wanted = _NAMED.get(options.accept.lower())
+        if wanted is None:
             raise BadRequest(
                 f"Rows cannot be represented as {options.accept!r}.",
                 hint=f"Ask for one of csv, json, {', '.join(MEDIA_TYPES)}.",
             )
         return wanted
     offered = (usual, *(name for name in MEDIA_TYPES if name != usual))
-    return preferred_type(request.headers.get("accept"), offered) or usual
+    return _NAMED.get(preferred_type(request.headers.get("accept"), offered) or "", usual)
 
 
-def input_type(request: Request) -> str:
+def input_type(request: Request) -> MediaType:
     """The media type of the rows in the body; JSON when nothing is said.
 
     Raises:
@@ -50,7 +55,7 @@ def input_type(request: Request) -> str:
     """
     header = request.headers.get("content-type", JSON)
     name, *parameters = (part.strip().lower() for part in header.split(";"))
-    if name not in MEDIA_TYPES:
+    if name not in MEDIA_TYPES:  # and no short names either
         raise UnsupportedMediaType(
             f"Rows cannot be read from {header!r}.",
             hint=f"Send one of {', '.join(MEDIA_TYPES)}.",
@@ -59,7 +64,7 @@ def input_type(request: Request) -> str:
         key, _, value = parameter.partition("=")
         if key.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
             raise UnsupportedMediaType(f"Rows in {header!r}.", hint="Send text in UTF-8.")
-    return name
+    return _NAMED[name]
 
 
 def disposition(options: Options, media_type: str) -> dict[str, str]:

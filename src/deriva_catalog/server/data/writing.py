@@ -15,6 +15,7 @@ from typing import Any
 
 from ...catalog.local import LocalCatalog
 from ...errors import BadRequest, NotFound
+from ...interface import MediaType
 from ...model.elements import Column, Table
 from ...model.lookup import column_of, find_table
 from ...path.ast import (
@@ -200,7 +201,7 @@ def _types(columns: Iterable[Column]) -> Shown:
     return {column.name: column.type for column in columns}
 
 
-def _rows(request: Request, media_type: str, wanted: _Body) -> Rows:
+def _rows(request: Request, media_type: MediaType, wanted: _Body) -> Rows:
     """The rows in the body; those in CSV have all members, and no others but columns."""
     rows = parse_rows(request.body, media_type)
     if media_type == CSV:

@@ -135,3 +135,23 @@ def test_only_owners_give_other_rids_than_leased_ones(
     lease = ann.post(f"{address}/entity/public:ERMrest_RID_Lease", [{"ID": "mine"}])
     given = {"id": 71, "RID": lease.json[0]["RID"]}
     assert ann.post(f"{address}/entity/lab:A?nondefaults=RID", [given]).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "tail"),
+    [
+        ("GET", "entity/lab:A"),
+        ("GET", "entity/lab:Nothing"),
+        ("GET", "textfacet/x"),
+        ("GET", "entity_rid/1"),
+        ("GET", "history/,"),
+        ("POST", "entity/lab:A"),
+        ("DELETE", "entity/lab:A"),
+        ("PUT", "attributegroup/lab:Nothing/RID;v"),
+    ],
+)
+def test_a_catalog_that_is_not_theirs_tells_them_nothing(
+    nobody: HttpClient, ann: HttpClient, shelf: str, method: str, tail: str
+) -> None:
+    for client, status in ((nobody, 401), (ann, 403)):
+        assert client.request(method, f"{shelf}/{tail}", "[]").status == status
