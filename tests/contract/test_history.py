@@ -221,6 +221,16 @@ def test_a_table_that_keeps_no_history_is_in_no_snapshot(zoo: AnyCatalog) -> Non
     assert [row["name"] for row in zoo.at(again).fetch("entity/zoo:Species")] == ["cat"]
 
 
+def test_only_false_under_one_spelling_ends_the_history_of_a_table(zoo: AnyCatalog) -> None:
+    address = Address("zoo", "Species")
+    zoo.set_annotation(address, "tag:isrd.isi.edu:2020,history-capture", False)
+    zoo.set_annotation(address, "tag:isrd.isi.edu,2020:history-capture", "false")
+    zoo.insert(SPECIES, [{"name": "owl"}])
+    then = zoo.latest_snapshot()
+    zoo.delete(parse_path("zoo:Species"))
+    assert [row["name"] for row in zoo.at(then).fetch("entity/zoo:Species")] == ["owl"]
+
+
 def test_truncation_forgets_what_is_older_and_keeps_the_rest(
     backend: Backend, zoo: AnyCatalog
 ) -> None:

@@ -31,6 +31,7 @@ def test_inserted_rows_come_back_in_order_with_all_columns(kim: HttpClient, lab:
     assert reply.body.startswith(b'[{"RID":"')
     assert b'},\n {"RID":"' in reply.body
     assert reply.body.endswith(b"}]\n")
+    assert reply.body.count(b'"RCT"') == 2
     assert kim.get(f"{lab}/entity/lab:A@sort(id::desc::)").json == reply.json
     assert kim.get(f"{lab}/entity/lab:A").headers["etag"] == reply.headers["etag"]
 
