@@ -6,11 +6,8 @@ Source: ERMrest's companion webauthn, as its clients use it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ...access import Client
 from ...errors import (
     BadRequest,
     CatalogError,
@@ -23,15 +20,15 @@ from ..errors import failure_answer
 from ..messages import Answer, Request, json_answer, text_answer
 from ..negotiation import wants_html
 from ..requests import decoded, wrong_method
-from . import tokens
-from .forms import fields_of, json_object, query_of
+from .documents import PRIVATE, described, who
+from .forms import fields_of, query_of
 from .headers import COOKIE, cookie, host_of, refuse_other_origins, safe_referrer, set_cookie
-from .logins import Session
 from .oidc import PENDING_S, come_back, send_away
 from .pages import link_page, login_page, message_page
 from .secrets import kind_of
 from .sessions import Sessions, TooManyAttempts, own_sessions
 from .settings import ProviderSettings
+from .tokenroutes import token_resource, tokens_resource
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -40,7 +37,6 @@ __all__ = ["authn", "session_alias"]
 
 NO_SESSION = "No existing login session found."
 _BROWSER = "authn_login"
-_PRIVATE = {"Cache-Control": "no-store", "Vary": "cookie, authorization"}
 
 
 def authn(service: Service, request: Request, segments: Sequence[str]) -> Answer:
@@ -63,9 +59,9 @@ def authn(service: Service, request: Request, segments: Sequence[str]) -> Answer
         case ["callback"]:
             return _only_get(request, _from_provider, sessions)
         case ["token"]:
-            return _tokens(_needed(sessions), request)
+            return tokens_resource(_needed(sessions), request)
         case ["token", token_id]:
-            return _token(_needed(sessions), request, decoded(request, token_id))
+            return token_resource(_needed(sessions), request, decoded(request, token_id))
     raise NotFound(f"There is nothing at {request.path!r}.")
 
 
@@ -105,53 +101,20 @@ def _session(sessions: Sessions | None, request: Request) -> Answer:
     if request.method != "PUT":
         raise wrong_method(request, "GET", "POST", "PUT", "DELETE")
     found = _needed(sessions).extend(request.headers)
-    return _no_session(request) if found is None else _described(found, sessions)
+    return _no_session(request) if found is None else described(found, sessions)
 
 
 def _show_session(sessions: Sessions | None, request: Request) -> Answer:
     found = None if sessions is None else sessions.session_of(request.headers)
     if found is not None:
-        return _described(found, sessions)
+        return described(found, sessions)
     if request.client.is_anonymous:
         return _no_session(request)
-    return json_answer(_who(request.client), headers=_PRIVATE)
+    return json_answer(who(request.client), headers=PRIVATE)
 
 
 def _no_session(request: Request) -> Answer:
-    return text_answer(f"{NO_SESSION}\n", status=404, headers=_PRIVATE)
-
-
-def _described(
-    session: Session, sessions: Sessions | None, headers: Mapping[str, str] | None = None
-) -> Answer:
-    document = _who(session.client)
-    now = sessions.clock() if sessions is not None else session.since
-    document |= {
-        "since": _shown_time(session.since),
-        "expires": _shown_time(session.expires),
-        "seconds_remaining": max(0, int(session.expires - now)),
-    }
-    return json_answer(document, headers={**_PRIVATE, **(headers or {})})
-
-
-def _who(client: Client) -> dict[str, Any]:
-    """The ``client`` and ``attributes`` of a session document."""
-    attributes: list[dict[str, Any]] = []
-    for attribute in client.attributes:
-        shown: dict[str, Any] = {"id": attribute.id}
-        if attribute.display_name is not None:
-            shown["display_name"] = attribute.display_name
-        if attribute.identities:
-            shown["identities"] = list(attribute.identities)
-        attributes.append(shown)
-    document: dict[str, Any] = {"client": client.document(), "attributes": attributes}
-    if client.scope is not None:
-        document["scope"] = asdict(client.scope)
-    return document
-
-
-def _shown_time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return text_answer(f"{NO_SESSION}\n", status=404, headers=PRIVATE)
 
 
 # --- logging in and out ------------------------------------------------------------------
@@ -234,13 +197,13 @@ def _refused(
 
 def _logged_in(sessions: Sessions, request: Request, secret: str, referrer: str | None) -> Answer:
     made = set_cookie(COOKIE, secret, secure=_is_secure(sessions, request))
-    headers = {**_PRIVATE, "Set-Cookie": made}
+    headers = {**PRIVATE, "Set-Cookie": made}
     if referrer is not None or wants_html(request.headers.get("accept")):
         return Answer(303, headers={**headers, "Location": referrer or "/"})
     session = sessions.session_of({"cookie": f"{COOKIE}={secret}"})
     if session is None:
         raise NotAuthenticated("The account was locked a moment ago.")
-    return _described(session, sessions, headers)
+    return described(session, sessions, headers)
 
 
 def _log_out(sessions: Sessions, request: Request) -> Answer:
@@ -255,7 +218,7 @@ def _log_out(sessions: Sessions, request: Request) -> Answer:
     target = _referrer(sessions, request, query_of(request).get("logout_url"))
     sessions.log_out(request.headers)
     gone = set_cookie(COOKIE, "", secure=_is_secure(sessions, request), seconds=0)
-    return json_answer({"logout_url": target}, headers={**_PRIVATE, "Set-Cookie": gone})
+    return json_answer({"logout_url": target}, headers={**PRIVATE, "Set-Cookie": gone})
 
 
 def _referrer(sessions: Sessions, request: Request, given: str | None) -> str:
@@ -298,14 +261,14 @@ def _preauth(sessions: Sessions, request: Request) -> Answer:
                     ],
                 },
             },
-            headers=_PRIVATE,
+            headers=PRIVATE,
         )
     from urllib.parse import quote
 
     # With accounts too there is a choice, which is a page.
     page = "login" if settings.local_accounts else "provider"
     place = f"{_base_url(sessions, request)}/authn/{page}?referrer={quote(referrer, safe='')}"
-    return json_answer({"authentication_type": "oidc", "redirect_url": place}, headers=_PRIVATE)
+    return json_answer({"authentication_type": "oidc", "redirect_url": place}, headers=PRIVATE)
 
 
 def _discovery(sessions: Sessions, request: Request) -> Answer:
@@ -322,7 +285,7 @@ def _discovery(sessions: Sessions, request: Request) -> Answer:
             "scopes": list(provider.native_scopes),
             "name": provider.name,
         }
-    return json_answer(document, headers=_PRIVATE)
+    return json_answer(document, headers=PRIVATE)
 
 
 def _native_scopes(provider: ProviderSettings) -> dict[str, str]:
@@ -381,7 +344,7 @@ def _to_provider(sessions: Sessions, request: Request) -> Answer:
         path="/authn",
         seconds=int(PENDING_S),
     )
-    return Answer(303, headers={**_PRIVATE, "Location": sent.url, "Set-Cookie": known})
+    return Answer(303, headers={**PRIVATE, "Location": sent.url, "Set-Cookie": known})
 
 
 def _from_provider(sessions: Sessions, request: Request) -> Answer:
@@ -404,74 +367,4 @@ def _from_provider(sessions: Sessions, request: Request) -> Answer:
     if secret is None:
         return _refused(sessions, request, "/", 403, "You are shut out of this service.", {})
     made = set_cookie(COOKIE, secret, secure=_is_secure(sessions, request))
-    return Answer(303, headers={**_PRIVATE, "Location": referrer, "Set-Cookie": made})
-
-
-# --- access tokens -----------------------------------------------------------------------
-
-
-def _tokens(sessions: Sessions, request: Request) -> Answer:
-    owner = _token_owner(sessions, request)
-    if request.method == "GET":
-        found = tokens.list_tokens(sessions.store, owner)
-        return json_answer([_token_document(t) for t in found], headers=_PRIVATE)
-    if request.method != "POST":
-        raise wrong_method(request, "GET", "POST")
-    given = json_object(request)
-    unknown = set(given) - {"name", "days", "scope"}
-    name, days = given.get("name"), given.get("days", sessions.settings.token_days)
-    scope = given.get("scope", {})
-    if unknown or not isinstance(name, str) or not isinstance(scope, dict):
-        raise BadRequest(
-            "A token has 'name', 'days' and 'scope', which is an object.",
-            hint=f"What is {sorted(unknown)[0]!r}?" if unknown else "",
-        )
-    if isinstance(days, bool) or not isinstance(days, (int, float)):
-        raise BadRequest(f"'days' is a number, not {days!r}.")
-    made, secret = tokens.create_token(
-        sessions.store,
-        sessions.settings,
-        owner,
-        name,
-        days=days,
-        scope=tokens.scope_of(scope),
-        now=sessions.clock(),
-    )
-    document = {**_token_document(made), "token": secret}
-    return json_answer(document, status=201, headers=_PRIVATE)
-
-
-def _token(sessions: Sessions, request: Request, token_id: str) -> Answer:
-    owner = _token_owner(sessions, request)
-    if request.method != "DELETE":
-        raise wrong_method(request, "DELETE")
-    sessions.forget(tokens.revoke_token(sessions.store, owner, token_id))
-    return Answer(204, headers=_PRIVATE)
-
-
-def _token_owner(sessions: Sessions, request: Request) -> str:
-    """Whose tokens are asked for.
-
-    Raises:
-        NotAuthenticated: nobody is logged in.
-        Forbidden: somebody is by a token, which must not make more of its kind.
-    """
-    found = sessions.session_of(request.headers)
-    if found is None or found.client.id is None:
-        raise NotAuthenticated("Access tokens belong to somebody.", hint="Log in first.")
-    if found.kind == "token":
-        raise Forbidden(
-            "An access token cannot list, make or revoke access tokens.", hint="Log in instead."
-        )
-    return found.client.id
-
-
-def _token_document(token: tokens.Token) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "name": token.name,
-        "scope": asdict(token.scope),
-        "created": _shown_time(token.created),
-        "expires": _shown_time(token.expires),
-        "last_used": None if token.last_used is None else _shown_time(token.last_used),
-    }
+    return Answer(303, headers={**PRIVATE, "Location": referrer, "Set-Cookie": made})

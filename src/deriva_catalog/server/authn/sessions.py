@@ -123,6 +123,7 @@ class Sessions:
         self, secret: str, digest: str, by_cookie: bool, now: float
     ) -> tuple[Session, float]:
         """The session of a secret, and how long that may be remembered."""
+        self._clean_up(now)
         kind = kind_of(secret)
         short = self.settings.memory_seconds
         if kind == "session":
@@ -191,11 +192,15 @@ class Sessions:
 
     def _begin(self, client_id: str, means: str, address: str | None) -> str:
         now = self.clock()
-        if now - self._cleaned > _CLEANED_EVERY_S:
-            self._cleaned = now
-            logins.clean_up(self.store, now)
+        self._clean_up(now)
         log.info("%s logged in by %s from %s", client_id, means, address)
         return logins.begin(self.store, self.settings, client_id, now)
+
+    def _clean_up(self, now: float) -> None:
+        """Remove what has ended, now and then."""
+        if abs(now - self._cleaned) > _CLEANED_EVERY_S:
+            self._cleaned = now
+            logins.clean_up(self.store, now)
 
     def link_for(self, name: str, seconds: float = LINK_S) -> str:
         """The secret of a link that logs somebody in once, such as this machine's own user.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import statistics
 import time
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -12,8 +14,10 @@ import pytest
 
 from authn_server import FORM, LoginServer, cookie_of, login_server
 from catalog_server import HttpClient
+from deriva_catalog.access import ANONYMOUS
 from deriva_catalog.server.authn.limits import Limit, Limits
 from deriva_catalog.server.authn.settings import AuthnSettings
+from deriva_catalog.server.messages import Request
 from serve_command import serve_process
 
 HTML = "text/html"
@@ -123,10 +127,20 @@ def test_an_account_that_is_not_there_takes_as_long(tmp_path: Path) -> None:
     assert 0.5 < unknown / known < 2  # a check that is left out takes a hundredth
 
 
-def test_over_tls_the_cookie_is_for_tls_only(tmp_path: Path) -> None:
-    public = AuthnSettings(public_url="https://lab.example")
-    with login_server(tmp_path, public) as server:
-        server.account("kim")
-        assert "; Secure" in server.log_in("kim").headers["set-cookie"]
-        reply = server.log_in("kim", Origin="https://lab.example")
-        assert reply.status == 200
+@pytest.mark.parametrize(
+    ("is_secure", "public_url"), [(True, None), (False, "https://lab.example")]
+)
+def test_over_tls_the_cookie_is_for_tls_only(
+    server: LoginServer, is_secure: bool, public_url: str | None
+) -> None:
+    body = BytesIO(urlencode({"link": server.sessions.link_for("operator")}).encode())
+    headers = {"host": "lab.example", "content-type": FORM}
+    asked = Request("POST", "/authn/session", headers, ANONYMOUS, body, is_secure=is_secure)
+    before = server.sessions.settings
+    server.sessions.settings = replace(before, public_url=public_url)
+    try:
+        answer = server.service.handle(asked)
+    finally:
+        server.sessions.settings = before
+    assert answer.status == 200
+    assert "; Secure" in answer.headers["Set-Cookie"]

@@ -61,9 +61,22 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[]
 
 @pytest.fixture
 def kim(make: Callable[[], Sessions]) -> Sessions:
+    """Logins where kim has an account, which needs no password for most tests."""
     found = make()
-    accounts.add_account(found.store, "kim", PASSWORD, now=NOW)
+    accounts.add_account(found.store, "kim", None, now=NOW)
     return found
+
+
+@pytest.fixture
+def with_password(kim: Sessions) -> Sessions:
+    accounts.set_password(kim.store, "kim", PASSWORD)
+    return kim
+
+
+def logged_in(sessions: Sessions) -> str:
+    secret = sessions.log_in_by_link(sessions.link_for("kim"), None)
+    assert secret is not None
+    return secret
 
 
 def at_once(work: Callable[[], T], count: int = 8) -> list[T | BaseException]:
@@ -103,7 +116,8 @@ def test_of_many_who_make_an_account_one_has_it(make: Callable[[], Sessions]) ->
     assert sum(isinstance(one, Conflict) for one in found) == 3
 
 
-def test_logins_at_the_same_time_are_sessions_of_their_own(kim: Sessions) -> None:
+def test_logins_at_the_same_time_are_sessions_of_their_own(with_password: Sessions) -> None:
+    kim = with_password
     found = at_once(lambda: kim.log_in("kim", PASSWORD, "::1"), 4)
     assert len({str(one) for one in found}) == 4
     assert {kim.client_of(headers(str(one))).id for one in found} == {"kim"}
@@ -113,8 +127,7 @@ def test_another_process_knows_a_session_and_ends_it(
     kim: Sessions, make: Callable[[], Sessions]
 ) -> None:
     other = make()
-    secret = kim.log_in("kim", PASSWORD, None)
-    assert secret is not None
+    secret = logged_in(kim)
     assert other.client_of(headers(secret)).id == "kim"
     other.log_out(headers(secret))
     assert other.client_of(headers(secret)).is_anonymous
@@ -126,8 +139,7 @@ def test_a_session_that_was_left_is_not_remembered_by_whoever_looked_it_up_meanw
     kim: Sessions,
 ) -> None:
     for _ in range(5):
-        secret = kim.log_in("kim", PASSWORD, None)
-        assert secret is not None
+        secret = logged_in(kim)
         sent = headers(secret)
         with ThreadPoolExecutor(4) as pool:
             asked = [pool.submit(kim.client_of, sent) for _ in range(20)]
@@ -137,7 +149,8 @@ def test_a_session_that_was_left_is_not_remembered_by_whoever_looked_it_up_meanw
         assert kim.client_of(sent).is_anonymous
 
 
-def test_another_password_or_a_lock_ends_what_there_is(kim: Sessions) -> None:
+def test_another_password_or_a_lock_ends_what_there_is(with_password: Sessions) -> None:
+    kim = with_password
     store = kim.store
     _, token = create_token(store, SETTINGS, "kim", "ci", days=1, scope=Scope(), now=NOW)
     first = kim.log_in("kim", PASSWORD, None)
@@ -172,7 +185,7 @@ def test_what_has_ended_is_cleaned_up(kim: Sessions) -> None:
     create_token(kim.store, SETTINGS, "kim", "old", days=1, scope=Scope(), now=NOW - 2 * 86400)
     create_token(kim.store, SETTINGS, "kim", "new", days=1, scope=Scope(), now=NOW)
     assert kim.client_of(headers(old)).is_anonymous
-    assert kim.log_in("kim", PASSWORD, None) is not None
+    logged_in(kim)
     with kim.store.reading() as connection:
         kept = set(connection.scalars(sa.select(sessions.c.digest)))
         assert digest_of(old) not in kept
@@ -200,7 +213,8 @@ def test_a_client_is_kept_as_it_was_told_last(kim: Sessions) -> None:
     assert found.roles == {"*", "https://idp/1", "https://idp/g/Two"}
 
 
-def test_a_name_or_password_of_any_text_is_just_wrong(kim: Sessions) -> None:
+def test_a_name_or_password_of_any_text_is_just_wrong(with_password: Sessions) -> None:
+    kim = with_password
     store, passwords = kim.store, kim.passwords
     for name, password in (
         ("", "x"),
@@ -254,7 +268,8 @@ def test_what_was_right_is_forgiven(kim: Sessions) -> None:
         forgive(kim.store, limits, "kim", "10.0.0.1")
 
 
-def test_many_attempts_at_the_same_moment_gain_nothing(kim: Sessions) -> None:
+def test_many_attempts_at_the_same_moment_gain_nothing(with_password: Sessions) -> None:
+    kim = with_password
     kim.settings = AuthnSettings(limits=Limits(pair=Limit(3, 60.0)))
     found = at_once(lambda: kim.log_in("kim", "mistaken", "10.0.0.1"), 12)
     assert sum(one is None for one in found) == 3
