@@ -25,12 +25,14 @@ def show(ml: DerivaML, home: Path, seconds: float) -> None:
     console.print()
     console.print(_datasets(ml))
     console.print(_runs(ml))
+    files = "(pictures, models, metrics: ml.list_assets('Execution_Asset'))"
     where = {
         "catalog": f"{ml.catalog.url} ('deriva-catalog info digits' shows its tables)",
         "bags": f"{ml.cache_dir / 'bags'} (each a BDBag: 'bdbag --validate full')",
-        "outputs": f"{home / 'catalogs'} (pictures, models, metrics: ml.list_assets"
-        "('Execution_Asset'))",
+        "outputs": f"{home / 'catalogs'} {files}",
     }
+    if ml.host_name != "localhost":
+        where |= {"catalog": ml.catalog.url, "outputs": f"on {ml.host_name} {files}"}
     for what, place in where.items():
         console.print(f"{what:>8}  {place}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"{'took':>8}  {seconds:.1f} s", highlight=False)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -86,7 +87,8 @@ class Service:
         self._routes = routes
         self._recorder = ThreadPoolExecutor(1, "identities")
         self._lock = threading.Lock()
-        self._open: dict[str, LocalCatalog] = {}
+        self._open: OrderedDict[str, LocalCatalog] = OrderedDict()
+        self._held: Counter[str] = Counter()
         self._objects: ObjectStore | None = None
         self._views: OrderedDict[tuple[str, Client], LocalCatalog] = OrderedDict()
 
@@ -190,6 +192,7 @@ class Service:
             view = self._views.get(known)
             if view is not None:
                 self._views.move_to_end(known)
+                self._open.move_to_end(entry.id)
                 return view
             live = self._open.get(entry.id)
             if live is None:
@@ -201,7 +204,32 @@ class Service:
                 self._recorder.submit(_record, view)
             while len(self._views) > _VIEWS_KEPT:
                 self._views.popitem(last=False)
-            return view
+            idle = self._idle(entry.id)
+        for left in idle:  # requests that still use one go on: it connects anew for them
+            left.close()
+        return view
+
+    def _idle(self, needed: str) -> list[LocalCatalog]:
+        """The catalogs that were not used for longest, if too many are open; they are let go."""
+        surplus = len(self._open) - self.settings.catalogs
+        if surplus <= 0:
+            return []
+        free = [c for c in self._open if c != needed and not self._held[c]][:surplus]
+        for view in [v for v in self._views if v[0] in free]:
+            del self._views[view]
+        return [self._open.pop(c) for c in free]
+
+    @contextmanager
+    def holding(self, opened: Opened) -> Iterator[None]:
+        """Keep a catalog open: a transaction of a thread belongs to the object it was begun on."""
+        catalog_id = opened.entry.id
+        with self._lock:
+            self._held[catalog_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held[catalog_id] -= 1
 
     def forget(self, catalog_id: str) -> None:
         """Close a catalog that was deleted; returns when no process knows it any more."""
@@ -217,7 +245,7 @@ class Service:
         """Close all catalogs."""
         self._recorder.shutdown(wait=True, cancel_futures=True)
         with self._lock:
-            opened, self._open = list(self._open.values()), {}
+            opened, self._open = list(self._open.values()), OrderedDict()
             objects, self._objects = self._objects, None
             self._views.clear()
         for catalog in opened:

@@ -34,6 +34,7 @@ class Settings:
         record_page: The page of a row, where ``/id/...`` sends browsers; ``{catalog}`` (with the
             snapshot), ``{schema}``, ``{table}`` and ``{rid}`` stand in it for what they say.
         upload_days: How long an upload in chunks may rest before it expires.
+        catalogs: How many catalogs a process keeps open, with connections to their databases.
         transactions: How many transactions over several requests a process has open at once.
         transaction_seconds: How long a client may do nothing while it has one open.
         connection_seconds: How long a connection for them may stay without one.
@@ -60,6 +61,7 @@ class Settings:
     workers: int = 1
     export_hours: float = 24.0
     record_page: str | None = None
+    catalogs: int = 32
     transactions: int = 64
     transaction_seconds: float = 60.0
     connection_seconds: float = 300.0

@@ -36,7 +36,7 @@ from .app import Scope, Send, headers_of, target_of
 from .bodies import Receive
 from .errors import INTERNAL_ERROR, error_answer, failure_answer
 from .messages import Answer, Request
-from .service import Service, close
+from .service import Opened, Service, close
 
 __all__ = ["Transactions"]
 
@@ -221,7 +221,10 @@ class _Conversation:
             CatalogError: the client did what it may not, or nothing; likewise.
         """
         try:
-            with self._service.catalog(self._asked, self._segment).catalog.transaction() as begun:
+            with (
+                self._service.holding(self._opened()),
+                self._opened().catalog.transaction() as begun,
+            ):
                 self._tell({"status": 200, "snaptime": begun.snaptime})
                 parts: list[AbstractContextManager[Any]] = []
                 try:
@@ -239,6 +242,9 @@ class _Conversation:
             self._wire.send(_error_message(error))
         else:
             self._tell({"status": 200})
+
+    def _opened(self) -> Opened:
+        return self._service.catalog(self._asked, self._segment)
 
     def _serve(self, parts: list[AbstractContextManager[Any]]) -> None:
         """Answer messages until ``commit``; `_Undone` is raised at ``undo``."""
@@ -260,7 +266,7 @@ class _Conversation:
     def _turn(self, control: Any, parts: list[AbstractContextManager[Any]]) -> None:
         """Begin or end a part."""
         if control == "begin":
-            part = self._service.catalog(self._asked, self._segment).catalog.transaction()
+            part = self._opened().catalog.transaction()
             part.__enter__()
             parts.append(part)
         elif control == "release" and parts:
