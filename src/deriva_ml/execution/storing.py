@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deriva_catalog.objects import Content, Upload
+from deriva_catalog.objects.contract import Contents
 from deriva_ml.core.progress import Advance, byte_progress
 
 from .journal import OutputFile
@@ -20,6 +21,7 @@ __all__ = ["store_outputs"]
 
 _WORKERS = 4
 _BATCH = 256
+_SMALL = 64 * 1024
 
 
 def store_outputs(
@@ -44,7 +46,7 @@ def store_outputs(
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="upload") as pool:
             for begin in range(0, len(outputs), _BATCH):
                 some = outputs[begin : begin + _BATCH]
-                done = list(pool.map(lambda o: _store(run, o, telling), some))
+                done = _store_some(run, some, telling, pool)
                 run.journal.stored({o.token: o.content for o in done if o.content is not None})
                 stored += done
         # Before the catalog names the files they must survive a loss of power.
@@ -54,18 +56,44 @@ def store_outputs(
     return [(o, Upload(object_name(o), content=_content(o))) for o in stored]
 
 
-def _store(run: Run, output: OutputFile, telling: _Telling) -> OutputFile:
-    path = run.inside(output.path)
-    seen = path.stat()
-    mark = {"mtime": seen.st_mtime_ns, "length": seen.st_size}
+def _store_some(
+    run: Run, outputs: Sequence[OutputFile], telling: _Telling, pool: ThreadPoolExecutor
+) -> list[OutputFile]:
+    """Store a few outputs: small files together, so that they travel in one request."""
     store = run.session.catalog.objects.content
-    known = output.content
-    if known and {k: known[k] for k in mark} == mark and store.has(known["sha256"]):
-        telling.advance(seen.st_size, path)
-        return output
-    content = store.add(path, lambda count: telling.advance(count, path))
-    facts: dict[str, Any] = {"md5": content.md5, "sha256": content.sha256}
-    return replace(output, content={**mark, **facts, "length": content.length})
+    files = [_File(output, run.inside(output.path)) for output in outputs]
+    waiting = [file for file in files if not file.is_stored(store)]
+    small = [file for file in waiting if file.mark["length"] <= _SMALL]
+    found = dict(zip(small, store.add_many([file.path for file in small]), strict=True))
+    for file in files:
+        if file in found or file not in waiting:
+            telling.advance(file.mark["length"], file.path)
+    large = [file for file in waiting if file not in found]
+    added = pool.map(lambda f: store.add(f.path, lambda n: telling.advance(n, f.path)), large)
+    found.update(zip(large, added, strict=True))
+    return [file.stored_as(found[file]) if file in found else file.output for file in files]
+
+
+class _File:
+    """An output as it is on the disk now."""
+
+    def __init__(self, output: OutputFile, path: Path) -> None:
+        self.output = output
+        self.path = path
+        seen = path.stat()
+        self.mark = {"mtime": seen.st_mtime_ns, "length": seen.st_size}
+
+    def is_stored(self, store: Contents) -> bool:
+        """Whether an earlier attempt stored the file, and it is the same still."""
+        known = self.output.content
+        if not known or {name: known[name] for name in self.mark} != self.mark:
+            return False
+        return store.has(known["sha256"])
+
+    def stored_as(self, content: Content) -> OutputFile:
+        """The output, whose bytes are in the store now."""
+        facts: dict[str, Any] = {"md5": content.md5, "sha256": content.sha256}
+        return replace(self.output, content={**self.mark, **facts, "length": content.length})
 
 
 def _content(output: OutputFile) -> Content:
