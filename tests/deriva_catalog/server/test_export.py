@@ -68,7 +68,7 @@ def test_a_table_is_exported_to_a_file(kim: HttpClient, animals: str) -> None:
     made = kim.post(FILE, config(animals, SPECIES))
     address = local_part(made.text)
     headed = kim.head(address)
-    assert headed.headers["content-disposition"] == "attachment; filename*=UTF-8''Species.csv"
+    assert headed.headers["content-disposition"] == "filename*=UTF-8''Species.csv"
     got = fetched(kim, made)
     assert got.headers["content-type"] == "text/csv"
     assert int(headed.headers["content-length"]) == len(got.body)

@@ -181,11 +181,13 @@ def _fetch(request: Request, spool: Spool, raw_key: str, raw_name: str) -> Answe
     facts = found.stat()
     changed = datetime.fromtimestamp(facts.st_mtime, UTC)
     headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        # deriva-py takes the name from a header of exactly this form.
+        "Content-Disposition": f"filename*=UTF-8''{quote(name, safe='')}",
         "Content-Length": str(facts.st_size),
         "Last-Modified": format_datetime(changed, usegmt=True),
         "Cache-Control": "private, no-cache",
         "Vary": "cookie, authorization",
+        "X-Content-Type-Options": "nosniff",
     }
     media_type = _MEDIA.get(name.rpartition(".")[2], "application/octet-stream")
     return Answer(200, _pieces(found), media_type, headers)
