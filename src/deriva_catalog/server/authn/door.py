@@ -20,6 +20,7 @@ from .settings import AuthnSettings
 __all__ = ["admit"]
 
 _READING = ("GET", "HEAD", "OPTIONS")
+_QUESTIONS = (["query"], ["rids"], ["leases", "find"])
 _LARGEST_RENAME = 1 << 20
 
 
@@ -56,9 +57,7 @@ def _refuse_outside(
     scope: Scope, request: Request, catalog_of: Callable[[str], str | None]
 ) -> None:
     first, *rest = request.path[1:].split("/")
-    # An export writes nothing that stays, though it is asked for by POST.
-    reads = request.method in _READING or (first == "deriva" and rest[:1] == ["export"])
-    if scope.read_only and not reads:
+    if scope.read_only and not (request.method in _READING or _only_asks(request, first, rest)):
         raise _outside(f"is for reading, not for {request.method}")
     if scope.is_everywhere:
         return
@@ -75,6 +74,16 @@ def _refuse_outside(
             return  # each catalog that is exported is opened by `Service.catalog`
         case _:
             raise _outside(f"does not open {request.path!r}")
+
+
+def _only_asks(request: Request, first: str, rest: list[str]) -> bool:
+    """Whether a POST changes nothing that stays: exports, and questions that are too long."""
+    if request.method != "POST":
+        return False
+    words = [part.lower() for part in rest]
+    if first == "deriva":
+        return words[:1] == ["export"]
+    return first == "ermrest" and words[:1] == ["catalog"] and words[2:] in _QUESTIONS
 
 
 def _refuse_catalog(scope: Scope, raw: str, catalog_of: Callable[[str], str | None]) -> None:

@@ -153,6 +153,11 @@ def test_a_token_for_reading_changes_nothing(
         assert "access token is for reading" in reply.text
     assert client.get(f"{schema}/lab").status == 404
     assert client.get("/authn/session").json["scope"]["read_only"] is True
+    catalog = f"/ermrest/catalog/{catalogs[0]}"
+    question = client.post(f"{catalog}/query", "entity/public:ERMrest_Client")
+    assert question.status == 200  # a question, only too long for an address
+    assert client.post(f"{catalog}/rids", ["1-0000"]).json == {}
+    assert client.post(f"{catalog}/leases", ["token"]).status == 403
     whole = server.client(made(server, cookie)["token"])
     assert whole.post(f"{schema}/lab").status == 201
     assert whole.delete(f"{schema}/lab").status == 204
