@@ -20,7 +20,7 @@ from ..bins import answers_of, bounds_of
 from ..dialect import Bins, Field, Search, Stored, Test, Value
 from ..dialect import bound as _bind
 from .searching import search, search_any
-from .streaming import Copies, copied
+from .streaming import Copies, copied, is_shared
 from .templates import (
     ArrayText,
     CsvField,
@@ -286,8 +286,10 @@ class PostgresExpressions:
         csv: bool,
         arrays_json: bool,
         parameters: Mapping[str, Any] | None = None,
-    ) -> Iterator[bytes]:
-        """COPY, which also writes CSV."""
+    ) -> Iterator[bytes] | None:
+        """COPY, which also writes CSV; not where the connection has to serve others meanwhile."""
+        if is_shared(connection):
+            return None
         columns: list[Value] = [self.json_object(fields)]
         if csv:
             columns = [csv_value(v, kind, arrays_json=arrays_json) for _, v, kind in fields]

@@ -29,6 +29,7 @@ from .batches import copy_in, first_existing, insert_few, insert_skipping
 from .connecting import OF_PARENTS, make_engine, quoted
 from .expressions import PostgresExpressions
 from .failures import PATIENCE_S, first_upper, meaning, too_long
+from .streaming import SHARED
 from .types import TEXT, storage_type, text_array
 
 __all__ = ["PostgresStorage"]
@@ -117,15 +118,18 @@ class PostgresStorage:
 
     @contextmanager
     def bounded(self, connection: sa.Connection, budget_s: float | None) -> Iterator[None]:
-        """Have the server count the time of each statement."""
-        if budget_s is None:
-            yield
-            return
-        with_budget(connection, budget_s)
-        connection.exec_driver_sql(_limit(budget_s))
-        yield  # an error leaves a transaction in which nothing more can be set
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        with_budget(connection, None)
+        """A part of a transaction that can fail alone; the server counts the time of statements."""
+        with self._translated(), _apart(connection):
+            if budget_s is None:
+                yield
+                return
+            with_budget(connection, budget_s)
+            connection.exec_driver_sql(_limit(budget_s))
+            try:
+                yield
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            finally:
+                with_budget(connection, None)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -144,6 +148,7 @@ class PostgresStorage:
                 f"SET LOCAL lock_timeout = {int(PATIENCE_S * 1000)}; "
                 f"SELECT pg_advisory_xact_lock({self._lock_key})"
             ) as connection:
+                connection.execution_options(**SHARED)
                 _WRITERS[here] = threading.get_ident()
                 try:
                     yield connection
@@ -343,6 +348,28 @@ class PostgresStorage:
             hint="Use 'deriva-catalog copy' to make a directory of it, or the database's own "
             "tools, such as pg_dump, to back it up.",
         )
+
+
+@contextmanager
+def _apart(connection: sa.Connection) -> Iterator[None]:
+    """A savepoint for something that may go on while others are made and left."""
+    nested = connection.begin_nested()
+    try:
+        yield
+    except (sa.exc.DBAPIError, psycopg().Error):
+        if connection.get_nested_transaction() is nested:
+            nested.rollback()
+        raise
+    except BaseException:
+        _leave(connection, nested)
+        raise
+    _leave(connection, nested)
+
+
+def _leave(connection: sa.Connection, nested: sa.NestedTransaction) -> None:
+    # To release it would release those inside it, too, which are not over yet.
+    if connection.get_nested_transaction() is nested:
+        nested.commit()
 
 
 def _limit(budget_s: float) -> str:

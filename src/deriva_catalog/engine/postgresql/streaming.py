@@ -18,7 +18,10 @@ import sqlalchemy as sa
 from ..budget import Budget, budget_of, exceeded
 from ..dialect import Value
 
-__all__ = ["Copies", "copied"]
+__all__ = ["SHARED", "Copies", "copied", "is_shared"]
+
+SHARED = {"deriva_shared": True}
+"""The option of connections on which others may run statements while a result is streamed."""
 
 _PIECE = 256 * 1024
 _AS_JSON = " TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
@@ -66,6 +69,11 @@ class Copies:
             while len(self._texts) > _KEPT:
                 self._texts.popitem(last=False)
         return text, parameters
+
+
+def is_shared(connection: sa.Connection) -> bool:
+    """Whether a COPY would be in the way of others, as inside a writing transaction."""
+    return bool(connection.get_execution_options().get("deriva_shared", False))
 
 
 def copied(connection: sa.Connection, text: str, parameters: dict[str, Any]) -> Iterator[bytes]:

@@ -166,7 +166,7 @@ class SqliteStorage:
         driver: Any = connection.connection.driver_connection
         driver.set_progress_handler(lambda: budget.left == 0.0, _STEPS)
         try:
-            with bounded_functions(budget):
+            with self._translated(), bounded_functions(budget):
                 yield
         finally:
             driver.set_progress_handler(None, 0)
