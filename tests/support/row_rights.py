@@ -1,5 +1,6 @@
 """Access control on rows and cells in plain Python: slow, and meant to be obviously right.
 
+What lists give is the business of `slow_access`.
 `Rights` answers for one model, its rows as dictionaries and one client. It looks at one row at a
 time and knows nothing of SQL.
 """
@@ -7,26 +8,17 @@ time and knows nothing of SQL.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import slow_access as slow
 from deriva_catalog.access import Client
 from deriva_catalog.model.elements import Column, ForeignKey, Model, Table
 from deriva_catalog.model.lookup import find_foreign_key_by_name, table_at
 
 Row = dict[str, Any]
 Rows = Mapping[str, list[Row]]
-
-_GIVES = {
-    "owner": {"insert", "update", "delete", "select", "enumerate"},
-    "write": {"insert", "update", "delete", "select", "enumerate"},
-    "update": {"update", "select", "enumerate"},
-    "delete": {"delete", "select", "enumerate"},
-    "insert": {"insert", "enumerate"},
-    "select": {"select", "enumerate"},
-    "enumerate": {"enumerate"},
-}
 
 
 @dataclass
@@ -40,65 +32,37 @@ class Rights:
 
     # --- lists -----------------------------------------------------------------------
 
-    def _list(self, name: str, *elements: Any) -> tuple[str, ...]:
-        """The list of that name which counts: that of the innermost element that has one."""
-        for element in reversed(elements):
-            if name in element.acls:
-                return element.acls[name]
-        return ()
+    @property
+    def _asking(self) -> slow.Asking:
+        return slow.Asking(self.client.roles, self.client.is_anonymous, self.historic)
 
-    def _listed(self, name: str, *elements: Any) -> bool:
-        if name == "owner":
-            return any(self.client.roles & set(e.acls.get("owner", ())) for e in elements)
-        return bool(self.client.roles & set(self._list(name, *elements)))
+    def _above(self, table: Table) -> list[Any]:
+        return [self.model, self.model.schemas[table.schema], table]
 
-    def _static(self, right: str, *elements: Any) -> bool:
-        if right not in ("select", "enumerate") and (self.client.is_anonymous or self.historic):
-            return False
-        return any(right in _GIVES[name] and self._listed(name, *elements) for name in _GIVES)
-
-    def _above(self, table: Table) -> tuple[Any, ...]:
-        return self.model, self.model.schemas[table.schema], table
+    def _may(self, right: str) -> bool:
+        return not self.historic or right in ("select", "enumerate")
 
     def table(self, table: Table, right: str) -> bool:
         """Whether the lists give a right on a table."""
-        return self._static(right, *self._above(table))
+        return self._may(right) and slow.has_static(self._asking, self._above(table), right)
 
     def column_lists(self, table: Table, column: Column, right: str) -> bool:
         """Whether the lists of a column and those that it inherits give a right."""
-        if right not in ("select", "enumerate") and (self.client.is_anonymous or self.historic):
-            return False
-        elements = (*self._above(table), column)
-        owner = self._listed("owner", *elements)
-        for name in _GIVES:
-            if name == "delete" and "select" in column.acls and not owner:
-                continue
-            if right in _GIVES[name] and self._listed(name, *elements):
-                return True
-        return False
+        chain = [*self._above(table), column]
+        return self._may(right) and slow.follows_in(self._asking, chain, right)
 
     # --- bindings --------------------------------------------------------------------
 
-    def _in_scope(self, bindings: Mapping[str, Any], right: str) -> list[Mapping[str, Any]]:
-        if right != "select" and (self.client.is_anonymous or self.historic):
+    def _in_scope(self, bindings: Iterable[Any], right: str) -> list[Mapping[str, Any]]:
+        if not self._may(right):
             return []
-        return [
-            b
-            for b in bindings.values()
-            if b is not False
-            and self.client.roles & set(b.get("scope_acl", ["*"]))
-            and (
-                right in b["types"]
-                or "owner" in b["types"]
-                or (right == "select" and {"update", "delete"} & set(b["types"]))
-            )
-        ]
+        return [b for b in bindings if slow.may_give(self._asking, b, right)]
 
     def _row_bindings(self, table: Table, right: str) -> list[Mapping[str, Any]]:
-        return self._in_scope(table.acl_bindings, right)
+        return self._in_scope(table.acl_bindings.values(), right)
 
     def _cell_bindings(self, table: Table, column: Column, right: str) -> list[Mapping[str, Any]]:
-        return self._in_scope({**table.acl_bindings, **column.acl_bindings}, right)
+        return self._in_scope(slow.effective_bindings(table, column), right)
 
     def binding(self, start: Table, binding: Mapping[str, Any], row: Row) -> bool:
         """Whether a binding grants a row of the table that its projection starts at."""
@@ -210,17 +174,13 @@ class Rights:
         values = [row[name] for name in fkey.columns]
         if None in values:
             return True
-        if self._owns(table) or any(
-            self.client.roles & set(fkey.acls.get(name, ("*",) if name == right else ()))
-            for name in (right, "write")
-        ):
-            return not self.client.is_anonymous
+        if slow.has_static_on_foreign_key(self._asking, self._above(table), fkey, right):
+            return True
         target = table_at(self.model, fkey.referenced_schema, fkey.referenced_table)
         bindings = [
             b
             for b in fkey.acl_bindings.values()
-            if self.client.roles & set(b.get("scope_acl", ["*"]))
-            and {right, "owner"} & set(b["types"])
+            if self.client.roles & set(b["scope_acl"]) and {right, "owner"} & set(b["types"])
         ]
         there = [
             other
@@ -229,14 +189,11 @@ class Rights:
         ]
         return any(self.binding(target, b, other) for b in bindings for other in there)
 
-    def _owns(self, table: Table) -> bool:
-        return self._listed("owner", *self._above(table))
-
     # --- what is there ---------------------------------------------------------------
 
     def enumerates(self, table: Table, column: Column | None = None) -> bool:
         """Whether the client knows of a table or a column."""
-        if not self._static("enumerate", self.model, self.model.schemas[table.schema]):
+        if not slow.has_static(self._asking, self._above(table)[:-1], "enumerate"):
             return False
         if not self.table(table, "enumerate"):
             return False
