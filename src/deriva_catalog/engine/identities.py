@@ -33,6 +33,7 @@ def keep_identity(writing: Writing) -> None:
     if client.groups:
         rows = [{"ID": g.id, "Display_Name": g.display_name} for g in client.groups]
         _keep(writing, "ERMrest_Group", _GROUP, rows)
+    writing.recorded = client.id
 
 
 def _person(client: Client) -> dict[str, Any]:

@@ -78,8 +78,9 @@ def insert(
     new = _put(writing, table, live, columns, len(rows), options)
     if options.on_conflict == "skip" and not _any(writing, live, new):
         return []
+    recorded = None if writing.changed else writing.recorded
     writing.changed = True
-    references.check_inserted(writing, table, columns, new)
+    references.check_inserted(writing, table, columns, new, recorded)
     if "RID" in options.nondefaults:
         push_rids(writing.connection, columns["RID"])
         leases.consume(writing, table, columns["RID"])

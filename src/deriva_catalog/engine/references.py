@@ -38,6 +38,7 @@ def check_inserted(
     table: Table,
     columns: Mapping[str, Sequence[Any]],
     new: sa.ColumnElement[bool],
+    recorded: str | None = None,
 ) -> None:
     """Remember the values of new rows that refer to nothing yet.
 
@@ -47,17 +48,25 @@ def check_inserted(
         columns: The stored values of the rows by column name. Rows that were skipped may be
             among them: what is remembered is compared with the table before the commit.
         new: Whether a row of the table is one of the new ones.
+        recorded: A client whose record is known to be there, so that it need not be looked for.
     """
     for fkey in table.foreign_keys:
         texts = _texts(columns[fkey.columns[0]]) if len(fkey.columns) == 1 else None
         if texts is None:
             # Not DISTINCT: for its sake SQLite would walk through an index of the whole table.
             query = dangling(writing, table, fkey).where(new)
+        elif recorded is not None and texts == [recorded] and _is_to_client(fkey):
+            continue
         elif texts:
             query = _without_partner(writing, table, fkey, texts)
         else:
             continue
         _remember(writing, table, fkey, query, referring=True)
+
+
+def _is_to_client(fkey: ForeignKey) -> bool:
+    target = (fkey.referenced_schema, fkey.referenced_table, fkey.referenced_columns)
+    return target == ("public", "ERMrest_Client", ("ID",))
 
 
 def _texts(values: Sequence[Any]) -> list[str] | None:

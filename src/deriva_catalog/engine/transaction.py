@@ -32,7 +32,10 @@ class Reference:
 
 @dataclass(slots=True)
 class Writing:
-    """The one writing transaction, while it lasts."""
+    """The one writing transaction, while it lasts.
+
+    `recorded` is a client whose record this transaction found, or made, when it began.
+    """
 
     connection: sa.Connection
     storage: Storage
@@ -41,6 +44,7 @@ class Writing:
     actor: Client
     model: Model
     changed: bool = False
+    recorded: str | None = None
     references: list[Reference] = field(default_factory=list)
     _levels: set[int] = field(default_factory=set)
     _temporaries: set[str] = field(default_factory=set)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...catalog.local import LocalCatalog
+from ...access.decisions import Decisions
 from ...errors import BadRequest, NotFound
 from ...interface import MediaType
 from ...model.elements import Column, Table
@@ -60,7 +60,8 @@ class _Body:
 
 def insert_entities(request: Request, opened: Opened, asked: DataRequest) -> Answer:
     """``POST entity/T``: insert rows."""
-    table = _single_table(opened.catalog, _entity(asked))
+    decisions = opened.catalog.decisions
+    table = _single_table(decisions, _entity(asked))
     options = asked.options
     for name in (*options.defaults, *options.nondefaults):
         column_of(table, name)
@@ -81,17 +82,23 @@ def insert_entities(request: Request, opened: Opened, asked: DataRequest) -> Ans
         )
 
     body = _Body(table, ("insert",), wanted, _types(table.columns))
-    return _written(request, opened, asked, body, work)
+    return _written(request, opened, asked, decisions, body, work)
 
 
 def upsert(request: Request, opened: Opened, asked: DataRequest) -> Answer:
     """``PUT entity/T``: insert rows, or replace those that have the same keys."""
-    table = _single_table(opened.catalog, _entity(asked))
+    decisions = opened.catalog.decisions
+    table = _single_table(decisions, _entity(asked))
     wanted = [column.name for column in table.columns if not column.is_system]
 
     body = _Body(table, ("insert", "update"), wanted, _types(table.columns))
     return _written(
-        request, opened, asked, body, lambda rows: opened.catalog.upsert(_name(table), rows)
+        request,
+        opened,
+        asked,
+        decisions,
+        body,
+        lambda rows: opened.catalog.upsert(_name(table), rows),
     )
 
 
@@ -127,7 +134,8 @@ def update_group(request: Request, opened: Opened, asked: DataRequest) -> Answer
     """``PUT attributegroup/T/KEYS;TARGETS``: set columns of the rows that match."""
     query = asked.query
     assert isinstance(query, AttributeGroupQuery)
-    table = _single_table(opened.catalog, query)
+    decisions = opened.catalog.decisions
+    table = _single_table(decisions, query)
     if not query.values:
         raise BadRequest(
             "An update needs the columns to set.", hint="Name them after the keys: KEYS;TARGETS."
@@ -139,7 +147,8 @@ def update_group(request: Request, opened: Opened, asked: DataRequest) -> Answer
         return opened.catalog.update(_name(table), rows, keys=keys, targets=targets)
 
     types = {member: column_of(table, name).type for name, member in (*keys, *targets)}
-    return _written(request, opened, asked, _Body(table, ("update",), members, types), work)
+    body = _Body(table, ("update",), members, types)
+    return _written(request, opened, asked, decisions, body, work)
 
 
 def _pairs(table: Table, path: Path, items: Sequence[Item]) -> list[tuple[str, str]]:
@@ -176,13 +185,13 @@ def _names_root(path: Path, column: ColumnName) -> bool:
 # --- what they share ---------------------------------------------------------------------
 
 
-def _single_table(catalog: LocalCatalog, query: EntityQuery | AttributeGroupQuery) -> Table:
+def _single_table(decisions: Decisions, query: EntityQuery | AttributeGroupQuery) -> Table:
     if query.path.elements:
         raise BadRequest(
             "Rows are written to one table.", hint="Leave out what follows the table in the path."
         )
     _refuse_window(query.window)
-    return find_table(catalog.model, query.path.root.table)
+    return find_table(decisions.visible(), query.path.root.table)
 
 
 def _refuse_window(window: Window) -> None:
@@ -223,20 +232,25 @@ def _check_header(rows: Any, table: Table, members: Sequence[str]) -> None:
 
 
 def _written(
-    request: Request, opened: Opened, asked: DataRequest, wanted: _Body, work: _Work
+    request: Request,
+    opened: Opened,
+    asked: DataRequest,
+    decisions: Decisions,
+    wanted: _Body,
+    work: _Work,
 ) -> Answer:
     """Do a change that answers with rows."""
     given_type = input_type(request)
     media_type = output_type(request, asked.options, given_type)
     _refuse_early(request, opened, media_type)
-    decisions = opened.catalog.decisions
     if all(decisions.table(wanted.table, right) is False for right in wanted.rights):
         decisions.require_table(wanted.table, wanted.rights[-1])
     given = _rows(request, given_type, wanted)
     with opened.catalog.transaction():
         _check_preconditions(request, opened, media_type)
         rows = work(given)
-    headers = {**HEADERS, "ETag": data_tag(request, opened, media_type)}
+        etag = data_tag(request, opened, media_type)  # costs nothing here if something changed
+    headers = {**HEADERS, "ETag": etag}
     if _wants_little(request):
         return Answer(204, headers={**headers, "Preference-Applied": "return=minimal"})
     shown = wanted.shown
@@ -264,7 +278,7 @@ def _removed(
         count = work()
         if count == 0:
             raise NotFound("No row matches, so nothing was changed.")
-    etag = data_tag(request, opened, media_type)
+        etag = data_tag(request, opened, media_type)
     return Answer(204, headers={**HEADERS, "ETag": etag, "Deriva-Rows": str(count)})
 
 
