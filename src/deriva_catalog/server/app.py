@@ -248,7 +248,9 @@ class App:
         assert isinstance(answer.body, bytes)
         body = answer.body
         exchange.status, exchange.size = answer.status, len(body)
-        await exchange.send(self._start(exchange, answer, len(body)))
+        # How long the body of a streamed answer would be, HEAD cannot tell: not 0 bytes.
+        unknown = exchange.method == "HEAD" and not body
+        await exchange.send(self._start(exchange, answer, None if unknown else len(body)))
         await exchange.send({"type": "http.response.body", "body": body})
         exchange.complete = True
 

@@ -19,6 +19,9 @@ from .representation import HEADERS, disposition, output_type
 
 __all__ = ["data_tag", "read_data"]
 
+_SMALL = 1 << 18
+"""Bytes up to which a result is one answer."""
+
 
 def read_data(request: Request, opened: Opened, asked: DataRequest) -> Answer:
     """``GET`` of any of the four kinds of query."""
@@ -53,23 +56,26 @@ def _tag(request: Request, opened: Opened, media_type: str, latest: str) -> str:
 
 
 def _begun(pieces: Iterator[bytes]) -> bytes | Iterator[bytes]:
-    """The whole body if it is one piece; else its pieces, two of which were made already."""
+    """The whole body if it is small; else its pieces, some of which were made already."""
+    taken: deque[bytes] = deque()
+    size = 0
     try:
-        first = next(pieces, b"")
-        second = next(pieces, None)
+        for piece in pieces:
+            taken.append(piece)
+            size += len(piece)
+            if size > _SMALL:
+                return _Resumed(taken, pieces)
     except BaseException:
         close(pieces)
         raise
-    if second is None:
-        return first
-    return _Resumed(first, second, pieces)
+    return b"".join(taken)
 
 
 class _Resumed(Iterator[bytes]):
     """Pieces of which some were taken; closing it ends the reading, begun or not."""
 
-    def __init__(self, first: bytes, second: bytes, rest: Iterator[bytes]) -> None:
-        self._taken = deque((first, second))
+    def __init__(self, taken: deque[bytes], rest: Iterator[bytes]) -> None:
+        self._taken = taken
         self._rest = rest
 
     def __next__(self) -> bytes:

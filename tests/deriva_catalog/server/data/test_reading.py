@@ -267,6 +267,9 @@ def test_a_large_result_is_streamed_whole(kim: HttpClient, lab: str) -> None:
             assert [json.loads(line) for line in reply.body.splitlines()] == rows
         else:
             assert reply.body.count(b"\n") == 6001
+    headed = kim.head(f"{lab}/entity/lab:A")
+    assert (headed.status, headed.body) == (200, b"")
+    assert "content-length" not in headed.headers  # nobody has counted the bytes
 
 
 def test_a_stream_shows_one_moment(kim: HttpClient, lab: str, local: Local) -> None:
