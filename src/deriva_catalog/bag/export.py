@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from ..errors import BadRequest
 from ..interface import Catalog, Row
@@ -83,7 +84,8 @@ def export_bag(
         files: ``link`` hard-links files into the bag where that is possible (they are then
             read-only), ``copy`` copies them, ``list`` lists them in ``fetch.txt`` only, ``none``
             leaves them out. Files that are not in this catalog are always listed. Listed is the
-            ``file:`` URL of the stored object when objects are files of this machine.
+            ``file:`` URL of the stored object when objects are files of this machine, and its
+            address on the server when the catalog is served.
         asset_tables: Of which of the tables the files are wanted; default: all that have any.
         info: Labels and values for ``bag-info.txt``, beside the catalog's own.
         progress: Told the bytes of each piece of file.
@@ -246,6 +248,9 @@ class _Files:
         self._progress = progress
         directory = catalog.objects.content.directory if files != "none" else None
         self._folder = None if directory is None else directory.absolute().as_uri()
+        address = urlsplit(catalog.url)
+        is_served = address.scheme in ("http", "https")
+        self._origin = f"{address.scheme}://{address.netloc}" if is_served else None
         self.files = 0
         self.length = 0
 
@@ -288,6 +293,8 @@ class _Files:
 
     def _address(self, found: ObjectVersion) -> str:
         """Where tools that know nothing of catalogs find the bytes; a name if they cannot."""
+        if self._origin is not None:
+            return self._origin + found.url  # a service finds there what its catalogs have
         if self._folder is None:
             return f"{_LIST_HOST}/{self._catalog.id}{found.url}"
         return f"{self._folder}/{content_key(found.sha256)}"

@@ -20,7 +20,14 @@ from .settings import AuthnSettings
 __all__ = ["admit"]
 
 _READING = ("GET", "HEAD", "OPTIONS")
-_QUESTIONS = (["query"], ["rids"], ["leases", "find"])
+_QUESTIONS = (
+    ["query"],
+    ["rids"],
+    ["leases", "find"],
+    ["hatrac", ";stat"],
+    ["hatrac", ";content"],
+    ["hatrac", ";content", "get"],
+)
 _LARGEST_RENAME = 1 << 20
 
 

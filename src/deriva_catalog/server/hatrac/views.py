@@ -67,6 +67,7 @@ def catalog_view(service: Service, request: Request, raw_id: str) -> View:
     """
     opened = service.catalog(request, raw_id)
     catalog = opened.catalog
+    catalog.decisions.require_catalog("enumerate")
     asker = Asker(request.client, _root_lists(catalog))
     base = f"/ermrest/catalog/{raw_id}"
     readonly = catalog.snaptime is not None
