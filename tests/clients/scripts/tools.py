@@ -239,7 +239,7 @@ facts |= {
     ],
     "dumped": [dumped[0], json.loads(dumped[1])["schema_annotations"]],
     "validated": tool(
-        "deriva-annotation-validate", *credential, GIVEN.host, "tools"
+        "deriva-annotation-validate", "--quiet", *credential, "-a", tag.display, GIVEN.host, "tools"
     )[0],
 }
 sitemap = tool("deriva-sitemap-cli", "-s", "lab", "-t", "Sample", "--catalog", "tools", GIVEN.host)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -113,6 +114,31 @@ def test_a_bag_is_one_archive(kim: HttpClient, animals: str, tmp_path: Path, arc
     assert found.info["Contact-Name"] == "Kim"
     assert (tmp_path / "zoo/data/zoo/Species.csv").read_text().count("\n") == 3
     assert fetched(kim, kim.post(BAG, wanted)).body == got.body  # nothing has changed
+
+
+def test_the_catalog_and_its_model_can_be_exported(
+    kim: HttpClient, animals: str, tmp_path: Path
+) -> None:
+    steps = (
+        step("env", "/", query_keys=["snaptime"]),
+        step("json", "/schema", output_path="{snaptime}/schema"),
+        step("json", "schema/zoo/table/Species/column", output_path="columns"),
+    )
+    wanted = config(animals, *steps, bag={"bag_name": "zoo {label}"}, env={"label": "a"})
+    got = fetched(kim, kim.post(BAG, wanted))
+    zipfile.ZipFile(io.BytesIO(got.body)).extractall(tmp_path)
+    now = kim.get(f"/ermrest/catalog/{animals}").json["snaptime"]
+    found = json.loads((tmp_path / f"zoo a/data/{now}/schema.json").read_text())
+    assert found == kim.get(f"/ermrest/catalog/{animals}@{now}/schema").json
+    columns = json.loads((tmp_path / "zoo a/data/columns.json").read_text())
+    assert [c["name"] for c in columns][-2:] == ["name", "legs"]
+
+
+def test_what_has_no_rows_is_no_table(kim: HttpClient, still: str) -> None:
+    refused = kim.post(FILE, config(still, step("csv", "/schema", output_path="x")))
+    assert (refused.status, "'/schema' has no rows" in refused.text) == (400, True)
+    missing = kim.post(FILE, config(still, step("json", "/schema/none", output_path="x")))
+    assert (missing.status, "the answer is 404" in missing.text) == (409, True)
 
 
 def stored(kim: HttpClient, name: str, data: bytes) -> str:

@@ -303,7 +303,7 @@ def test_a_foreign_key_takes_an_object_or_a_list_of_one(kim: HttpClient, zoo: st
     one = kim.put(f"{zoo}/{FKEY}", {"on_delete": "cascade"})
     two = kim.put(f"{zoo}/{FKEY}", [{"on_update": None, "comment": "c"}])
     assert (one.status, two.status) == (200, 200)
-    assert (one.json[0]["on_delete"], two.json[0]["comment"]) == ("CASCADE", "c")
+    assert (one.json["on_delete"], two.json[0]["comment"]) == ("CASCADE", "c")
     assert two.json == kim.get(f"{zoo}/{FKEY}").json
 
 

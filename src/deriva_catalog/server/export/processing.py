@@ -25,7 +25,7 @@ from ..messages import Answer, Request
 from ..service import Service, close
 from .configuration import Configuration, Step
 
-__all__ = ["FileFacts", "Sink", "export"]
+__all__ = ["FileFacts", "Sink", "export", "filled"]
 
 _MEDIA: dict[str, tuple[Literal["text/csv", "application/json", "application/x-json-stream"], str]]
 _MEDIA = {
@@ -33,6 +33,7 @@ _MEDIA = {
     "json": ("application/json", "json"),
     "json-stream": ("application/x-json-stream", "json"),
 }
+_OF_ROWS = ("entity", "attribute", "attributegroup", "aggregate")
 _NAME = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
@@ -94,12 +95,16 @@ class _Run:
         self._catalog = catalog
         self._sink = sink
         self._host = _host(request, wanted)
+        self._name = wanted.catalog.partition("@")[0]
         # As they stand in paths of files, and as they stand in queries.
         self._plain = dict(wanted.variables)
         self._escaped = {name: _as_query(value) for name, value in wanted.variables.items()}
 
     def step(self, step: Step) -> None:
         query = filled(step.query, self._escaped).lstrip("/")
+        if query.partition("/")[0].lower() not in _OF_ROWS:
+            self._document(step, query)
+            return
         if step.processor in _MEDIA:
             self._rows(step, query)
             return
@@ -110,17 +115,36 @@ class _Run:
         for row in rows:
             self._file(step, row)
 
+    def _document(self, step: Step, query: str) -> None:
+        """What is no query of rows: the catalog itself, its model, or a part of that."""
+        if step.processor not in ("json", "env"):
+            raise BadRequest(
+                f"{step.query!r} has no rows, which a step {step.processor!r} needs.",
+                hint=f"Rows are below {', '.join(_OF_ROWS)}; documents are for 'json' and 'env'.",
+            )
+        name = quote(self._name, safe="")
+        at = "" if self._catalog.snaptime is None else f"@{self._catalog.snaptime}"
+        body = self._ask("GET", f"/ermrest/catalog/{name}{at}/{query}").body
+        content = body if isinstance(body, bytes) else b"".join(body)
+        if step.processor == "json":
+            self._sink.add(self._path(step, "json"), iter((content,)))
+            return
+        found = json.loads(content)
+        rows = found if isinstance(found, list) else [found]
+        self._remember(step, [row for row in rows if isinstance(row, dict)])
+
+    def _path(self, step: Step, ending: str) -> str:
+        path = filled(step.output_path, self._plain)
+        if step.output_filename is not None:
+            return _checked(f"{path}/{filled(step.output_filename, self._plain)}")
+        return _checked(f"{path}.{ending}")
+
     def _rows(self, step: Step, query: str) -> None:
         media_type, ending = _MEDIA[step.processor]
         asked = parse_query(query)
         arrays_json = asked.options.arrays == "json"
         pieces = self._catalog.stream(asked.query, media_type, arrays_json=arrays_json)
-        path = filled(step.output_path, self._plain)
-        if step.output_filename is not None:
-            path = f"{path}/{filled(step.output_filename, self._plain)}"
-        else:
-            path = f"{path}.{ending}"
-        self._sink.add(_checked(path), pieces)
+        self._sink.add(self._path(step, ending), pieces)
 
     def _remember(self, step: Step, rows: list[dict[str, Any]]) -> None:
         if not rows:
@@ -156,8 +180,8 @@ class _Run:
             if not isinstance(answer.body, bytes):
                 close(answer.body)
             raise Conflict(
-                f"The file {url!r} cannot be exported: the answer is {answer.status}.",
-                hint="Leave its row out of the query.",
+                f"{url!r} cannot be exported: the answer is {answer.status}.",
+                hint="Leave it out of the export: a file with its row.",
             )
         return answer
 

@@ -20,7 +20,7 @@ from ..messages import Answer, Request
 from ..requests import decoded, json_body, nothing_here, wrong_method
 from ..service import Service
 from .configuration import Archiver, Configuration, read_configuration
-from .processing import FileFacts, export
+from .processing import FileFacts, export, filled
 from .spool import Result, Spool
 
 __all__ = ["answer_export"]
@@ -94,7 +94,7 @@ def _is_public(request: Request) -> bool:
 def _bag(
     service: Service, request: Request, wanted: Configuration, catalog: LocalCatalog, result: Result
 ) -> None:
-    name = portable_name(wanted.name or f"deriva_bag_{catalog.id}")
+    name = portable_name(filled(wanted.name or f"deriva_bag_{catalog.id}", wanted.variables))
     working = result.folder / ".working"
     with storage_errors("writing an export"):
         working.mkdir()
