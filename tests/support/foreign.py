@@ -126,7 +126,13 @@ def serving_foreign(home: Path, backend: str, *, tls: bool = False) -> Iterator[
     """Serve from a fresh home, or a fresh PostgreSQL database, with two clients and an account."""
     home.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(home / "tokens.json")
-    options = ["--tokens-file", str(tokens.path), "--access-log", str(home / "access.log"), *(["--tls"] if tls else [])]
+    options = [
+        "--tokens-file",
+        str(tokens.path),
+        "--access-log",
+        str(home / "access.log"),
+        *(["--tls"] if tls else []),
+    ]
     with ExitStack() as stack:
         if backend == "postgresql":
             url = stack.enter_context(database()).url

@@ -104,8 +104,10 @@ def _print(announcement: Announcement) -> None:
     if announcement.login_url is not None:
         print(f"  log in    {announcement.login_url}")
         print(f"            (in a browser, once, within an hour, as {announcement.user!r})")
-    own = " --own" if announcement.login_url is not None else ""
-    print(f"            deriva-catalog login {announcement.url}{own}   (for programs)")
+        print(f"            deriva-catalog login {announcement.url} --own   (for programs)")
+    else:
+        print("  accounts  deriva-catalog user add NAME --database URL")
+        print(f"  log in    deriva-catalog login {announcement.url}")
     print(f'  connect   connect("{address}", "{example}")')
     if announcement.certificate is not None:
         print(f"  trust     SSL_CERT_FILE={announcement.certificate}")

@@ -66,7 +66,9 @@ schema.create_table(
         "Image",
         [
             Column.define("subject", builtin_types.text),
-            Column.define("url", builtin_types.text, annotations={"tag:x,2026:b": {"c": [1, None]}}),
+            Column.define(
+                "url", builtin_types.text, annotations={"tag:x,2026:b": {"c": [1, None]}}
+            ),
         ],
         fkey_defs=[
             ForeignKey.define(
@@ -119,7 +121,9 @@ facts |= {
     "clone_acls": copy.table("lab", "Subject").acls,
     "clone_bindings": sorted(copy.table("lab", "Image").acl_bindings),
     "clone_fkey": [
-        f.on_delete for f in copy.table("lab", "Image").foreign_keys if "subject" in f.constraint_name
+        f.on_delete
+        for f in copy.table("lab", "Image").foreign_keys
+        if "subject" in f.constraint_name
     ],
     "clone_history": clone.get("/history/,").json()["amendver"] is not None,
 }

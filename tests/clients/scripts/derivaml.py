@@ -22,9 +22,7 @@ keychain = Path.home() / ".bdbag" / "keychain.json"
 keychain.parent.mkdir(exist_ok=True)
 parameters = {"token": GIVEN.token, "allow_redirects_with_token": "False"}
 keychain.write_text(
-    json.dumps(
-        [{"uri": f"{GIVEN.url}/", "auth_type": "bearer-token", "auth_params": parameters}]
-    )
+    json.dumps([{"uri": f"{GIVEN.url}/", "auth_type": "bearer-token", "auth_params": parameters}])
 )
 
 # --- a catalog with a domain
@@ -45,7 +43,10 @@ ml.add_term("Dataset_Type", "Training", description="To learn from")
 ml.add_dataset_element_type("Subject")
 ml.add_dataset_element_type("Image")
 ml.create_feature(
-    "Image", "Quality", terms=["Quality"], optional=["Score"],
+    "Image",
+    "Quality",
+    terms=["Quality"],
+    optional=["Score"],
     metadata=[ColumnDefinition(name="Score", type=BuiltinTypes.float4, nullok=True)],
 )
 facts = {
@@ -72,7 +73,10 @@ ml.add_dataset_members(dataset, {"Image": [image["RID"] for image in images]})
 first = ml.dataset_version(dataset)
 second = ml.increment_dataset_version(dataset, VersionPart.major, description="For the paper")
 facts |= {
-    "workflow": [workflow.url.startswith("https://git.example.org/lab/analysis/blob/"), workflow.version],
+    "workflow": [
+        workflow.url.startswith("https://git.example.org/lab/analysis/blob/"),
+        workflow.version,
+    ],
     "uploaded": {name: len(files) for name, files in uploaded.items()},
     "images": sorted(
         [i["Filename"] == f"{i['Subject']}.txt", i["Taken"], i["Asset_Type"]] for i in images
@@ -113,7 +117,9 @@ copy = work.download_asset(assets[0]["RID"], place, update_catalog=False)
 facts |= {
     "bag": sorted(Path(name).read_text().startswith("image of ") for name in table["Filename"]),
     "subjects": len(bag.get_table_as_dataframe("Subject")),
-    "features": sorted([v["Quality"], v["Score"]] for v in ml.list_feature_values("Image", "Quality")),
+    "features": sorted(
+        [v["Quality"], v["Score"]] for v in ml.list_feature_values("Image", "Quality")
+    ),
     "bag_features": sorted(
         [v["Quality"], float(v["Score"])] for v in rated.list_feature_values("Image", "Quality")
     ),

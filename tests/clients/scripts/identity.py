@@ -53,8 +53,10 @@ facts |= {
     "open": [
         sorted(through_cookie.getCatalogModel().schemas),
         outcome(anonymous.get, "/entity/public:ERMrest_Client"),
-        sorted(r["ID"] for r in catalog.get("/entity/public:ERMrest_Client").json()) == sorted(
-            {known, GIVEN.client} & {r["ID"] for r in catalog.get("/entity/public:ERMrest_Client").json()}
+        sorted(r["ID"] for r in catalog.get("/entity/public:ERMrest_Client").json())
+        == sorted(
+            {known, GIVEN.client}
+            & {r["ID"] for r in catalog.get("/entity/public:ERMrest_Client").json()}
         ),
     ],
     "owner": catalog.get("/").json()["acls"]["owner"] == [known],

@@ -99,11 +99,16 @@ model.annotations["tag:example.org,2026:catalog"] = ["a", {"b": 1}]
 lab.acls["select"] = [GIVEN.other]
 subject.acls["insert"] = [GIVEN.other]
 subject.acl_bindings["mine"] = {
-    "types": ["update"], "projection": ["RCB"], "projection_type": "acl", "scope_acl": ["*"],
+    "types": ["update"],
+    "projection": ["RCB"],
+    "projection_type": "acl",
+    "scope_acl": ["*"],
 }
 model.acls["enumerate"] = ["*"]
 model.apply()
-subject.columns["code"].alter(name="id number", comment="now with a blank", update_mappings="immediate")
+subject.columns["code"].alter(
+    name="id number", comment="now with a blank", update_mappings="immediate"
+)
 subject.columns["weight"].alter(type=builtin_types.float8, nullok=False, default=2.5)
 subject.key_by_columns(["id number"]).alter(
     constraint_name="Subject_number", update_mappings=UpdateMappings.immediate
@@ -131,7 +136,8 @@ facts |= {
     "renamed": [person.comment, changed.schemas["clinic"].comment, sorted(changed.schemas)],
     "moved": sorted(changed.schemas["archive"].tables),
     "action": [
-        [f.on_delete, f.comment] for f in changed.table("clinic", "Scan").foreign_keys
+        [f.on_delete, f.comment]
+        for f in changed.table("clinic", "Scan").foreign_keys
         if f.pk_table.name == "Person"
     ],
     "acls": [changed.schemas["clinic"].acls, person.acls, changed.acls["enumerate"]],
@@ -140,7 +146,8 @@ facts |= {
 }
 visible = server(OTHERS).connect_ermrest(catalog.catalog_id).getCatalogModel()
 facts["others_see"] = [
-    visible.schemas["clinic"].tables["Person"].acls, outcome(visible.create_schema, Schema.define("x"))
+    visible.schemas["clinic"].tables["Person"].acls,
+    outcome(visible.create_schema, Schema.define("x")),
 ]
 
 # --- a model from a file of its own, and nothing to apply twice

@@ -29,7 +29,9 @@ def sha256(path):
 
 # --- whole files
 first = mine.put_obj(
-    f"{root}/deep/er/small.txt", str(small), content_type="text/plain",
+    f"{root}/deep/er/small.txt",
+    str(small),
+    content_type="text/plain",
     content_disposition="filename*=UTF-8''small.txt",
 )
 again = mine.put_obj(f"{root}/deep/er/small.txt", str(small))
@@ -59,8 +61,12 @@ facts = {
         mine.content_equals(first, filename=str(small)),
         mine.content_equals(second, filename=str(small)),
     ],
-    "versions": [v.rpartition(":")[0] == f"{root}/deep/er/small.txt" for v in mine.get(
-        f"{root}/deep/er/small.txt;versions", headers={"accept": "application/json"}).json()],
+    "versions": [
+        v.rpartition(":")[0] == f"{root}/deep/er/small.txt"
+        for v in mine.get(
+            f"{root}/deep/er/small.txt;versions", headers={"accept": "application/json"}
+        ).json()
+    ],
     "wrong_hash": outcome(
         mine.put_obj, f"{root}/wrong", io.BytesIO(b"x"), md5=b64encode(b"0" * 16).decode()
     ),
@@ -71,14 +77,15 @@ facts = {
 # --- chunks: uploaded, paused and resumed, cancelled
 seen = []
 location = mine.put_loc(
-    f"{root}/big.bin", str(big), chunked=True, chunk_size=1_000_000,
+    f"{root}/big.bin",
+    str(big),
+    chunked=True,
+    chunk_size=1_000_000,
     callback=lambda **told: seen.append(told.get("completed")) or 1,
 )
 whole = place / "whole.bin"
 mine.get_obj(location, destfilename=str(whole))
-job = mine.create_upload_job(
-    f"{root}/resumed.bin", str(big), md5(big), None, chunk_size=1_000_000
-)
+job = mine.create_upload_job(f"{root}/resumed.bin", str(big), md5(big), None, chunk_size=1_000_000)
 try:
     mine.put_obj_chunked(
         f"{root}/resumed.bin", str(big), job, callback=lambda **told: -1, cancel_job_on_error=False
@@ -90,7 +97,9 @@ status = mine.get_upload_job(f"{root}/resumed.bin", job).json()
 not_yet = outcome(mine.get_obj, f"{root}/resumed.bin")
 mine.put_obj_chunked(f"{root}/resumed.bin", str(big), job, start_chunk=1)
 resumed = mine.finalize_upload_job(f"{root}/resumed.bin", job)
-other = mine.create_upload_job(f"{root}/cancelled.bin", str(big), md5(big), None, chunk_size=1_000_000)
+other = mine.create_upload_job(
+    f"{root}/cancelled.bin", str(big), md5(big), None, chunk_size=1_000_000
+)
 mine.cancel_upload_job(f"{root}/cancelled.bin", other)
 facts |= {
     "chunks": [n for n in seen if n],

@@ -96,7 +96,9 @@ facts = {
     "no_such_kind": outcome(Subject.insert, [{"code": "u", "kind": "bird"}]),
     "nothing": list(Subject.insert([])),
 }
-Subject.filter((Subject.code == "chosen") | (Subject.code == "later") | (Subject.code == "new")).delete()
+Subject.filter(
+    (Subject.code == "chosen") | (Subject.code == "later") | (Subject.code == "new")
+).delete()
 
 
 def codes(results):
@@ -146,7 +148,9 @@ def joined(join_type):
 
 
 facts |= {
-    "attributes": Subject.attributes(Subject.code, Subject.weight.alias("kg")).sort(Subject.code)[1],
+    "attributes": Subject.attributes(Subject.code, Subject.weight.alias("kg")).sort(Subject.code)[
+        1
+    ],
     "linked": sorted(
         row["who"] for row in path.attributes(path.Subject.code.alias("who"), path.Scan.size)
     ),
@@ -199,7 +203,9 @@ facts |= {
     "bins": sorted(([*(b["bin"] or [None]), b["n"]] for b in bins), key=str),
     "automatic": sum(b["n"] for b in automatic),
     "whole": len(
-        Subject.groupby(Subject.kind).attributes(ArrayD(Subject).alias("rows")).fetch()[0]["rows"][0]
+        Subject.groupby(Subject.kind)
+        .attributes(ArrayD(Subject).alias("rows"))
+        .fetch()[0]["rows"][0]
     ),
 }
 
@@ -208,7 +214,9 @@ facts |= {
     "denormalized": sorted(Subject.denormalize(context_name="*").fetch(limit=1)[0]),
     "simple": sorted(Scan.denormalize(heuristic=simple_denormalization).fetch(limit=1)[0]),
     "with_entities": sorted(
-        Subject.path.denormalize(heuristic=simple_denormalization_with_whole_entities).fetch(limit=1)[0]
+        Subject.path.denormalize(heuristic=simple_denormalization_with_whole_entities).fetch(
+            limit=1
+        )[0]
     ),
 }
 
@@ -219,7 +227,8 @@ changed = Subject.update([first], targets=["weight", "tags"])[0]
 by_key = list(
     Subject.update(
         [{"code": "s01", "weight": 1}, {"code": "zz", "weight": 2}],
-        correlation={"code"}, targets={"weight"},
+        correlation={"code"},
+        targets={"weight"},
     )
 )
 rids = [row["RID"] for row in Scan.entities().fetch(limit=1500)]
@@ -228,9 +237,14 @@ facts |= {
     "stored": Subject.filter(Subject.code == "s00").entities()[0]["tags"],
     "by_key_updated": by_key,
     "many": len(Scan.update([{"RID": rid, "size": 5} for rid in rids])),
-    "system_target": outcome(Subject.update, [{"RID": first["RID"], "RCT": "2020-01-01"}], targets=["RCT"]),
+    "system_target": outcome(
+        Subject.update, [{"RID": first["RID"], "RCT": "2020-01-01"}], targets=["RCT"]
+    ),
     "in_use": outcome(Subject.filter(Subject.code == "s02").delete),
 }
 Scan.path.filter(Scan.size == 5).delete()
-facts |= {"after_delete": len(Scan.entities()), "none": outcome(Scan.path.filter(Scan.size == 5).delete)}
+facts |= {
+    "after_delete": len(Scan.entities()),
+    "none": outcome(Scan.path.filter(Scan.size == 5).delete),
+}
 tell(**facts)

@@ -17,7 +17,10 @@ schema = catalog.getCatalogModel().create_schema(Schema.define("s"))
 table = schema.create_table(
     Table.define(
         "T",
-        [Column.define("nr", builtin_types.int4, nullok=False), Column.define("text", builtin_types.text)],
+        [
+            Column.define("nr", builtin_types.int4, nullok=False),
+            Column.define("text", builtin_types.text),
+        ],
         key_defs=[Key.define(["nr"])],
     )
 )
@@ -89,11 +92,17 @@ paged, paged_rows = numbers_csv(
 )
 stream, stream_rows = numbers_stream(
     fetched(
-        "paged.json", "/entity/s:T", "application/x-json-stream", paged=True, page_size=500,
+        "paged.json",
+        "/entity/s:T",
+        "application/x-json-stream",
+        paged=True,
+        page_size=500,
         page_sort_columns=["nr"],
     )
 )
-plain = json.loads(fetched("all.json", "/entity/s:T", "application/json").read_text(encoding="utf-8"))
+plain = json.loads(
+    fetched("all.json", "/entity/s:T", "application/json").read_text(encoding="utf-8")
+)
 fetched("none.csv", "/entity/s:T/nr=-5", "text/csv", delete_if_empty=True)
 fetched("none.json", "/entity/s:T/nr=-5", "application/json", delete_if_empty=True)
 fetched("none.jsons", "/entity/s:T/nr=-5", "application/x-json-stream", delete_if_empty=True)
@@ -123,7 +132,9 @@ head = catalog.head("/schema")
 guard = catalog.get("/entity/s:T/nr=1")
 catalog.put("/attributegroup/s:T/nr;words", json=[{"nr": 1, "words": "a"}], guard_response=guard)
 try:
-    catalog.put("/attributegroup/s:T/nr;words", json=[{"nr": 1, "words": "b"}], guard_response=guard)
+    catalog.put(
+        "/attributegroup/s:T/nr;words", json=[{"nr": 1, "words": "b"}], guard_response=guard
+    )
     guarded = False
 except ConcurrentUpdate:
     guarded = True

@@ -58,7 +58,10 @@ lab = model.create_schema(Schema.define("lab"))
 lab.create_table(
     Table.define(
         "Sample",
-        [Column.define("code", builtin_types.text, nullok=False), Column.define("n", builtin_types.int4)],
+        [
+            Column.define("code", builtin_types.text, nullok=False),
+            Column.define("n", builtin_types.int4),
+        ],
         key_defs=[Key.define(["code"])],
     )
 )
@@ -85,8 +88,11 @@ upload = written(
                 "target_table": ["lab", "Image"],
                 "file_pattern": r"/images/(?P<sample>[^/]+)/(?P<name>[^/]+)[.](?P<file_ext>txt)$",
                 "column_map": {
-                    "MD5": "{md5}", "URL": "{URI}", "Length": "{file_size}",
-                    "Filename": "{file_name}", "sample": "{sample}",
+                    "MD5": "{md5}",
+                    "URL": "{URI}",
+                    "Length": "{file_size}",
+                    "Filename": "{file_name}",
+                    "sample": "{sample}",
                 },
                 "metadata_query_templates": [
                     "/attribute/lab:Sample/code={sample_urlencoded}/number:=n"
@@ -109,8 +115,7 @@ facts["uploaded_again"] = tool(*uploading, "--output-file", again, GIVEN.host, s
 images = catalog.get("/entity/lab:Image@sort(sample)").json()
 facts |= {
     "states": sorted(
-        [Path(name).name, each["Status"]]
-        for name, each in json.loads(again.read_text()).items()
+        [Path(name).name, each["Status"]] for name, each in json.loads(again.read_text()).items()
     ),
     "samples": [[r["code"], r["n"]] for r in catalog.get("/entity/lab:Sample@sort(code)").json()],
     "images": [[r["sample"], r["Filename"], r["Length"], r["URL"].count(":")] for r in images],
@@ -121,13 +126,18 @@ facts |= {
 queries = [
     {
         "processor": "csv",
-        "processor_params": {"query_path": "/entity/lab:Sample@sort(code)", "output_path": "samples"},
+        "processor_params": {
+            "query_path": "/entity/lab:Sample@sort(code)",
+            "output_path": "samples",
+        },
     },
     {
         "processor": "json-stream",
         "processor_params": {
-            "query_path": "/attribute/lab:Image/RID,{column},Length", "output_path": "sizes",
-            "paged_query": True, "paged_query_size": 1,
+            "query_path": "/attribute/lab:Image/RID,{column},Length",
+            "output_path": "sizes",
+            "paged_query": True,
+            "paged_query_size": 1,
         },
     },
 ]
@@ -142,7 +152,11 @@ files = written("files.json", {"catalog": {"query_processors": queries}})
 bag = written(
     "bag.json",
     {
-        "bag": {"bag_name": "tools_bag", "bag_archiver": "zip", "bag_algorithms": ["md5", "sha256"]},
+        "bag": {
+            "bag_name": "tools_bag",
+            "bag_archiver": "zip",
+            "bag_algorithms": ["md5", "sha256"],
+        },
         "env": {"column": "sample"},
         "catalog": {"query_processors": [*queries, fetch]},
     },
@@ -150,11 +164,24 @@ bag = written(
 download = ("deriva-download-cli", "--host", GIVEN.host, "--catalog", "tools")
 credential = ("--credential-file", DEFAULT_CREDENTIAL_FILE)
 facts["downloaded"] = tool(
-    "deriva-download-cli", "--quiet", *credential, "--catalog", "tools", GIVEN.host, files,
-    place / "out", "column=sample",
+    "deriva-download-cli",
+    "--quiet",
+    *credential,
+    "--catalog",
+    "tools",
+    GIVEN.host,
+    files,
+    place / "out",
+    "column=sample",
 )[0]
 facts["bag"] = tool(
-    "deriva-download-cli", "--quiet", *credential, "--catalog", "tools", GIVEN.host, bag,
+    "deriva-download-cli",
+    "--quiet",
+    *credential,
+    "--catalog",
+    "tools",
+    GIVEN.host,
+    bag,
     place / "bags",
 )[0]
 shutil.unpack_archive(place / "bags" / "tools_bag.zip", place / "unpacked")
@@ -184,15 +211,27 @@ exported.mkdir()
 whole = json.loads(bag.read_text())
 whole["catalog"] |= {"host": GIVEN.url, "catalog_id": "tools"}
 facts["exported"] = tool(
-    "deriva-export-cli", "--quiet", *credential, "--output-dir", exported,
-    GIVEN.host, written("export.json", whole),
+    "deriva-export-cli",
+    "--quiet",
+    *credential,
+    "--output-dir",
+    exported,
+    GIVEN.host,
+    written("export.json", whole),
 )[0]
 facts["exported_files"] = sorted(p.name for p in exported.iterdir())
 
 # --- a backup of everything and its restoration
 facts["backup"] = tool(
-    "deriva-backup-cli", "--quiet", *credential, "--catalog", "tools", "--bag-archiver", "tgz",
-    GIVEN.host, place / "backup",
+    "deriva-backup-cli",
+    "--quiet",
+    *credential,
+    "--catalog",
+    "tools",
+    "--bag-archiver",
+    "tgz",
+    GIVEN.host,
+    place / "backup",
 )[0]
 [archive] = (place / "backup").glob("*.tgz")
 facts["restore"] = tool("deriva-restore-cli", "--quiet", *credential, GIVEN.host, archive)[0]
@@ -219,8 +258,13 @@ annotations = written(
         "schema_annotations": [{"schema": "lab", "uri": tag.display, "value": {"name": "A lab"}}],
         "table_annotations": [],
         "column_annotations": [
-            {"schema": "lab", "table_pattern": ".*", "column": "code", "uri": tag.display,
-             "value": {"name": "Code"}}
+            {
+                "schema": "lab",
+                "table_pattern": ".*",
+                "column": "code",
+                "uri": tag.display,
+                "value": {"name": "Code"},
+            }
         ],
         "foreign_key_annotations": [],
         "key_annotations": [],
@@ -266,20 +310,31 @@ facts |= {
 
 # --- catalogs again
 facts |= {
-    "get_rows": [r["code"] for r in json.loads(catalog_cli("get", "tools", "/entity/lab:Sample")[1])],
+    "get_rows": [
+        r["code"] for r in json.loads(catalog_cli("get", "tools", "/entity/lab:Sample")[1])
+    ],
     "delete_rows": catalog_cli("delete", "tools", "/entity/lab:Sample/code=a")[0],
     "create_alias": catalog_cli("create-alias", "--id", "tools-alias", "-t", "tools")[0],
     "update_alias": catalog_cli(
         "update-alias", "--id", "tools-alias", "-t", "baseline", "-o", GIVEN.client
     )[0],
-    "alias": json.loads(tool(
-        "deriva-catalog-cli", "--host", GIVEN.host, "get-alias", "tools-alias")[1])["alias_target"],
+    "alias": json.loads(
+        tool("deriva-catalog-cli", "--host", GIVEN.host, "get-alias", "tools-alias")[1]
+    )["alias_target"],
     "delete_alias": catalog_cli("delete-alias", "tools-alias")[0],
     "clone": catalog_cli("clone", "tools")[0],
     "drop": catalog_cli("drop", "baseline")[0],
     "dropped": catalog_cli("exists", "baseline")[1].strip(),
-    "forbidden": tool("deriva-catalog-cli", "--quiet", "--host", GIVEN.host, "--oauth2-token",
-                      GIVEN.other_token, "drop", "tools")[0],
+    "forbidden": tool(
+        "deriva-catalog-cli",
+        "--quiet",
+        "--host",
+        GIVEN.host,
+        "--oauth2-token",
+        GIVEN.other_token,
+        "drop",
+        "tools",
+    )[0],
 }
 shutil.rmtree(place)
 tell(**facts)

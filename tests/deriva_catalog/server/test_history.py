@@ -262,7 +262,10 @@ def test_a_short_address_may_name_a_snapshot(kim: HttpClient, still: Past) -> No
     ("tail", "status"),
     [("9-ZZZZ", 404), ("", 400), ("x/y", 404), ("9-ZZZZ@", 400), ("9-ZZZZ@UUU", 400)],
 )
-def test_short_addresses_of_nothing(kim: HttpClient, still: Past, tail: str, status: int) -> None:
+def test_short_addresses_of_nothing(
+    kim: HttpClient, served: Served, still: Past, tail: str, status: int
+) -> None:
+    served.service.registry.create(client=kim.id).close()
     assert kim.get(f"/id/{still.at.rsplit('/', 1)[1]}/{tail}").status == status
     assert kim.get("/id/").status == 404
     assert kim.get("/id/nowhere/1").status == 404
