@@ -30,6 +30,7 @@ _ZONED_TIMES = re.compile(f"(?:{_TIME}[+]00:00\n)*")
 _TO_ZEROS = str.maketrans("123456789", "000000000")
 _DATE_SHAPE = "0000-00-00"
 _TIME_SHAPE = f"{_DATE_SHAPE}T00:00:00"
+_UTC = "+00:00"
 
 _Check = Callable[[ColumnType, list[Any]], bool]
 
@@ -83,17 +84,28 @@ def _dates(column_type: ColumnType, values: list[str]) -> bool:
 
 def _times(column_type: ColumnType, values: list[str]) -> bool:
     if column_type.storage == "timestamptz":
-        shaped = _shaped(_ZONED_TIMES, f"{_TIME_SHAPE}+00:00", values)
+        shaped = _shaped(_ZONED_TIMES, f"{_TIME_SHAPE}{_UTC}", values, _UTC)
     else:
         shaped = _shaped(_TIMES, _TIME_SHAPE, values)
     return shaped and _possible(datetime.fromisoformat, values)
 
 
-def _shaped(lines: re.Pattern[str], usual: str, values: list[str]) -> bool:
-    """Whether all values are such lines; `usual` is the form that most batches are in."""
+def _shaped(
+    lines: re.Pattern[str], usual: str, values: list[str], ending: str | None = None
+) -> bool:
+    """Whether all values are such lines.
+
+    `usual` is the form that most batches are in, with zeros for all digits; `ending` stands at the
+    end of each, with its own digits.
+    """
     whole = "\n".join(values)
-    if whole.translate(_TO_ZEROS) == "\n".join([usual] * len(values)) and "T24" not in whole:
-        return True  # ten times as fast as the regular expression
+    # Ten times as fast as the regular expression. The ending fits nowhere else in the form.
+    if (
+        whole.translate(_TO_ZEROS) == "\n".join([usual] * len(values))
+        and "T24" not in whole
+        and (ending is None or whole.count(ending) == len(values))
+    ):
+        return True
     return lines.fullmatch(whole + "\n") is not None
 
 

@@ -75,6 +75,7 @@ def test_ordinary_batches_are_recognised(typename: str, values: list[Any]) -> No
         ("timestamp", "2026-11-24T24:00:00"),
         ("timestamp", "2026-11-24T10:00:00.50"),
         ("timestamptz", "2026-11-24T10:00:00"),
+        ("timestamptz", "2026-11-24T10:00:00+02:00"),
     ],
 )
 def test_what_an_encoder_refuses_or_changes_is_never_canonical(typename: str, value: Any) -> None:

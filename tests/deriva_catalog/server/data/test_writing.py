@@ -457,6 +457,24 @@ def test_the_order_of_refusals(kim: HttpClient, filled: str) -> None:
         assert kim.request("POST", target, body, stale).status == status
 
 
+# --- what our own client asks for besides --------------------------------------------------------
+
+
+def test_rows_are_not_sent_back_to_those_who_do_without(kim: HttpClient, lab: str) -> None:
+    headers = {"Prefer": "respond-async, return=minimal"}
+    for body, query in (([{"id": 1}], ""), ([{"id": 1}, {"id": 2}], "?onconflict=skip")):
+        reply = kim.request("POST", f"{lab}/entity/lab:A{query}", body, headers)
+        assert (reply.status, reply.body) == (204, b"")
+        assert reply.headers["preference-applied"] == "return=minimal"
+        assert reply.headers["etag"] == kim.get(f"{lab}/entity/lab:A").headers["etag"]
+    assert kim.get(f"{lab}/aggregate/lab:A/n:=cnt(*)").json == [{"n": 2}]
+
+
+def test_a_removal_tells_how_many_rows_it_was(kim: HttpClient, filled: str) -> None:
+    assert kim.delete(f"{filled}/attribute/lab:B/n=1/o").headers["deriva-rows"] == "2"
+    assert kim.delete(f"{filled}/entity/lab:B").headers["deriva-rows"] == "4"
+
+
 # --- large bodies ------------------------------------------------------------------------------
 
 
