@@ -6,9 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+import postgres
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -39,13 +42,16 @@ def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
         "PYTHONPATH": str(ROOT / "src"),
         "MPLBACKEND": "Agg",
     }
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    with ExitStack() as stack:
+        if "LAB_DATABASE" in source:
+            environment["LAB_DATABASE"] = stack.enter_context(postgres.database()).url
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
     assert done.returncode == 0, f"{page}:\n{done.stderr[-4000:]}"

@@ -19,7 +19,7 @@ from ..interface import MediaType, Row, RowLocation
 from ..model.elements import Model, Table
 from ..path.ast import AggregateQuery, Path, Query, Root, TableName
 from ..path.parser import parse_query
-from .compile import CompileCache, Compiled, Source, compile_query, compile_rows
+from .compile import CompileCache, Compiled, Source, compile_rows
 from .compile.shapes import finds_one_row
 from .policy import Policy
 from .prepared import PreparedCache
@@ -122,15 +122,20 @@ class Reader:
         )
 
     def _compile(self, query: Query, moment: Reading, policy: Policy | None) -> Compiled:
-        # Where a snapshot's rows are depends on the live tables too, so it is not kept.
-        compile = self._compiled.compile if moment.at is None else compile_query
         if policy is None:
-            return compile(query, moment.model, moment.relation, moment.expressions)
-        return compile(
+            return self._compiled.compile(
+                query,
+                moment.model,
+                moment.relation,
+                moment.expressions,
+                source_key=moment.source,
+            )
+        return self._compiled.compile(
             query,
             policy.model,
             policy.source,
             moment.expressions,
+            source_key=moment.source,
             rights=policy.rights,
             has_costly_rights=policy.has_costly_rights,
         )

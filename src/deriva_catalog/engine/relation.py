@@ -33,6 +33,21 @@ _NEVER = (1 << 63) - 1
 _MOST_PAST = 256
 
 
+class SameObject:
+    """A key that is equal only for the same object, which it keeps alive."""
+
+    __slots__ = ("_object",)
+
+    def __init__(self, object: object) -> None:
+        self._object = object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SameObject) and other._object is self._object
+
+    def __hash__(self) -> int:
+        return id(self._object)
+
+
 class Tables:
     """The physical tables of a catalog as SQLAlchemy sees them, each made only once.
 

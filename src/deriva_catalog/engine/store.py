@@ -16,7 +16,7 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -30,7 +30,7 @@ from ..model.elements import Model, Table
 from . import amendments
 from .dialect import Expressions
 from .references import settle
-from .relation import Tables, with_history_only
+from .relation import SameObject, Tables, with_history_only
 from .storage import Storage
 from .tables import COMMIT, FORMAT, META, MODEL, create_internal
 from .texts import Text, text_of
@@ -77,7 +77,8 @@ class Reading:
     `texts` makes a relation with the column ``value`` of a list of texts, `expressions` is how
     the database spells JSON and the like; `history` gives the
     closed versions of a table's rows, where there are any; `at` is the time of a snapshot, and
-    `amended` its amendment version, if it has one.
+    `amended` its amendment version, if it has one. `source` tells where rows come from: what was
+    compiled for a model and an equal source is right for this one, too.
     """
 
     connection: sa.Connection
@@ -89,6 +90,7 @@ class Reading:
     at: int | None = None
     amended: int | None = None
     latest: int | None = None
+    source: Hashable = None
 
 
 class Store:
@@ -236,7 +238,10 @@ class Store:
                     made[table.rid] = self.tables.as_of(table, at, current)
                 return made[table.rid]
 
-            yield replace(live, model=model, relation=relation, at=at, amended=amended)
+            source = (at, amended, SameObject(live.model))
+            yield replace(
+                live, model=model, relation=relation, at=at, amended=amended, source=source
+            )
 
     def horizon(self, connection: sa.Connection) -> int:
         """The oldest snapshot that can be read."""

@@ -44,7 +44,8 @@ class CompileCache:
             model: The model; a query is compiled again for each model object.
             source: Where the rows of a table come from.
             expressions: How the database says things; the same for each call.
-            source_key: What tells sources apart: None for live rows, or a snapshot's time.
+            source_key: What tells sources apart: None for live rows, or what a snapshot's rows
+                depend on.
             rights: What the caller may do with a row; each function has entries of its own.
             has_costly_rights: See `compile_query`.
         """
