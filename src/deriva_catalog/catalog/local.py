@@ -16,20 +16,18 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
-import sqlalchemy as sa
-
 from .. import snaptime
 from ..access import Client, Decisions, decisions_for
 from ..access.ownership import owned_element
 from ..access.rights import client_document
 from ..engine import writes
 from ..engine.checks import Finding, check
-from ..engine.compile import CompileCache, compile_rows
+from ..engine.compile import CompileCache
 from ..engine.ddl import apply_change
 from ..engine.identities import keep_identity
 from ..engine.leases import looked_up
 from ..engine.migration import upgrade
-from ..engine.policy import Guard, Policies, discreet
+from ..engine.policy import Policies, told_to
 from ..engine.prepared import PreparedCache
 from ..engine.reader import Reader
 from ..engine.rids import rids_one_by_one
@@ -41,7 +39,7 @@ from ..errors import CatalogError, Conflict, NotFound, ReadOnly, Unavailable
 from ..interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ..model import alteration, creation, definitions, policy
 from ..model.changes import ModelChange
-from ..model.elements import Model, Table
+from ..model.elements import Model
 from ..model.lookup import find_table
 from ..objects import ObjectStore
 from ..objects import create_tables as create_object_tables
@@ -273,7 +271,7 @@ class LocalCatalog:
             with self._store.writing(self._actor) as writing:
                 yield writing
         except CatalogError as error:
-            told = error if writing is None else self._told(error, writing.model)
+            told = error if writing is None else told_to(error, writing.model, self._actor)
             if told is error:
                 raise
             raise told from error
@@ -300,13 +298,13 @@ class LocalCatalog:
         """Insert rows; see `Catalog.insert`."""
         options = writes.Options(frozenset(defaults), frozenset(nondefaults), on_conflict)
         with self._writing() as writing:
-            found, guard = self._target(writing, table)
+            found, guard = self._shared.policies.target(writing, self._actor, table)
             return writes.insert(writing, found, rows, options, returning=returning, guard=guard)
 
     def upsert(self, table: TableName, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Insert rows, or replace those that match on all non-system key columns."""
         with self._writing() as writing:
-            found, guard = self._target(writing, table)
+            found, guard = self._shared.policies.target(writing, self._actor, table)
             return writes.upsert(writing, found, rows, guard=guard)
 
     def update(
@@ -319,7 +317,7 @@ class LocalCatalog:
     ) -> list[Row]:
         """Set `targets` of the rows that match on `keys`; see `Catalog.update`."""
         with self._writing() as writing:
-            found, guard = self._target(writing, table)
+            found, guard = self._shared.policies.target(writing, self._actor, table)
             known = found if guard is None else guard.visible(found)
             chosen = writes.targets_of(known, rows, keys) if targets is None else targets
             if not rows and targets is None:
@@ -330,37 +328,14 @@ class LocalCatalog:
     def delete(self, path: Path) -> int:
         """Delete the rows of the path's context table; returns how many."""
         with self._writing() as writing:
-            table, chosen, guard = self._chosen(writing, path)
+            table, chosen, guard = self._shared.policies.chosen(writing, self._actor, path)
             return writes.delete(writing, table, chosen, guard=guard)
 
     def clear(self, path: Path, columns: Sequence[str]) -> int:
         """Set columns of the path's context rows to NULL; returns how many rows."""
         with self._writing() as writing:
-            table, chosen, guard = self._chosen(writing, path)
+            table, chosen, guard = self._shared.policies.chosen(writing, self._actor, path)
             return writes.clear(writing, table, chosen, columns, guard=guard)
-
-    def _target(self, writing: Writing, name: TableName) -> tuple[Table, Guard | None]:
-        """The whole table that a name means to the client, and what watches over its writing."""
-        guard = self._shared.policies.writing(writing, self._actor)
-        if guard is None:
-            return find_table(writing.model, name), None
-        return guard.found(name), guard
-
-    def _chosen(self, writing: Writing, path: Path) -> tuple[Table, sa.Select[Any], Guard | None]:
-        """The context's whole table, and the RIDs of its rows that the client selects."""
-        guard = self._shared.policies.writing(writing, self._actor)
-        expressions = writing.storage.expressions
-        if guard is None:
-            live = writing.tables.live
-            return *compile_rows(path, writing.model, live, expressions), None
-        rules = guard.rules
-        table, chosen = compile_rows(path, rules.model, rules.source, expressions)
-        return rules.whole(table), chosen, guard
-
-    def _told(self, error: CatalogError, model: Model) -> CatalogError:
-        """An error of writing as the client may read it."""
-        decisions = decisions_for(model, self._actor)
-        return error if decisions.is_owner_of_everything else discreet(error, decisions)
 
     def lease_rids(self, tokens: Sequence[str]) -> dict[str, str]:
         """A RID for each token; a repeated token gives the RID that it already has."""

@@ -15,6 +15,6 @@ from .bindings import roles_parameter
 from .guard import Guard, Seen
 from .policies import Policies, Policy
 from .rules import Rules
-from .telling import discreet
+from .telling import told_to
 
-__all__ = ["Guard", "Policies", "Policy", "Rules", "Seen", "discreet", "roles_parameter"]
+__all__ = ["Guard", "Policies", "Policy", "Rules", "Seen", "roles_parameter", "told_to"]

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from ...access import Client
 from ...access.decisions import Decisions, decisions_for
 from ...model.elements import Model, Table
-from ..compile import Guarded
+from ...model.lookup import find_table
+from ...path.ast import Path, TableName
+from ..compile import Guarded, compile_rows
 from ..dialect import Expressions, Rights
 from ..store import Reading
 from ..transaction import Writing
@@ -109,6 +111,28 @@ class Policies:
         expressions = writing.storage.expressions
         rules = self._live(decisions, writing.tables.live, expressions)
         return Guard(writing, rules, client)
+
+    def target(
+        self, writing: Writing, client: Client | None, name: TableName
+    ) -> tuple[Table, Guard | None]:
+        """The whole table that a name means to a client, and what watches over its writing."""
+        guard = self.writing(writing, client)
+        if guard is None:
+            return find_table(writing.model, name), None
+        return guard.found(name), guard
+
+    def chosen(
+        self, writing: Writing, client: Client | None, path: Path
+    ) -> tuple[Table, sa.Select[Any], Guard | None]:
+        """A path's context as the whole table, and the RIDs of its rows that a client selects."""
+        guard = self.writing(writing, client)
+        expressions = writing.storage.expressions
+        if guard is None:
+            live = writing.tables.live
+            return *compile_rows(path, writing.model, live, expressions), None
+        rules = guard.rules
+        table, rids = compile_rows(path, rules.model, rules.source, expressions)
+        return rules.whole(table), rids, guard
 
     def _live(
         self,

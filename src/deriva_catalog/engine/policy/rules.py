@@ -141,7 +141,8 @@ class Rules:
         rules = self.of(table, "select")
         rows = self.grounds.relation(self.whole(table))
         cells = {c.name: rules.cells[c.name] for c in table.columns}
-        if rules.rows is True and all(grant is True for grant in cells.values()):
+        whole = "RID" in cells and all(grant is True for grant in cells.values())
+        if rules.rows is True and whole:
             return rows
         values = {
             name: self._cell(table, rows, name, grant)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...access.decisions import Decisions
+from ...access import Client
+from ...access.decisions import Decisions, decisions_for
 from ...errors import (
     BadRequest,
     CatalogError,
@@ -19,9 +20,21 @@ from ...errors import (
     NotNullViolation,
     UniqueViolation,
 )
-from ...model.elements import ForeignKey, Key, Table
+from ...model.elements import ForeignKey, Key, Model, Table
 
-__all__ = ["discreet"]
+__all__ = ["discreet", "told_to"]
+
+
+def told_to(error: CatalogError, model: Model, client: Client | None) -> CatalogError:
+    """An error of writing as a client may read it; the error itself when it tells nothing hidden.
+
+    Args:
+        error: What happened.
+        model: The model that it happened in.
+        client: Who is told; None is somebody whom nothing restricts.
+    """
+    decisions = decisions_for(model, client)
+    return error if decisions.is_owner_of_everything else discreet(error, decisions)
 
 
 def discreet(error: CatalogError, decisions: Decisions) -> CatalogError:

@@ -192,6 +192,34 @@ def test_a_masked_cell_tells_nothing_by_comparison(clinic):
     assert ann.update(PATIENT, [{"number": "2", "name": "z"}], keys=["number"]) == []
 
 
+HIDDEN: dict[str, list[str]] = {"enumerate": [], "select": [], "insert": [], "update": []}
+
+
+@pytest.mark.parametrize("acls", [HIDDEN, {**HIDDEN, "enumerate": ["*"]}], ids=["hidden", "closed"])
+@pytest.mark.parametrize("granted", [True, False], ids=["by lists", "by bindings"])
+def test_rows_are_told_apart_without_their_rids(clinic, acls, granted):
+    clinic.set_acls(address("Note", "RID"), acls)
+    clinic.set_acls(address("Note"), {"select": ["*"], "update": ["team"], "delete": ["team"]})
+    clinic.insert(NOTE, [{"patient": "b", "text": "same"}] * 2)
+    clinic.set_acl(address("Patient"), "select", ["*"])
+    clinic.set_acl(address("Visit"), "select", ["*"])
+    if not granted:
+        clinic.set_acls(address("Note"), {})
+        every = {"types": ["owner"], "projection": "RID", "projection_type": "nonnull"}
+        clinic.set_acl_binding(address("Note"), "every", every)
+        clinic.set_acl_bindings(address("Note", "RID"), {"every": False})
+    ann = clinic.for_client(ANN)
+    assert ann.count(NOTE) == 3
+    # Nothing but a row's identity keeps these two apart.
+    query = "attribute/N:=s:Note/text=same/s:Patient/s:Visit/$N/text@sort(text)?limit=9"
+    assert names(ann.fetch(query), "text") == ["same"] * 2
+    assert names(ann.fetch("attribute/s:Note/text@sort(text)?limit=1"), "text") != ["same"]
+    assert ann.fetch("aggregate/N:=s:Note/n:=cnt(N:*)") == [{"n": 3}]
+    assert ann.clear(parse_path("s:Note/text=same"), ["patient"]) == 2
+    assert len(ann.update(NOTE, [{"text": "same", "patient": "a"}], keys=["text"])) == 1
+    assert ann.delete(parse_path("s:Patient/name=a/s:Note/text=same")) == 2
+
+
 def test_a_search_does_not_look_at_rows_that_are_not_granted(clinic):
     # On the text of the note, this expression takes longer than a search may.
     way = [{"outbound": [SCHEMA, "Note_patient_fkey"]}, "owner"]
