@@ -26,6 +26,7 @@ PARTS = (
     "write_rows",
     "databases",
     "serve_rows",
+    "service",
     "objects_http",
     "datasets",
     "imports",

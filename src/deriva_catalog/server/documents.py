@@ -35,3 +35,9 @@ class DocumentCache:
             while self._size > self._limit and self._kept:
                 self._size -= len(self._kept.popitem(last=False)[1])
         return made
+
+    def clear(self) -> None:
+        """Keep nothing of what there is."""
+        with self._lock:
+            self._kept.clear()
+            self._size = 0
