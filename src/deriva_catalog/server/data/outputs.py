@@ -79,11 +79,16 @@ def _fields(kind: ColumnType, values: list[Any]) -> list[str]:
     first = values[0]
     if type(first) is str and first == values[-1] and values.count(first) == len(values):
         return [_TEXTS.get(family(kind), _other)(first)] * len(values)
-    if None not in values:
-        quick = _QUICK.get(family(kind))
-        found = None if quick is None else quick(values)
+    quick = _QUICK.get(family(kind))
+    if quick is not None:
+        is_full = None not in values
+        present = values if is_full else [value for value in values if value is not None]
+        found = quick(present) if present else []
         if found is not None:
-            return found
+            if is_full:
+                return found
+            following = iter(found)
+            return ["" if value is None else next(following) for value in values]
     text = _TEXTS.get(family(kind), _other)
     return ["" if value is None else text(value) for value in values]
 
@@ -94,6 +99,13 @@ def _unquoted(values: list[Any]) -> list[str] | None:
         return None
     whole = "".join(values)
     return values if whole.translate(_QUOTES) == whole else None
+
+
+def _floats(values: list[Any]) -> list[str] | None:
+    """Ordinary floats; see `_float`."""
+    if set(map(type, values)) != {float} or max(map(abs, values)) > _INTEGRAL:
+        return None
+    return [text[:-2] if text.endswith(".0") else text for text in map(repr, values)]
 
 
 def _moments(values: list[Any]) -> list[str]:
@@ -108,11 +120,12 @@ _QUICK: Mapping[Family, Callable[[list[Any]], list[str] | None]] = {
     Family.TEXT: _unquoted,
     Family.DATE: _unquoted,
     Family.INTEGER: lambda values: list(map(str, values)),
+    Family.FLOAT: _floats,
     Family.BOOLEAN: lambda values: ["t" if value else "f" for value in values],
     Family.TIMESTAMP: _moments,
     Family.TIMESTAMPTZ: _zoned_moments,
 }
-"""What does the same as `_TEXTS` for a whole column without NULLs; None if it cannot."""
+"""What does the same as `_TEXTS` for all values of a column but NULLs; None if it cannot."""
 
 
 def _quoted(text: str) -> str:
