@@ -22,10 +22,13 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from ..access import ANONYMOUS, Client
+from ..catalog.local import LocalCatalog
 from ..catalog.remote.frames import PIECE, SUBPROTOCOL, pack, unpack
+from ..engine.history import LEASES
 from ..errors import (
     BadRequest,
     CatalogError,
+    Forbidden,
     NotAuthenticated,
     NotFound,
     ReadOnly,
@@ -89,6 +92,11 @@ class Transactions:
             raise NotAuthenticated("A transaction needs a login.")
         if opened.catalog.snaptime is not None:
             raise ReadOnly("A transaction cannot be begun on a catalog at a previous revision.")
+        if not _may_write(opened.catalog):
+            raise Forbidden(
+                f"A transaction on catalog {opened.id!r} is for those who may change something.",
+                hint="Read without one.",
+            )
         return client, segments[2]
 
     async def _converse(self, conversation: _Conversation, wire: _Wire) -> None:
@@ -120,6 +128,19 @@ class Transactions:
             await wire.end(
                 _POLICY if isinstance(error, Unavailable) else _PROTOCOL_ERROR, str(error)
             )
+
+
+def _may_write(catalog: LocalCatalog) -> bool:
+    """Whether a client may change anything: others wait while a transaction is open."""
+    model, decisions = catalog.model, catalog.decisions
+    if decisions.catalog("owner") or decisions.catalog("create"):
+        return True
+    return any(decisions.schema(s, "create") for s in model.schemas.values()) or any(
+        decisions.table(table, right) is not False
+        for table in model.tables()
+        if (table.schema, table.name) != LEASES  # whose binding everybody is in the scope of
+        for right in ("insert", "update", "delete")
+    )
 
 
 class _Gone(Exception):

@@ -28,7 +28,7 @@ from ...path.ast import (
     Window,
 )
 from ...path.check import check_query
-from ...path.printer import print_query
+from ...path.printer import print_path, print_query
 from .link import Link
 from .splitting import Parts, split_path, split_query
 
@@ -81,7 +81,8 @@ class Questions:
         tail = print_query(query)
         if self._is_short(tail) or self._takes_bodies:
             return int(self.fetch(query)[0]["n"])
-        return sum(self.count(part) for part in split_path(path, LONGEST_ADDRESS))
+        rest = len(tail) - len(print_path(path))
+        return sum(self.count(part) for part in split_path(path, LONGEST_ADDRESS - rest))
 
     # --- one question ----------------------------------------------------------------
 
