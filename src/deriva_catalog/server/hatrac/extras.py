@@ -23,7 +23,7 @@ A pack is, again and again: 32 bytes of SHA-256, 8 bytes of length (big-endian),
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -136,16 +136,16 @@ def _get(request: Request, view: View) -> Answer:
     _post(request)
     wanted = _digests(json_body(request))
     store = view.store.content
-    lengths = {sha256: store.length(sha256) for sha256 in wanted}
-    missing = [sha256 for sha256, length in lengths.items() if length is None]
-    if missing:
-        raise NotFound(f"The content {missing[0]} is not in the object store.")
-
-    def stored() -> Iterator[tuple[str, bytes]]:
-        for sha256 in wanted:
-            yield sha256, b"".join(store.read(sha256))
-
-    return Answer(200, write_pack(stored()), _BYTES, {"Cache-Control": "no-store"})
+    lengths: dict[str, int] = {}
+    for sha256 in wanted:
+        length = store.length(sha256)
+        if length is None:
+            raise NotFound(f"The content {sha256} is not in the object store.", sha256=sha256)
+        lengths[sha256] = length
+    stored = (
+        (sha256, lengths[sha256], store.pieces(sha256, 0, lengths[sha256])) for sha256 in wanted
+    )
+    return Answer(200, write_pack(stored), _BYTES, {"Cache-Control": "no-store, no-transform"})
 
 
 def _one(request: Request, view: View, raw: str) -> Answer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -143,7 +143,8 @@ def read_through(
         identifiers = [known, *(each for each in identifiers if each != known)]
     for identifier in identifiers:
         try:
-            there = catalog_view(service, request, identifier)
+            # Its URLs are those of the service, where clients keep them from.
+            there = replace(catalog_view(service, request, identifier), base="")
         except (NotFound, Conflict, PermissionError):
             continue  # deleted meanwhile, or nothing that this client may know of
         try:

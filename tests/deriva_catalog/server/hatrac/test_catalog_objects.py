@@ -15,7 +15,7 @@ from catalog_server import HttpClient, Served, serving
 from deriva_catalog.catalog import LocalCatalog
 from deriva_catalog.catalog.local import default_client
 from deriva_catalog.catalog.registry import Registry
-from deriva_catalog.objects.packs import pack_one, read_pack
+from deriva_catalog.objects.packs import LONGEST, pack_one, read_pack
 
 USER = default_client()
 
@@ -118,6 +118,7 @@ def test_objects_of_catalogs_are_found_at_the_service(home: Home, name: str) -> 
     for target in (stored.url, stored.name):
         got = home.max.get(target)
         assert (got.status, got.body) == (200, b"of the catalog")
+        assert got.headers["content-location"] == stored.url
         assert home.max.head(target).headers["content-md5"] == got.headers["content-md5"]
         assert home.zoe.get(target).status == 403
         assert home.nobody.get(target).status == 404  # does not know of the catalog
@@ -164,6 +165,8 @@ def test_wrong_bytes_are_refused_and_not_stored(home: Home, name: str) -> None:
     wanted, other = sha256(name.encode()), b"other" + name.encode()
     assert home.lee.put(f"{content}/{wanted}", other).status == 400
     assert home.lee.post(f"{content}/add", pack_one(wanted, other)).status == 400
+    long = pack_one(wanted, bytes(LONGEST + 1))
+    assert home.lee.post(f"{content}/add", long).status == 400
     cut = pack_one(wanted, name.encode())[:-1]
     assert home.lee.post(f"{content}/add", cut).status == 400
     assert home.lee.post(f"{content}/add", cut[:20]).status == 400

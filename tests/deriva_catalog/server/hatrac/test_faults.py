@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog_server import HttpClient, Served
+from catalog_server import HttpClient, Served, serving
 from deriva_catalog.catalog import LocalCatalog
 from deriva_catalog.catalog.local import default_client
 from deriva_catalog.catalog.registry import Registry
@@ -42,9 +42,18 @@ def service(local: LocalCatalog, tmp_path: Path) -> Iterator[ServiceProcess]:
         yield process
 
 
-def connected(service: ServiceProcess) -> RemoteCatalog:
-    credential = {"bearer-token": service.token(USER)}
-    return open_remote(parse_host(service.url), "zoo", credential=credential)
+@pytest.fixture
+def beside(local: LocalCatalog, tmp_path: Path) -> Iterator[Served]:
+    """A service of that home, in this process."""
+    with serving(tmp_path / "home") as running:
+        yield running
+
+
+def connected(service: ServiceProcess | Served, port: int | None = None) -> RemoteCatalog:
+    """The catalog over HTTP, perhaps through another port."""
+    token = service.tokens.add(USER) if isinstance(service, Served) else service.token(USER)
+    host = parse_host(f"http://localhost:{service.port if port is None else port}")
+    return open_remote(host, "zoo", credential={"bearer-token": token})
 
 
 def leftovers(objects: Path) -> list[Path]:
@@ -116,9 +125,9 @@ def test_a_broken_put_goes_on_where_it_was(
 
 
 def test_what_was_sent_is_not_sent_again_unless_it_is_wrong(
-    service: ServiceProcess, local: LocalCatalog
+    beside: Served, local: LocalCatalog
 ) -> None:
-    catalog = connected(service)
+    catalog = connected(beside)
 
     def stop(_: int) -> None:
         raise KeyboardInterrupt
@@ -158,9 +167,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(local: LocalCatalog, tmp_path: P
 
 
 def test_a_killed_client_leaves_a_job_that_expires(
-    service: ServiceProcess, local: LocalCatalog, tmp_path: Path
+    beside: Served, local: LocalCatalog, tmp_path: Path
 ) -> None:
-    catalog = connected(service)
+    catalog = connected(beside)
 
     def stop(_: int) -> None:
         raise KeyboardInterrupt
@@ -177,7 +186,7 @@ def test_a_killed_client_leaves_a_job_that_expires(
 
 
 def test_damage_on_the_server_is_not_handed_out(
-    service: ServiceProcess, local: LocalCatalog, tmp_path: Path
+    beside: Served, local: LocalCatalog, tmp_path: Path
 ) -> None:
     put = local.objects.put("/hatrac/a", DATA[:100_000])
     stored = local.objects.content.path(put.sha256)
@@ -186,7 +195,7 @@ def test_damage_on_the_server_is_not_handed_out(
     with stored.open("r+b") as file:
         file.seek(50_000)
         file.write(b"damaged")
-    catalog = connected(service)
+    catalog = connected(beside)
     for get in (
         lambda: catalog.objects.get(put.url, tmp_path / "copy"),
         lambda: catalog.objects.content.get(put.content, tmp_path / "copy"),
@@ -234,12 +243,11 @@ def test_one_of_two_conditional_writers_wins(served: Served, kim: HttpClient, na
 
 
 def test_a_download_that_breaks_off_goes_on(
-    service: ServiceProcess, local: LocalCatalog, tmp_path: Path
+    beside: Served, local: LocalCatalog, tmp_path: Path
 ) -> None:
     put = local.objects.put("/hatrac/a", DATA)
-    with breaking(service.port, after=len(DATA) // 3) as (port, broken):
-        host = parse_host(f"http://localhost:{port}")
-        catalog = open_remote(host, "zoo", credential={"bearer-token": service.token(USER)})
+    with breaking(beside.port, after=len(DATA) // 3) as (port, broken):
+        catalog = connected(beside, port)
         told: list[int] = []
         catalog.objects.get(put.url, tmp_path / "copy", progress=told.append)
         catalog.close()
@@ -290,10 +298,8 @@ class breaking:
                 return
 
 
-def test_refusals_reach_the_client_as_they_were(
-    service: ServiceProcess, local: LocalCatalog
-) -> None:
-    catalog = connected(service)
+def test_refusals_reach_the_client_as_they_were(beside: Served, local: LocalCatalog) -> None:
+    catalog = connected(beside)
     local.objects.put("/hatrac/a", b"1")
     for act in (
         lambda o: o.stat("/hatrac/none"),
