@@ -58,6 +58,11 @@ def test_elsewhere_what_is_not_set_is_inherited(kim: HttpClient, zoo: str) -> No
     assert kim.put(f"{target}/owner", []).status == 200
 
 
+def test_a_foreign_key_is_open_at_first(kim: HttpClient, zoo: str) -> None:
+    assert kim.get(f"{zoo}/{FKEY}/acl").json == {"insert": ["*"], "update": ["*"]}
+    assert kim.get(f"{zoo}/{FKEY}").json[0]["acls"] == {"insert": ["*"], "update": ["*"]}
+
+
 def test_nobody_locks_themselves_out(kim: HttpClient, cat: str) -> None:
     assert kim.put(f"{cat}/acl/owner", ["https://lab.example/ann"]).status == 403
     assert kim.put(f"{cat}/acl", {}).status == 403

@@ -12,6 +12,7 @@ import pytest
 from catalog_server import HttpClient, Served
 from deriva_catalog.catalog import LocalCatalog
 from deriva_catalog.interface import Address
+from deriva_catalog.model.definitions import column_document, table_document
 
 Local = Callable[[str], LocalCatalog]
 SYSTEM = ("RID", "RCT", "RMT", "RCB", "RMB")
@@ -199,6 +200,40 @@ def test_an_escaped_character_is_data(kim: HttpClient, shelf: str) -> None:
     target = f"{shelf}/attribute/lab:Sample/label=a%20%22b%22%2C%20c/small"
     assert kim.get(target).json == [{"small": 1}]
     assert kim.get(f"{shelf}/entity/lab%3AA").status == 409  # a table called 'lab:A'
+
+
+WORDS = ["table", "limit", "n", "o", "left", "any", "sort", "cnt", "entity", "null"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_of_the_language_are_names_as_well(kim: HttpClient, odd: str, word: str) -> None:
+    assert kim.put(f"{odd}/attributegroup/{word}:{word}/RID;{word}", []).json == []
+    made = kim.post(f"{odd}/entity/{word}:{word}", [{word: 1}, {word: 2}]).json
+    for target in (
+        f"entity/{word}:{word}/{word}=1",
+        f"entity/{word}:={word}:{word}/{word}:{word}=any(1,3)/${word}@sort({word})@after(0)",
+        f"entity/{word}/{word}::lt::2&!{word}::null::",
+    ):
+        assert kim.get(f"{odd}/{target}").json == made[:1], target
+    assert kim.get(f"{odd}/attribute/{word}/{word}@sort({word}::desc::)?limit=1").json == [
+        {word: 2}
+    ]
+    assert kim.get(f"{odd}/attributegroup/{word}/{word};c:=cnt(*)@sort({word})").json == [
+        {word: 1, "c": 1},
+        {word: 2, "c": 1},
+    ]
+    assert kim.get(f"{odd}/aggregate/{word}/{word}:=max({word})").json == [{word: 2}]
+
+
+@pytest.fixture(scope="module")
+def odd(kim: HttpClient) -> str:
+    """A catalog whose schemas, tables and columns are called like words of the language."""
+    cat = str(kim.post("/ermrest/catalog").headers["location"])
+    for word in WORDS:
+        table = table_document(word, [column_document(word, "int4")])
+        made = kim.post(f"{cat}/schema", [{"schema_name": word, "tables": {word: table}}])
+        assert made.status == 201, made.text
+    return cat
 
 
 def test_textfacet_finds_nothing(kim: HttpClient, shelf: str) -> None:

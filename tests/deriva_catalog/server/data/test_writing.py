@@ -296,6 +296,16 @@ def test_leased_rids_are_used_over_http(kim: HttpClient, lab: str) -> None:
     assert reply.json[0]["RID"] == rids["t2"]
 
 
+def test_an_insertion_whose_answer_was_lost_may_be_sent_again(kim: HttpClient, lab: str) -> None:
+    leases = kim.post(f"{lab}/entity/public:ERMrest_RID_Lease", [{"ID": "a"}, {"ID": "b"}]).json
+    rows = [{"RID": lease["RID"], "n": n} for n, lease in enumerate(leases)]
+    target = f"{lab}/entity/lab:B?nondefaults=RID&onconflict=skip"
+    assert [row["n"] for row in kim.post(target, rows).json] == [0, 1]
+    again = kim.post(target, rows)
+    assert (again.status, again.json) == (200, [])
+    assert kim.get(f"{lab}/aggregate/lab:B/n:=cnt(*)").json == [{"n": 2}]
+
+
 def test_all_or_nothing(kim: HttpClient, lab: str, local: Local) -> None:
     assert kim.post(f"{lab}/entity/lab:A", [{"id": 1}]).status == 200
     before = local(lab).latest_snapshot()
