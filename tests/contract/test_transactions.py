@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import pytest
 
 from backends import AnyCatalog, Backend
+from deriva_catalog.catalog import LocalCatalog
 from deriva_catalog.errors import Conflict, ForeignKeyViolation, ReadOnly, UniqueViolation
 from deriva_catalog.model.definitions import table_document
 from deriva_catalog.path.ast import TableName
@@ -187,3 +189,19 @@ def test_another_thread_waits_for_the_transaction_of_another_object(
     thread.join()
     assert zoo.count(SPECIES) == 2
     other.close()
+
+
+def test_alone_an_error_must_end_the_transaction(zoo: AnyCatalog) -> None:
+    if not isinstance(zoo, LocalCatalog):
+        pytest.skip("a choice of the catalog in process")
+    before = zoo.latest_snapshot()
+    with pytest.raises(Conflict, match="A part of the transaction failed"):  # noqa: PT012, SIM117
+        with zoo.transaction(alone=True):
+            zoo.insert(SPECIES, [{"name": "owl"}])
+            with suppress(UniqueViolation):
+                zoo.insert(SPECIES, [{"name": "owl"}])
+    assert zoo.count(SPECIES) == 0
+    with zoo.transaction(alone=True):
+        zoo.insert(SPECIES, [{"name": "owl"}])
+    assert zoo.count(SPECIES) == 1
+    assert zoo.latest_snapshot() > before

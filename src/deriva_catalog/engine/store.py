@@ -16,15 +16,16 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
 from .. import snaptime
 from ..access import Client
-from ..errors import Corrupted, SnapshotUnavailable
+from ..errors import Conflict, Corrupted, SnapshotUnavailable
 from ..model.documents import load_stored, stored_document
 from ..model.elements import Model, Table
 from . import amendments
@@ -46,6 +47,7 @@ _NOW = sa.select(
     _NEWEST_MODEL.scalar_subquery(), sa.select(sa.func.max(COMMIT.c.time)).scalar_subquery()
 )
 """The times of the latest change of the model, and of anything."""
+_COMMITTED = sa.insert(COMMIT).values(time=sa.bindparam("time", None, sa.BigInteger))
 _KEPT_SINCE = sa.func.coalesce(
     sa.select(sa.cast(META.c.value, sa.BigInteger))
     .where(META.c.name == "horizon")
@@ -108,7 +110,7 @@ class Store:
         self._models: dict[_ModelKey, Model] = {}
         self._models_lock = threading.Lock()
         self._local = threading.local()
-        self._now_text: Text | None = None
+        self._texts: dict[int, Text] = {}
         self._begun_hooks: list[Callable[[Writing], None]] = []
 
     # --- life ------------------------------------------------------------------------
@@ -207,10 +209,20 @@ class Store:
 
     def _now(self, connection: sa.Connection) -> tuple[int | None, int | None]:
         """The times of the current model and of the latest snapshot."""
-        if self._now_text is None:
-            self._now_text = text_of(_NOW, connection.dialect)
-        row = self._now_text.run(connection).one()
+        row = self._run(connection, _NOW).one()
         return row[0], row[1]
+
+    def _run(
+        self,
+        connection: sa.Connection,
+        statement: sa.Executable,
+        values: Mapping[str, Any] | None = None,
+    ) -> sa.CursorResult[*tuple[Any, ...]]:
+        """Execute one of the statements of this module, which are always the same."""
+        text = self._texts.get(id(statement))
+        if text is None:
+            text = self._texts[id(statement)] = text_of(statement, connection.dialect)
+        return text.run(connection, values)
 
     def _live(self, connection: sa.Connection, model: Model, latest: int | None = None) -> Reading:
         texts, live, history = self.storage.text_values, self.tables.live, self.tables.history
@@ -280,12 +292,14 @@ class Store:
         return writing
 
     @contextmanager
-    def writing(self, actor: Client | None = None) -> Iterator[Writing]:
+    def writing(self, actor: Client | None = None, *, alone: bool = False) -> Iterator[Writing]:
         """A writing transaction, or a part of the one that this thread has open.
 
         Args:
             actor: Who writes; default: the store's own client. A part belongs to the actor of
                 the whole.
+            alone: Whether an error in a part of it will leave it, too: that spares a savepoint
+                for each part.
         """
         outer = self.current
         if outer is not None:
@@ -294,6 +308,7 @@ class Store:
             return
         with self.storage.writing() as connection:
             writing = self._begun(connection, self._owner if actor is None else actor)
+            writing.alone = alone
             self._local.writing, self._local.pid = writing, os.getpid()
             before = writing.model
             try:
@@ -301,6 +316,11 @@ class Store:
                     prepare(writing)
                 writing.changed = False
                 yield writing
+                if writing.broken:
+                    raise Conflict(
+                        "A part of the transaction failed, and what follows depends on it.",
+                        hint="Let the error end the transaction.",
+                    )
                 settle(writing)
                 if writing.changed:
                     self._record(writing, before)
@@ -311,7 +331,7 @@ class Store:
             self._keep((writing.time, None, False), writing.model)
 
     def _begun(self, connection: sa.Connection, actor: Client) -> Writing:
-        latest, newest = connection.execute(_LAST).one()
+        latest, newest = self._run(connection, _LAST).one()
         return Writing(
             connection=connection,
             storage=self.storage,
@@ -325,7 +345,7 @@ class Store:
         if writing.model is not before:
             packed = packed_model(writing.model)
             writing.run(sa.insert(MODEL).values(time=writing.time, document=packed))
-        writing.run(sa.insert(COMMIT).values(time=writing.time))
+        self._run(writing.connection, _COMMITTED, {"time": writing.time})
 
 
 def unavailable(shown: str) -> SnapshotUnavailable:

@@ -34,7 +34,9 @@ class Reference:
 class Writing:
     """The one writing transaction, while it lasts.
 
-    `recorded` is a client whose record this transaction found, or made, when it began.
+    `recorded` is a client whose record this transaction found, or made, when it began. `alone`
+    says that an error in any part will end the whole, so that parts need no savepoint; `broken`
+    that there was one.
     """
 
     connection: sa.Connection
@@ -45,6 +47,8 @@ class Writing:
     model: Model
     changed: bool = False
     recorded: str | None = None
+    alone: bool = False
+    broken: bool = False
     references: list[Reference] = field(default_factory=list)
     _levels: set[int] = field(default_factory=set)
     _temporaries: set[str] = field(default_factory=set)
@@ -119,6 +123,11 @@ class Writing:
     @contextmanager
     def step(self) -> Iterator[None]:
         """A part that is undone as a whole when it fails."""
+        if self.alone:
+            self.broken = True
+            yield
+            self.broken = False
+            return
         kept = len(self.references)
         before = (self.model, self.changed, set(self._levels), set(self._temporaries))
         try:

@@ -246,7 +246,7 @@ def _written(
     if all(decisions.table(wanted.table, right) is False for right in wanted.rights):
         decisions.require_table(wanted.table, wanted.rights[-1])
     given = _rows(request, given_type, wanted)
-    with opened.catalog.transaction():
+    with opened.catalog.transaction(alone=True):
         _check_preconditions(request, opened, media_type)
         rows = work(given)
         etag = data_tag(request, opened, media_type)  # costs nothing here if something changed
@@ -273,7 +273,7 @@ def _removed(
     """Do a change that answers with nothing but how many rows it was."""
     media_type = output_type(request, asked.options)
     _refuse_early(request, opened, media_type)
-    with opened.catalog.transaction():
+    with opened.catalog.transaction(alone=True):
         _check_preconditions(request, opened, media_type)
         count = work()
         if count == 0:
