@@ -105,7 +105,9 @@ def _floats(values: list[Any]) -> list[str] | None:
     """Ordinary floats; see `_float`."""
     if set(map(type, values)) != {float} or max(map(abs, values)) > _INTEGRAL:
         return None
-    return [text[:-2] if text.endswith(".0") else text for text in map(repr, values)]
+    # Adding 0.0 takes the sign of a zero away, as the database does.
+    texts = [repr(value + 0.0) for value in values]
+    return [text[:-2] if text.endswith(".0") else text for text in texts]
 
 
 def _moments(values: list[Any]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from deriva_catalog.catalog import LocalCatalog, create_local
@@ -57,6 +57,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCatalog]:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows=ROWS)
+@example([dict.fromkeys(VALUES) | {"float8": value} for value in (-0.0, 1e15, 5e15, 1e300, 0.1)])
 def test_what_is_told_is_what_would_be_read(catalog: LocalCatalog, rows: list[Any]) -> None:
     if catalog.count(T):
         catalog.delete(parse_path("S:T"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from catalog_server import HttpClient
+from catalog_server import HttpClient, Served
 from deriva_catalog.catalog import LocalCatalog
 
 Local = Callable[[str], LocalCatalog]
@@ -454,6 +456,27 @@ def test_a_change_takes_place_only_in_the_expected_state(kim: HttpClient, filled
     assert kim.delete(f"{filled}/entity/lab:A/id=50", if_none_match=now).status == 412
     assert kim.delete(f"{filled}/entity/lab:A/id=50", if_match=f'"x", {now}').status == 204
     assert kim.delete(f"{filled}/entity/lab:A/id=99", if_match="*").status == 404
+
+
+def test_of_many_who_saw_the_same_one_may_change_it(
+    kim: HttpClient, served: Served, lab: str
+) -> None:
+    kim.post(f"{lab}/entity/lab:A", [{"id": 1, "v": "old"}])
+    seen = kim.get(f"{lab}/entity/lab:A").headers["etag"]
+    target = f"{lab}/attributegroup/lab:A/id;v"
+    clients = [HttpClient(served.port, kim.token) for _ in range(6)]
+    begun = threading.Barrier(len(clients))
+
+    def change(number: int) -> int:
+        begun.wait()
+        body = [{"id": 1, "v": f"new {number}"}]
+        return clients[number].put(target, body, if_match=seen).status
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        statuses = sorted(pool.map(change, range(len(clients))))
+    for client in clients:
+        client.close()
+    assert statuses == [200, *[412] * 5]
 
 
 def test_the_order_of_refusals(kim: HttpClient, filled: str) -> None:
