@@ -43,7 +43,9 @@ from ..model.elements import Model
 from ..model.lookup import find_table
 from ..objects import ObjectStore
 from ..objects import create_tables as create_object_tables
-from ..objects.of_catalog import OBJECTS, objects_of, upgrade_objects
+from ..objects.contract import Objects
+from ..objects.for_client import ClientObjects
+from ..objects.of_catalog import OBJECTS, asker_of, objects_of, upgrade_objects
 from ..path.ast import Path, Query, TableName
 from .history import HistoryControl
 from .modelling import Modelling
@@ -165,8 +167,20 @@ class LocalCatalog:
         return PathBuilder(self)
 
     @property
-    def objects(self) -> ObjectStore:
-        """The objects (files) of the catalog; they are not part of snapshots."""
+    def objects(self) -> Objects:
+        """The objects (files) of the catalog; they are not part of snapshots.
+
+        For a client they are what the client may read and change.
+        """
+        store, actor = self.object_store, self._actor
+        if actor is None:
+            return store
+        asking = partial(asker_of, self._store, actor)
+        return ClientObjects(store, asking, readonly=self._at is not None)
+
+    @property
+    def object_store(self) -> ObjectStore:
+        """The objects without regard to rights; for keeping house."""
         if self._objects is None:
             self._objects = objects_of(self._store, self._directory, self._actor)
         return self._objects

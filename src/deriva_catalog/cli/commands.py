@@ -166,7 +166,7 @@ def _facts(catalog: LocalCatalog) -> dict[str, Any]:
         for table in catalog.model.tables()
     ]
     snapshot = catalog.latest_snapshot()
-    stored = [length for _, length in catalog.objects.content.digests()]
+    stored = [length for _, length in catalog.object_store.content.digests()]
     database = catalog.store.storage.size()
     return {
         "id": catalog.id,
@@ -186,7 +186,7 @@ def _check(options: argparse.Namespace) -> int:
             findings = [(f.kind, f.subject, f.message) for f in catalog.check()]
             if not options.no_files:
                 with progress_bar("verifying files") as advance:
-                    found = catalog.objects.verify(advance)
+                    found = catalog.object_store.verify(advance)
                 findings += [("file", f.name, f.problem) for f in found]
     except Corrupted as error:  # too damaged to be opened
         findings = [("database", options.catalog, error.message)]

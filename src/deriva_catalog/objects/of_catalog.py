@@ -9,6 +9,7 @@ from pathlib import Path
 from ..access import Client
 from ..engine.store import Reading, Store
 from ..engine.transaction import Writing
+from .asking import Asker
 from .content import ContentStore
 from .store import ObjectStore
 from .tables import is_current, upgrade_tables
@@ -36,6 +37,26 @@ class _Acting:
 def objects_of(store: Store, directory: Path, actor: Client | None = None) -> ObjectStore:
     """The objects of a catalog in `directory`; `actor` is who writes, if not the store's own."""
     return ObjectStore(_Acting(store, actor), ContentStore.local(directory / OBJECTS))
+
+
+def asker_of(store: Store, client: Client) -> Asker:
+    """A client, with the lists of a catalog as those of its root: who reads rows reads files."""
+    with store.reading() as reading:
+        acls = reading.model.acls
+    owner, write = acls.get("owner") or (), acls.get("write") or ()
+    insert = (*owner, *write, *(acls.get("insert") or ()))
+    change = (*(acls.get("update") or ()), *(acls.get("delete") or ()))
+    read = (*owner, *write, *change, *(acls.get("select") or ()))
+    lists = {
+        "owner": owner,
+        "create": insert,
+        "read": read,
+        "subtree-owner": owner,
+        "subtree-create": insert,
+        "subtree-update": insert,
+        "subtree-read": read,
+    }
+    return Asker(client, {name: tuple(dict.fromkeys(roles)) for name, roles in lists.items()})
 
 
 def upgrade_objects(store: Store) -> None:

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, TypeVar
 from ...access import Client
 from ...errors import CatalogError, Conflict, NotFound, ReadOnly
 from ...objects import Asker, ObjectStore
-from ...objects.acls import Acls
 from ...objects.jobs import IDLE
 from ...objects.names import ObjectName
+from ...objects.of_catalog import asker_of
 from ..messages import Request
 
 if TYPE_CHECKING:
-    from ...catalog.local import LocalCatalog
     from ..service import Service
 
 __all__ = ["View", "catalog_view", "read_through", "service_view"]
@@ -68,34 +67,14 @@ def catalog_view(service: Service, request: Request, raw_id: str) -> View:
     opened = service.catalog(request, raw_id)
     catalog = opened.catalog
     catalog.decisions.require_catalog("enumerate")
-    asker = Asker(request.client, _root_lists(catalog))
+    asker = asker_of(catalog.store, request.client)
     base = f"/ermrest/catalog/{raw_id}"
     readonly = catalog.snaptime is not None
-    return View(catalog.objects, asker, base, True, readonly, _idle(service))
+    return View(catalog.object_store, asker, base, True, readonly, _idle(service))
 
 
 def _idle(service: Service) -> timedelta:
     return timedelta(days=service.settings.upload_days)
-
-
-def _root_lists(catalog: LocalCatalog) -> Acls:
-    """The lists of a catalog as those of its root: who reads rows may read files."""
-    with catalog.store.reading() as reading:
-        acls = reading.model.acls
-    owner, write = acls.get("owner") or (), acls.get("write") or ()
-    insert = (*owner, *write, *(acls.get("insert") or ()))
-    change = (*(acls.get("update") or ()), *(acls.get("delete") or ()))
-    read = (*insert[: len(owner) + len(write)], *change, *(acls.get("select") or ()))
-    lists = {
-        "owner": owner,
-        "create": insert,
-        "read": read,
-        "subtree-owner": owner,
-        "subtree-create": insert,
-        "subtree-update": insert,
-        "subtree-read": read,
-    }
-    return {name: tuple(dict.fromkeys(roles)) for name, roles in lists.items()}
 
 
 class _Remembered:
