@@ -143,6 +143,24 @@ def test_what_nothing_grants_is_refused_and_says_what_to_do(clinic):
         ann.count(NOTE)
 
 
+def test_a_catalog_that_is_hidden_answers_nothing(clinic):
+    clinic.set_acl(Address(), "enumerate", [])
+    clinic.set_acl(Address(SCHEMA), "enumerate", ["*"])
+    bob, rid = clinic.for_client(BOB), clinic.fetch("entity/s:Patient")[0]["RID"]
+    for ask in (
+        lambda: bob.fetch("entity/s:Patient"),
+        lambda: list(bob.stream("entity/s:Patient", "text/csv")),
+        lambda: bob.count(PATIENT),
+        lambda: bob.resolve_rid(rid),
+        lambda: bob.at(clinic.latest_snapshot()).fetch("entity/s:Patient"),
+        lambda: bob.delete(parse_path("s:Patient")),
+        lambda: bob.insert(PATIENT, []),
+        lambda: bob.leased_rids(["one"]),
+    ):
+        with pytest.raises(Forbidden, match="enumerate access on this catalog"):
+            ask()
+
+
 def test_what_is_hidden_does_not_exist(clinic):
     clinic.set_acls(
         address("Patient", "number"),
