@@ -26,7 +26,7 @@ from measure import Comparison
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
-from catalog_server import HttpClient, Tokens
+from catalog_server import Tokens
 from deriva_catalog.access import Client
 from deriva_catalog.catalog import LocalCatalog, Registry
 from deriva_catalog.engine.layout import live_name
@@ -209,23 +209,28 @@ def _streamed(bench: _Bench) -> Comparison:
     for _ in range(_MILLION // part):
         rows = [{"a": n, "b": f"some text of row {n}"} for n in range(part)]
         bench.catalog.insert(TABLE, rows, returning=False)
-    with HttpClient(bench.served.port, bench.token) as client:
-        client.get(f"/ermrest/catalog/{bench.catalog.id}/entity/s:T?limit=10")
+    _read_all(bench)  # so that the caches of the database are as large as they will be
     before = _resident(bench.served)
+    seconds, size, most = _read_all(bench)
+    note = f"{size / 1e6:.0f} MB; the service grew by {(most - before) / 1e6:.0f} MB"
+    name = f"stream a million rows as CSV, {bench.name}"
+    return Comparison(name, "", (seconds,), (), note=note)
+
+
+def _read_all(bench: _Bench) -> tuple[float, int, int]:
+    """Read everything as CSV: seconds, bytes, and how large the service was at most."""
     ask = socket.create_connection(("127.0.0.1", bench.served.port))
     target = f"/ermrest/catalog/{bench.catalog.id}/entity/s:T"
     head = f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bench.token}\r\n"
-    begun, size, most = time.perf_counter(), 0, before
+    begun, size, most = time.perf_counter(), 0, 0
     ask.sendall(head.encode() + b"Accept: text/csv\r\nConnection: close\r\n\r\n")
     while piece := ask.recv(1 << 20):
         size += len(piece)
         if size % 16 == 0:
             most = max(most, _resident(bench.served))
     seconds = time.perf_counter() - begun
-    most = max(most, _resident(bench.served))
-    note = f"{size / 1e6:.0f} MB; the service grew by {(most - before) / 1e6:.0f} MB"
-    name = f"stream a million rows as CSV, {bench.name}"
-    return Comparison(name, "", (seconds,), (), note=note)
+    ask.close()
+    return seconds, size, max(most, _resident(bench.served))
 
 
 def _resident(served: ServeProcess) -> int:

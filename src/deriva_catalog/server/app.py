@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import SEEK_END
 from time import perf_counter
 from typing import Any, BinaryIO
 
@@ -184,6 +185,8 @@ class App:
         except CatalogError as error:
             await self._send(exchange, error_answer(error, headers))
             return
+        self.metrics.received(body.seek(0, SEEK_END))
+        body.seek(0)
         loop = asyncio.get_running_loop()
         answer, more = await loop.run_in_executor(self._pool, self._work, exchange, body)
         if more is None:

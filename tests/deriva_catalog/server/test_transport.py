@@ -367,6 +367,12 @@ def test_health(somebody: HttpClient) -> None:
     assert somebody.get("/readyz").text == "ready\n"
 
 
+def told(text: str, name: str) -> float:
+    """The value of a metric without labels."""
+    [line] = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.split()[1])
+
+
 def test_metrics_are_for_monitors_only(somebody: HttpClient) -> None:
     somebody.get("/echo/")
     reply = somebody.get("/metrics")
@@ -377,6 +383,10 @@ def test_metrics_are_for_monitors_only(somebody: HttpClient) -> None:
         for line in lines
     )
     assert 'le="+Inf"' in reply.text
+    before = told(reply.text, "deriva_received_bytes_total")
+    somebody.put("/echo/", b"12345")
+    assert told(somebody.get("/metrics").text, "deriva_received_bytes_total") == before + 5
+    assert told(reply.text, "deriva_sent_bytes_total") > 0
     assert all(line.startswith("#") or len(line.split(" ")) == 2 for line in lines)
     assert somebody.request("GET", "/metrics", headers=ELSEWHERE).status == 403
 

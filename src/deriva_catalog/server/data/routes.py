@@ -48,7 +48,7 @@ def _data(service: Service, request: Request, segments: Sequence[str]) -> Answer
     tail = "/".join(segments[1:])
     text = f"{tail}?{request.query}" if "?" in request.target else tail
     asked = parse_query(text) if len(text) > _LONGEST_KEPT else _parsed(text)
-    if request.method == "GET":  # which finds out in its one moment what the client may know
+    if request.method != "DELETE":  # the others find out first what the client may know
         opened = service.catalog(request, segments[0])
     else:
         opened = _known(service, request, segments[0])
