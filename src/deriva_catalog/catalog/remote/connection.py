@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ import httpx
 
 from ...errors import CatalogError, Unavailable
 from ..credentials import authentication_headers, credential_for
+from ..registry import default_home
 from .failures import error_of
 from .host import HostAddress, is_loopback
 
@@ -39,6 +41,8 @@ _LONGEST_PAUSE_S = 8.0
 _POOL = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=4.0)
 """Idle connections are given up before a server closes them, usually after five seconds."""
 _TRY_AGAIN = frozenset((502, 503, 504))
+OWN_CERTIFICATE = Path("tls", "localhost.pem")
+"""Where ``deriva-catalog serve --tls`` keeps its certificate, below the home."""
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -139,8 +143,17 @@ class Connection:
         return authentication_headers(known)
 
     def tls(self) -> ssl.SSLContext | None:
-        """What certificates are accepted; None for plain HTTP."""
-        return tls_context() if self.host.scheme == "https" else None
+        """What certificates are accepted; None for plain HTTP.
+
+        Here that of this machine's own service is.
+        """
+        if self.host.scheme != "https":
+            return None
+        context = tls_context()
+        own = default_home() / OWN_CERTIFICATE
+        if self.is_loopback and own.is_file():
+            context.load_verify_locations(own)
+        return context
 
     @property
     def is_loopback(self) -> bool:
