@@ -134,6 +134,20 @@ def test_the_catalog_and_its_model_can_be_exported(
     assert [c["name"] for c in columns][-2:] == ["name", "legs"]
 
 
+@pytest.mark.parametrize("processor", ["csv", "json", "json-stream"])
+def test_queries_without_rows_make_no_file_in_a_bag(
+    kim: HttpClient, animals: str, processor: str
+) -> None:
+    none = step(processor, "/entity/zoo:Species/name=none", output_path="none")
+    one = step(processor, "/attribute/zoo:Species/name=owl/name", output_path="one")
+    got = fetched(kim, kim.post(BAG, config(animals, none, one, bag={"bag_name": "zoo"})))
+    names = zipfile.ZipFile(io.BytesIO(got.body)).namelist()
+    ending = "csv" if processor == "csv" else "json"
+    assert [n for n in names if "/data/" in n] == [f"zoo/data/one.{ending}"]
+    alone = fetched(kim, kim.post(FILE, config(animals, none)))
+    assert (alone.status, b"owl" in alone.body) == (200, False)
+
+
 def test_what_has_no_rows_is_no_table(kim: HttpClient, still: str) -> None:
     refused = kim.post(FILE, config(still, step("csv", "/schema", output_path="x")))
     assert (refused.status, "'/schema' has no rows" in refused.text) == (400, True)

@@ -7,11 +7,13 @@ its live state, one after the other.
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from io import BytesIO
+from io import BytesIO, StringIO
+from itertools import chain, islice
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
@@ -34,6 +36,7 @@ _MEDIA = {
     "json-stream": ("application/x-json-stream", "json"),
 }
 _OF_ROWS = ("entity", "attribute", "attributegroup", "aggregate")
+_SOME = 64 * 1024
 _NAME = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
@@ -48,7 +51,13 @@ class FileFacts:
 
 
 class Sink(Protocol):
-    """Where the files of an export go."""
+    """Where the files of an export go.
+
+    `keeps_empty` says whether a query without rows makes a file. In a bag it makes none: that is
+    how deriva-py writes bags, and what those who read them rely on.
+    """
+
+    keeps_empty: bool
 
     def add(self, path: str, pieces: Iterator[bytes]) -> None:
         """Keep a file."""
@@ -144,7 +153,10 @@ class _Run:
         asked = parse_query(query)
         arrays_json = asked.options.arrays == "json"
         pieces = self._catalog.stream(asked.query, media_type, arrays_json=arrays_json)
-        self._sink.add(self._path(step, ending), pieces)
+        path = self._path(step, ending)
+        beginning = _until_some(pieces)
+        if self._sink.keeps_empty or _has_rows(beginning, media_type):
+            self._sink.add(path, chain((beginning,), pieces))
 
     def _remember(self, step: Step, rows: list[dict[str, Any]]) -> None:
         if not rows:
@@ -209,6 +221,25 @@ class _Run:
             return FileFacts(url, int(length), str(md5), None if not sha256 else str(sha256))
         except ValueError:
             raise Conflict(f"The length of the file {url!r} is no number: {length!r}.") from None
+
+
+def _until_some(pieces: Iterator[bytes]) -> bytes:
+    """The beginning of a result, which is all of it when it is short."""
+    beginning = b""
+    for piece in pieces:
+        beginning += piece
+        if len(beginning) > _SOME:
+            break
+    return beginning
+
+
+def _has_rows(beginning: bytes, media_type: str) -> bool:
+    if len(beginning) > _SOME:
+        return True
+    if media_type == "text/csv":
+        rows = csv.reader(StringIO(beginning.decode(), newline=""))
+        return next(islice(rows, 1, None), None) is not None
+    return beginning.strip() not in (b"", b"[]")
 
 
 def _hexadecimal(digest: str | None) -> str | None:

@@ -110,6 +110,8 @@ def _bag(
 class _Bag:
     """Files go into a bag."""
 
+    keeps_empty = False
+
     def __init__(self, bag: BagWriter) -> None:
         self._bag = bag
 
@@ -124,6 +126,8 @@ class _Bag:
 
 class _Files:
     """Files go into one folder, under the last part of their paths."""
+
+    keeps_empty = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
