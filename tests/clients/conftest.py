@@ -1,85 +1,49 @@
-"""The service as it is installed, for clients that others have written."""
+"""Foreign clients, and one service for each storage that all their tests share."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from catalog_server import Tokens
-
-SCRIPTS = Path(__file__).parent / "scripts"
-CLIENTS = Path(sys.prefix) / "clients"
-KIM = "https://lab.example/kim"
-STAFF = "https://lab.example/staff"
-SYSTEMS = "https://auth.globus.org/3938e0d0-ed35-11e5-8641-22000ab4b42b"
-"""The group that owns catalogs by the policy that deriva-ml brings."""
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """A running service, and a client's environments."""
-
-    host: str
-    certificate: Path
-    token: str
-
-    def run(self, client: str, script: str, home: Path, *arguments: str | Path) -> dict[str, Any]:
-        """Run a script in the environment of a client; returns what it printed."""
-        environment = CLIENTS / client / "bin"
-        if not (environment.parent / "ready").exists():
-            pytest.skip(f"{client} is not installed in {environment.parent}: make clients")
-        (home / ".deriva").mkdir(parents=True)
-        credential = {self.host: {"bearer-token": self.token}}
-        (home / ".deriva" / "credential.json").write_text(json.dumps(credential))
-        done = subprocess.run(
-            [environment / "python", SCRIPTS / script, self.host, *map(str, arguments)],
-            env={
-                "HOME": str(home),
-                "PATH": f"{environment}{os.pathsep}{os.environ['PATH']}",
-                "REQUESTS_CA_BUNDLE": str(self.certificate),
-            },
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return printed
+from foreign import Foreign, Place, foreign, serving_foreign
 
 
 @pytest.fixture(scope="session")
-def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
-    """``deriva-catalog serve --tls`` with two processes, for somebody who is logged in."""
-    place = tmp_path_factory.mktemp("service")
-    tokens = Tokens(place / "tokens.json")
-    token = tokens.add(KIM, [STAFF, SYSTEMS])
-    command = [sys.executable, "-m", "deriva_catalog.cli", "serve", "--json", "--tls"]
-    options = ["--port", "0", "--workers", "2", "--home", place / "home"]
-    with (
-        (place / "log").open("w") as log,
-        subprocess.Popen(
-            [*command, *options, "--tokens-file", tokens.path],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as process,
-    ):
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, (place / "log").read_text()
-        told = json.loads(line)
-        host = told["url"].removeprefix("https://")
-        try:
-            yield Foreign(host, Path(told["certificate"]), token)
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Place]]:
+    """Services by storage, each started when it is first asked for."""
+    started: dict[tuple[str, bool], Place] = {}
+    with ExitStack() as stack:
+
+        def of(backend: str, *, tls: bool = False) -> Place:
+            if (backend, tls) not in started:
+                home = tmp_path_factory.mktemp("served")
+                started[backend, tls] = stack.enter_context(serving_foreign(home, backend, tls=tls))
+            return started[backend, tls]
+
+        yield of
+
+
+@pytest.fixture(scope="session")
+def deriva(tmp_path_factory: pytest.TempPathFactory) -> Foreign:
+    return foreign("deriva", tmp_path_factory.mktemp("home") / "kim")
+
+
+@pytest.fixture(scope="session")
+def deriva_ml(tmp_path_factory: pytest.TempPathFactory) -> Foreign:
+    return foreign("deriva-ml", tmp_path_factory.mktemp("home") / "kim")
+
+
+@pytest.fixture(scope="session")
+def seen(deriva: Foreign, places: Callable[..., Place]) -> Callable[..., dict[str, Any]]:
+    """What a script saw at a storage; each is run once."""
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def of(script: str, backend: str, **more: Any) -> dict[str, Any]:
+        if (script, backend) not in known:
+            known[script, backend] = deriva.run(script, places(backend), **more)
+        return known[script, backend]
+
+    return of

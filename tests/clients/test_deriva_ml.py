@@ -1,32 +1,69 @@
-"""The published deriva-ml, with its schema and its demonstration, on our service."""
+"""deriva-ml 1.17.10, against our service. Source: ERMrest, "DerivaML on top of it"."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from .conftest import Foreign
-
-pytestmark = pytest.mark.slow
+from foreign import Foreign, Place, in_repository
 
 
-def test_it_makes_its_schema_and_works_with_it(foreign: Foreign, tmp_path: Path) -> None:
-    seen = foreign.run("deriva-ml", "deriva_ml_demo.py", tmp_path / "home", tmp_path / "work")
-    assert seen == {
+@pytest.fixture(scope="module")
+def committed(deriva_ml: Foreign, tmp_path_factory: pytest.TempPathFactory) -> Foreign:
+    """The client, and its scripts in a git repository, without which it refuses to work."""
+    return in_repository(deriva_ml, tmp_path_factory.mktemp("analysis") / "repository")
+
+
+@pytest.fixture(scope="module")
+def told(committed: Foreign, places: Callable[..., Place]) -> dict[str, Any]:
+    found: dict[str, Any] = committed.run("derivaml.py", places("sqlite", tls=True))
+    return found
+
+
+def test_its_demonstration(committed: Foreign, places: Callable[..., Place]) -> None:
+    own = ("Asset_Role", "Asset_Type", "Dataset_Type", "Feature_Name")
+    assert committed.run("demo.py", places("sqlite", tls=True)) == {
         "schemas": ["WWW", "demo-schema", "deriva-ml", "public"],
-        "vocabularies": [
-            "Asset_Role",
-            "Asset_Type",
-            "Dataset_Type",
-            "Feature_Name",
-            "ImageQuality",
-            "SubjectHealth",
-            "Workflow_Type",
-        ],
+        "vocabularies": [*own, "ImageQuality", "SubjectHealth", "Workflow_Type"],
         "features": ["BoundingBox", "Quality"],
         "datasets": 7,
         "terms": ["Complete", "File", "Testing", "Training"],
         "executions": 3,
         "images": 12,
     }
+
+
+def test_its_catalog_and_vocabularies(told: dict[str, Any]) -> None:
+    assert told["schemas"] == ["WWW", "deriva-ml", "lab", "public"]
+    assert told["terms"] == ["Bad", "Good"]
+    assert told["synonym"] == "Analysis"
+
+
+def test_an_execution_uploads_assets(told: dict[str, Any]) -> None:
+    assert told["workflow"] == [True, "1.0.0"]
+    assert told["uploaded"]["lab/Image"] == 3
+    assert told["images"] == [[True, "2026-02-03", ["Image"]]] * 3
+    assert told["status"] == "Completed"
+    assert told["assets"] == [["model.txt", ["Model_File"]]]
+    assert told["downloaded"] == "weights"
+
+
+def test_datasets_have_versions(told: dict[str, Any]) -> None:
+    assert told["versions"] == ["0.2.0", "1.0.0"]
+    assert told["history"] == ["0.1.0", "0.2.0", "1.0.0"]
+    assert told["members"] == 3
+    assert told["types"] == [["Training"]]
+
+
+def test_bags_hold_what_a_version_held(told: dict[str, Any]) -> None:
+    assert told["bag"] == [True, True, True]
+    assert told["subjects"] == 3
+    assert told["features"] == [["Bad", 0], ["Good", 0.5], ["Good", 1]]
+    assert (told["bag_images"], told["bag_features"], told["old_features"]) == (3, 3, 0)
+
+
+def test_rows_can_be_cited(told: dict[str, Any]) -> None:
+    assert told["cited"]
+    assert told["users"] == ["https://idp.example.org/kim"]

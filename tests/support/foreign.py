@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -115,9 +116,9 @@ def in_repository(client: Foreign, folder: Path) -> Foreign:
 
 def foreign(name: str, home: Path) -> Foreign:
     """The environment of a client, or a skipped test."""
-    place = ROOT / ".venv" / "clients" / name
-    if not (place / ".ready").exists():
-        pytest.skip(f"the client's environment is missing: make .venv/clients/{name}/.ready")
+    place = Path(sys.prefix) / "clients" / name
+    if not (place / "ready").exists():
+        pytest.skip(f"{name} is not installed in {place}: make clients")
     return Foreign(name, place / "bin" / "python", home)
 
 
@@ -131,7 +132,7 @@ def serving_foreign(home: Path, backend: str, *, tls: bool = False) -> Iterator[
         str(tokens.path),
         "--access-log",
         str(home / "access.log"),
-        *(["--tls"] if tls else []),
+        *(["--tls", "--workers", "2"] if tls else []),
     ]
     with ExitStack() as stack:
         if backend == "postgresql":

@@ -2,7 +2,7 @@
 
 from deriva.core import ErmrestSnapshot
 from deriva.core.ermrest_model import Column, ForeignKey, Key, Schema, Table, builtin_types
-from told import GIVEN, MINE, OTHERS, outcome, server, tell
+from told import GIVEN, OTHERS, outcome, server, tell
 
 mine = server()
 catalog = mine.create_ermrest_catalog(name="First", description="A catalog to try things in")
@@ -101,7 +101,9 @@ people = list(
     )
 )
 lab.Image.insert([{"subject": p["RID"], "url": f"/hatrac/{p['name']}"} for p in people])
-clone = catalog.clone_catalog(dst_properties={"name": "The clone"})
+empty = mine.create_ermrest_catalog(name="The clone", clone_source=catalog.catalog_id)
+clone_began = empty.latest_snapshot().snaptime
+clone = catalog.clone_catalog(dst_catalog=empty)
 origin, copy = catalog.getCatalogModel(), clone.getCatalogModel()
 columns = "RID", "RCT", "RCB", "name", "tags", "more", "seen", "level"
 
@@ -125,7 +127,7 @@ facts |= {
         for f in copy.table("lab", "Image").foreign_keys
         if "subject" in f.constraint_name
     ],
-    "clone_history": clone.get("/history/,").json()["amendver"] is not None,
+    "clone_past": outcome(mine.connect_ermrest(clone.catalog_id, clone_began).get, "/schema"),
 }
 
 # Snapshots.

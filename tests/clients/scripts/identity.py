@@ -1,6 +1,5 @@
 """Who a client is: bearer tokens, cookies, the credential file, and names with passwords."""
 
-import json
 from pathlib import Path
 
 from deriva.core import (
@@ -11,7 +10,7 @@ from deriva.core import (
     write_credential,
 )
 from deriva.core.deriva_binding import DerivaClientContext
-from deriva.core.ermrest_model import Schema
+from deriva.core.ermrest_model import Column, Schema, Table, builtin_types
 from told import GIVEN, outcome, server, tell
 
 
@@ -40,7 +39,9 @@ facts = {
 
 # What each may do, and that rows say who wrote them.
 catalog = logged_in.create_ermrest_catalog()
-catalog.getCatalogModel().create_schema(Schema.define("s"))
+schema = catalog.getCatalogModel().create_schema(Schema.define("s"))
+schema.create_table(Table.define("T", [Column.define("c", builtin_types.text)]))
+catalog.getPathBuilder().s.T.insert([{"c": "x"}])
 through_cookie = server(cookie).connect_ermrest(catalog.catalog_id)
 anonymous = server(None).connect_ermrest(catalog.catalog_id)
 facts["closed"] = [outcome(through_cookie.get, "/schema"), outcome(anonymous.get, "/schema")]
@@ -49,23 +50,19 @@ model.acls["enumerate"] = ["*"]
 model.acls["select"] = [GIVEN.group]
 model.apply()
 known = who(logged_in)
+row = through_cookie.get("/entity/s:T").json()[0]
 facts |= {
-    "open": [
-        sorted(through_cookie.getCatalogModel().schemas),
-        outcome(anonymous.get, "/entity/public:ERMrest_Client"),
-        sorted(r["ID"] for r in catalog.get("/entity/public:ERMrest_Client").json())
-        == sorted(
-            {known, GIVEN.client}
-            & {r["ID"] for r in catalog.get("/entity/public:ERMrest_Client").json()}
-        ),
+    "seen_by_a_group": [row["c"], row["RCB"] == known],
+    "seen_by_nobody": [
+        sorted(anonymous.getCatalogModel().schemas),
+        outcome(anonymous.get, "/entity/s:T"),
     ],
     "owner": catalog.get("/").json()["acls"]["owner"] == [known],
-    "cannot_change": outcome(through_cookie.post, "/schema/new"),
+    "cannot_change": outcome(through_cookie.post, "/entity/s:T", json=[{"c": "y"}]),
 }
 
 # What a client says about itself may be long, and anything.
 chatty = DerivaServer(GIVEN.scheme, GIVEN.host, bearer)
 chatty.dcctx = DerivaClientContext({"cid": "test", "action": "x" * 6000, "é": ["ü", {"a": None}]})
 facts["context"] = who(chatty)
-print(json.dumps(session["client"]))
 tell(**facts)

@@ -163,10 +163,10 @@ changed.table("clinic", "Site").drop(cascade=True)
 changed.schemas["clinic"].drop(cascade=True)
 changed.schemas["archive"].drop(cascade=True)
 model = catalog.getCatalogModel()
+facts["left"] = sorted(model.schemas)
 model.configure_baseline_catalog(headTitle="A lab")
 baseline = catalog.getCatalogModel()
 facts |= {
-    "left": sorted(model.schemas),
     "www": sorted(baseline.schemas["WWW"].tables),
     "title": baseline.annotations[tag.chaise_config]["headTitle"],
 }

@@ -210,9 +210,13 @@ facts |= {
 }
 
 # --- denormalised
+wide = Subject.denormalize(context_name="*").fetch()
+simple = (
+    Scan.filter(Scan.size >= 2**53 + 1499).denormalize(heuristic=simple_denormalization).fetch()
+)
 facts |= {
-    "denormalized": sorted(Subject.denormalize(context_name="*").fetch(limit=1)[0]),
-    "simple": sorted(Scan.denormalize(heuristic=simple_denormalization).fetch(limit=1)[0]),
+    "denormalized": [len(wide), sorted(wide[0])],
+    "simple": [len(simple), sorted(simple[0])],
     "with_entities": sorted(
         Subject.path.denormalize(heuristic=simple_denormalization_with_whole_entities).fetch(
             limit=1

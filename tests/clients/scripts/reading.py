@@ -62,7 +62,7 @@ facts |= {
     "resolved": [found.table.name, found.rid == row["RID"], found.datapath.entities()[0]["nr"]],
     "lower_case": catalog.resolve_rid(row["RID"].lower()).rid == row["RID"],
     "then": before.resolve_rid(gone).datapath.entities()[0]["nr"],
-    "deleted": outcome(catalog.get, f"/entity_rid/{gone}"),
+    "deleted": "deleted_at" in catalog.get(f"/entity_rid/{gone}").json(),
     "missing": missing,
 }
 

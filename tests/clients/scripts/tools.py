@@ -82,7 +82,7 @@ upload = written(
             {
                 "asset_type": "table",
                 "default_columns": ["RID", "RCB", "RMB", "RCT", "RMT"],
-                "file_pattern": r"/records/(?P<schema>.+?)/(?P<table>.+?)[.](?P<file_ext>csv|json)$",
+                "file_pattern": r"/records/(?P<schema>.+)/(?P<table>.+)[.](?P<file_ext>csv|json)$",
             },
             {
                 "target_table": ["lab", "Image"],
@@ -97,7 +97,7 @@ upload = written(
                 "metadata_query_templates": [
                     "/attribute/lab:Sample/code={sample_urlencoded}/number:=n"
                 ],
-                "record_query_template": "/entity/lab:Image/MD5={md5}&Filename={file_name_urlencoded}",
+                "record_query_template": "/entity/lab:Image/MD5={md5}",
                 "hatrac_templates": {
                     "hatrac_uri": "/hatrac/tools/{sample}/{md5}.{file_name}",
                     "content-disposition": "filename*=UTF-8''{file_name}",
@@ -234,7 +234,13 @@ facts["backup"] = tool(
     place / "backup",
 )[0]
 [archive] = (place / "backup").glob("*.tgz")
-facts["restore"] = tool("deriva-restore-cli", "--quiet", *credential, GIVEN.host, archive)[0]
+restoring = "deriva-restore-cli", "--quiet", *credential, "--catalog", "restored"
+server().create_ermrest_catalog(id="restored")
+facts["restore"] = tool(*restoring, GIVEN.host, archive)[0]
+facts["restored"] = [
+    [row["code"], row["n"]]
+    for row in server().connect_ermrest("restored").get("/entity/lab:Sample@sort(code)").json()
+]
 
 # --- rights and annotations from files
 acls = written(
