@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from deriva_catalog.catalog.local import LocalCatalog, open_local
+from deriva_catalog.catalog.local import LocalCatalog
+from deriva_catalog.catalog.opening import open_local
 
 pytest.importorskip("matplotlib", reason="the examples extra is not installed")
 pytest.importorskip("sklearn", reason="the examples extra is not installed")

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from .connection import connect as connect
     from .connection import create_catalog as create_catalog
     from .local import LocalCatalog as LocalCatalog
-    from .local import create_local as create_local
-    from .local import open_local as open_local
+    from .opening import create_local as create_local
+    from .opening import open_local as open_local
     from .registered import Alias as Alias
     from .registered import Registered as Registered
     from .registry import Registry as Registry
@@ -24,8 +24,8 @@ _HOMES = {
     "connect": "connection",
     "create_catalog": "connection",
     "RemoteCatalog": "remote",
-    "create_local": "local",
-    "open_local": "local",
+    "create_local": "opening",
+    "open_local": "opening",
 }
 
 __all__ = [

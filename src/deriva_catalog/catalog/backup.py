@@ -15,7 +15,8 @@ from ..engine.sqlite.storage import SqliteStorage
 from ..errors import Conflict, Unavailable
 from ..objects.of_catalog import OBJECTS
 from .copying import copy_into, link_or_copy
-from .local import DATABASE, LocalCatalog, open_local
+from .local import DATABASE, LocalCatalog
+from .opening import open_local
 
 
 def backup(catalog: LocalCatalog, destination: str | os.PathLike[str]) -> Path:

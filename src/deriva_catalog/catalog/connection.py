@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 from ..engine.postgresql.address import is_database_url
 from ..errors import BadRequest
 from ..interface import Catalog
-from .local import DATABASE, LocalCatalog, create_local, open_local
+from .local import DATABASE, LocalCatalog
+from .opening import create_local, open_local
 from .registry import Registry
 
 LOCALHOST: Final = "localhost"

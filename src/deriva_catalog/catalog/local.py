@@ -6,11 +6,9 @@ threads and processes may use one catalog at the same time.
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path as FilePath
@@ -23,29 +21,22 @@ from ..access.rights import client_document
 from ..engine import writes
 from ..engine.checks import Finding, check
 from ..engine.compile import CompileCache
-from ..engine.ddl import apply_change
-from ..engine.identities import keep_identity
 from ..engine.leases import looked_up
-from ..engine.migration import upgrade
 from ..engine.policy import Policies, told_to
 from ..engine.prepared import PreparedCache
 from ..engine.reader import Reader
-from ..engine.rids import rids_one_by_one
-from ..engine.sqlite.storage import SqliteStorage
-from ..engine.storage import Storage
 from ..engine.store import Store
 from ..engine.transaction import Writing
-from ..errors import CatalogError, Conflict, NotFound, ReadOnly, Unavailable
+from ..errors import CatalogError, ReadOnly
 from ..interface import Address, MediaType, Named, Row, RowLocation, Transaction
-from ..model import alteration, creation, definitions, policy
+from ..model import alteration, creation, policy
 from ..model.changes import ModelChange
 from ..model.elements import Model
 from ..model.lookup import find_table
 from ..objects import ObjectStore
-from ..objects import create_tables as create_object_tables
 from ..objects.contract import Objects
 from ..objects.for_client import ClientObjects
-from ..objects.of_catalog import OBJECTS, asker_of, objects_of, upgrade_objects
+from ..objects.of_catalog import asker_of, objects_of
 from ..path.ast import Path, Query, TableName
 from .history import HistoryControl
 from .modelling import Modelling
@@ -72,7 +63,6 @@ FEATURES: Mapping[str, bool] = {
     "transactions": True,
     "trs": True,
 }
-_INDEXING = "tag:isrd.isi.edu,2018:indexing-preferences"
 
 
 @dataclass(frozen=True, slots=True)
@@ -517,135 +507,3 @@ class LocalCatalog:
     def close(self) -> None:
         """Release connections. The catalog may be used again; it opens new ones."""
         self._store.close()
-
-
-# --- creating and opening ----------------------------------------------------------------
-
-
-def create_local(
-    directory: str | os.PathLike[str],
-    *,
-    client: str | None = None,
-    catalog_id: str | None = None,
-    annotations: Mapping[str, Any] | None = None,
-    owner: Sequence[str] | None = None,
-) -> LocalCatalog:
-    """Create a catalog in a directory that does not exist yet, or is empty.
-
-    Args:
-        directory: Where the catalog shall live.
-        client: Who is recorded for the rows that are written; default: the login name.
-        catalog_id: Its identifier; default: the name of the directory.
-        annotations: Annotations of the catalog, beside the default indexing preferences.
-        owner: The roles that own it; default: the client.
-
-    Raises:
-        Conflict: the directory holds something.
-        Unavailable: it cannot be written.
-    """
-    place = FilePath(directory).absolute()
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise Conflict(
-            f"A catalog cannot be created in {str(place)!r}: it is not an empty directory.",
-            hint="Choose another directory, or open the catalog that is there.",
-        )
-    try:
-        (place / OBJECTS).mkdir(parents=True)
-    except OSError as error:
-        raise Unavailable(
-            f"The directory {str(place)!r} for a catalog cannot be made: {error}.",
-            hint="Check the rights on the directory above it and the space on the device.",
-        ) from error
-    return create_in(
-        SqliteStorage(place / DATABASE, create=True),
-        place,
-        client=client,
-        catalog_id=catalog_id or place.name,
-        annotations=annotations,
-        owner=owner,
-    )
-
-
-def create_in(
-    storage: Storage,
-    directory: FilePath,
-    *,
-    client: str | None,
-    catalog_id: str,
-    annotations: Mapping[str, Any] | None = None,
-    owner: Sequence[str] | None = None,
-) -> LocalCatalog:
-    """Create a catalog in an empty database; see `create_local`. Its objects lie in `directory`."""
-    who = client if client is not None else default_client()
-    store = Store(storage, who)
-    store.initialise()
-    with store.writing() as writing:
-        create_object_tables(writing.connection)
-        _begin_model(writing, annotations or {}, owner)
-        keep_identity(writing)
-    store.at_begin(keep_identity)
-    return LocalCatalog(store, directory, catalog_id)
-
-
-def open_local(
-    directory: str | os.PathLike[str],
-    *,
-    client: str | None = None,
-    catalog_id: str | None = None,
-    readonly: bool = False,
-) -> LocalCatalog:
-    """Open the catalog in a directory.
-
-    Raises:
-        NotFound: there is none.
-        Corrupted: it is damaged, or written by a newer version.
-    """
-    place = FilePath(directory).absolute()
-    if not (place / DATABASE).is_file():
-        raise NotFound(
-            f"There is no catalog in {str(place)!r}: it has no file {DATABASE!r}.",
-            hint="Check the path, or create a catalog there.",
-        )
-    storage = SqliteStorage(place / DATABASE, readonly=readonly)
-    return open_in(storage, place, client=client, catalog_id=catalog_id or place.name)
-
-
-def open_in(
-    storage: Storage, directory: FilePath, *, client: str | None, catalog_id: str
-) -> LocalCatalog:
-    """Open the catalog in a database. Its objects lie in `directory`.
-
-    Raises:
-        Corrupted: the database is no catalog, or a newer version wrote it.
-    """
-    who = client if client is not None else default_client()
-    store = Store(storage, who)
-    upgrade(store)
-    upgrade_objects(store)
-    store.at_begin(keep_identity)
-    return LocalCatalog(store, directory, catalog_id)
-
-
-def default_client() -> str:
-    """Who uses this process: the login name, or the number of the user if it has none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-
-
-def _begin_model(
-    writing: Writing, annotations: Mapping[str, Any], owner: Sequence[str] | None
-) -> None:
-    preferences = {_INDEXING: {"trgm": True, "btree": True, "gin_array": True}}
-    if owner is None:
-        owner = () if writing.client is None else (writing.client,)
-    acls = {"owner": tuple(owner)}
-    writing.adopt(replace(writing.model, annotations={**preferences, **annotations}, acls=acls))
-    documents = [
-        {"schema_name": "public", "comment": "standard public schema"},
-        *definitions.builtin_tables(),
-    ]
-    with rids_one_by_one(writing.connection) as next_rid:
-        change = creation.create(writing.model, documents, next_rid=next_rid, version=writing.time)
-    apply_change(writing, change)

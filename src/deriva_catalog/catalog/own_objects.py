@@ -14,7 +14,7 @@ from ..objects.acls import dump
 from ..objects.database import ObjectDatabase, Transactions
 from ..objects.names import PREFIX
 from ..objects.tables import NAME
-from .local import default_client
+from .opening import default_client
 from .places import Directories
 from .registry import Registry
 

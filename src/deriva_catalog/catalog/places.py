@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from ..engine.sqlite.storage import SqliteStorage
 from ..engine.storage import Storage
-from .local import DATABASE, LocalCatalog, create_local, open_local
+from .local import DATABASE, LocalCatalog
+from .opening import create_local, open_local
 
 __all__ = ["Directories", "Places"]
 

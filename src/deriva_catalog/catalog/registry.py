@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from ..errors import Conflict, NotFound, Unavailable
 from ..model.lookup import near_misses
-from .local import LocalCatalog, default_client, open_local
+from .local import LocalCatalog
+from .opening import default_client, open_local
 from .places import Directories, Places
 from .registered import (
     ALIAS,

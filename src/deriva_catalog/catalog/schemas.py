@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from ..engine.postgresql.address import Address, catalog_url, parse_address, schema_name
 from ..engine.postgresql.connecting import quoted
 from ..engine.postgresql.storage import PostgresStorage
-from .local import LocalCatalog, create_in, open_in
+from .local import LocalCatalog
+from .opening import create_in, open_in
 from .places import ABANDONED_AFTER_S
 
 __all__ = ["REGISTRY_SCHEMA", "Schemas"]

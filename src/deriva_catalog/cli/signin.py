@@ -146,7 +146,7 @@ def _own_link() -> str:
     """A login link of this machine's own user, which its service will know."""
     from contextlib import closing
 
-    from ..catalog.local import default_client
+    from ..catalog.opening import default_client
     from ..catalog.registry import default_home
     from ..server.authn.sessions import Sessions
 

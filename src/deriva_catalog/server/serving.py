@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
-from ..catalog.local import default_client
+from ..catalog.opening import default_client
 from ..catalog.registry import Registry, default_home
 from ..errors import Unavailable
 from .accesslog import AccessLog

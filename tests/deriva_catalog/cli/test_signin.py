@@ -14,7 +14,7 @@ import pytest
 from authn_server import PASSWORD, LoginServer, login_server
 from deriva_catalog.catalog import connect
 from deriva_catalog.catalog.credentials import credential_for, entry_of, keep_credential
-from deriva_catalog.catalog.local import default_client
+from deriva_catalog.catalog.opening import default_client
 from deriva_catalog.errors import CatalogError
 from deriva_catalog.server.authn.settings import AuthnSettings, ProviderSettings
 from oidc_provider import SECRET, Browser, needs_node, oidc_provider

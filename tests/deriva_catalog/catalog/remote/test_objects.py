@@ -12,7 +12,7 @@ import pytest
 
 from catalog_server import HttpClient, Served, serving
 from deriva_catalog.access import Client, Scope
-from deriva_catalog.catalog.local import default_client
+from deriva_catalog.catalog.opening import default_client
 from deriva_catalog.catalog.registry import Registry
 from deriva_catalog.catalog.remote import open_remote, parse_host, plain
 from deriva_catalog.catalog.remote.connection import Connection

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog_server import HttpClient, Served, serving
-from deriva_catalog.catalog.local import default_client
+from deriva_catalog.catalog.opening import default_client
 
 OPEN = ("create", "subtree-create", "subtree-update", "subtree-read")
 

@@ -11,7 +11,7 @@ import pytest
 
 from catalog_server import Tokens
 from deriva_catalog.access import ANONYMOUS, Client
-from deriva_catalog.catalog.local import default_client
+from deriva_catalog.catalog.opening import default_client
 from deriva_catalog.catalog.registry import Registry
 from deriva_catalog.server.messages import Request
 from deriva_catalog.server.routing import ROUTES

@@ -13,7 +13,7 @@ import pytest
 
 from catalog_server import HttpClient, Served, serving
 from deriva_catalog.catalog import LocalCatalog
-from deriva_catalog.catalog.local import default_client
+from deriva_catalog.catalog.opening import default_client
 from deriva_catalog.catalog.registry import Registry
 from deriva_catalog.objects.packs import LONGEST, pack_one, read_pack
 
