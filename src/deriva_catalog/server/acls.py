@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..access.ownership import owned_element
-from ..errors import BadRequest, NotFound
+from ..errors import BadRequest, CatalogError, Conflict, NotFound
 from ..model.acls import ACL_NAMES, AclSubject
 from .addresses import Target, element_at
 from .messages import NO_CONTENT, Answer, Request, json_answer
@@ -42,6 +42,7 @@ def acl_resource(request: Request, opened: Opened, target: Target) -> Answer:
                 _refuse_null(body)
                 stored: Any = catalog.set_acls(address, body)
             else:
+                _known_name(target, Conflict)
                 stored = catalog.set_acl(address, target.name, body)
         return json_answer(stored, headers=_tag(opened, request))
     if request.method == "DELETE":
@@ -100,10 +101,10 @@ def _tag(opened: Opened, request: Request) -> dict[str, str]:
     }
 
 
-def _known_name(target: Target) -> None:
+def _known_name(target: Target, error: type[CatalogError] = NotFound) -> None:
     kind: AclSubject = "foreign key" if target.kind == "foreignkey" else target.kind  # type: ignore[assignment]
     if target.name not in ACL_NAMES[kind]:
-        raise NotFound(
+        raise error(
             f"A {kind} has no ACL called {target.name!r}.",
             hint=f"Its ACLs are {', '.join(ACL_NAMES[kind])}.",
         )

@@ -52,6 +52,7 @@ def test_elsewhere_what_is_not_set_is_inherited(kim: HttpClient, zoo: str) -> No
     assert kim.get(f"{target}/select").status == 404
     assert kim.put(target, {"select": ["a"], "insert": []}).json == {"select": ["a"], "insert": []}
     assert kim.put(f"{target}/select", "null").json is None
+    assert kim.put(f"{target}/look", "null").status == 409
     assert kim.get(target).json == {"insert": []}
     assert kim.delete(target).status == 204
     assert kim.get(target).json == {}
