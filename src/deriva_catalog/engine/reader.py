@@ -20,6 +20,7 @@ from ..model.elements import Model, Table
 from ..path.ast import AggregateQuery, Path, Query, Root, TableName
 from ..path.parser import parse_query
 from .compile import CompileCache, Compiled, Source, compile_rows
+from .compile.cache import literals_in
 from .compile.shapes import finds_one_row
 from .policy import Policy
 from .prepared import PreparedCache
@@ -30,6 +31,7 @@ from .tables import COMMIT
 
 _TABLES_AT_ONCE = 100
 _FEW = 1000
+_FEW_LITERALS = 100
 
 
 class Reader:
@@ -97,13 +99,13 @@ class Reader:
     ) -> Iterator[bytes]:
         policy = self._policy(moment)
         few = finds_one_row(query) or has_few_rows(query)
-        if few and moment.at is None:
+        if few and moment.at is None and literals_in(query.path) <= _FEW_LITERALS:
             known = self._prepared.prepare(
                 query,
                 (media_type, arrays_json),
                 moment.model if policy is None else policy.model,
                 None if policy is None else policy.rights,
-                lambda shape: self._compile(shape, moment, policy),
+                lambda shape: self._compile(shape, moment, policy, keep=False),
                 moment.connection.dialect,
             )
             if known is not None:
@@ -119,7 +121,9 @@ class Reader:
             few=few,
         )
 
-    def _compile(self, query: Query, moment: Reading, policy: Policy | None) -> Compiled:
+    def _compile(
+        self, query: Query, moment: Reading, policy: Policy | None, *, keep: bool = True
+    ) -> Compiled:
         if policy is None:
             return self._compiled.compile(
                 query,
@@ -127,6 +131,7 @@ class Reader:
                 moment.relation,
                 moment.expressions,
                 source_key=moment.source,
+                keep=keep,
             )
         return self._compiled.compile(
             query,
@@ -136,6 +141,7 @@ class Reader:
             source_key=moment.source,
             rights=policy.rights,
             has_costly_rights=policy.has_costly_rights,
+            keep=keep,
         )
 
     def count(self, path: Path | TableName) -> int:

@@ -36,6 +36,7 @@ class CompileCache:
         source_key: Hashable = None,
         rights: Rights = owner_rights,
         has_costly_rights: Callable[[Table], bool] | None = None,
+        keep: bool = True,
     ) -> Compiled:
         """As `compile_query`, or what it gave before for the same query, model and source.
 
@@ -48,17 +49,18 @@ class CompileCache:
                 depend on.
             rights: What the caller may do with a row; each function has entries of its own.
             has_costly_rights: See `compile_query`.
+            keep: Whether it is looked for among what is kept, and kept; else it is made anew.
         """
         key = (query, id(model), source_key, rights)
         with self._lock:
-            found = self._kept.get(key)
+            found = self._kept.get(key) if keep else None
             if found is not None:
                 self._kept.move_to_end(key)
                 return found[1]
         compiled = compile_query(
             query, model, source, expressions, rights, has_costly_rights=has_costly_rights
         )
-        if _literals_in(query.path) <= _MOST_LITERALS:
+        if keep and literals_in(query.path) <= _MOST_LITERALS:
             with self._lock:
                 self._kept[key] = (model, compiled)
                 while len(self._kept) > self._size:
@@ -66,7 +68,8 @@ class CompileCache:
         return compiled
 
 
-def _literals_in(path: Path) -> int:
+def literals_in(path: Path) -> int:
+    """How many values the filters of a path compare with."""
     return sum(_count(e.filter) for e in path.elements if isinstance(e, Restrict))
 
 

@@ -41,6 +41,17 @@ class Slot(str):
 
     to_parameters: Encode | None = None
 
+    def __eq__(self, other: object) -> bool:
+        """Never equal to a text, which a user may have written."""
+        return isinstance(other, Slot) and str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        """The opposite."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((Slot, str.__hash__(self)))
+
 
 def lifted(query: Query) -> tuple[Query, list[tuple[Slot, str]]]:
     """The shape of a query, and its slots with the values that were there."""

@@ -137,3 +137,10 @@ def test_clients_do_not_share_what_they_may_not_see(catalog: LocalCatalog) -> No
     for _ in range(2):
         assert len(streamed(catalog.for_client(ann), f"entity/s:T/RID={row['RID']}")) == 1
         assert streamed(catalog.for_client(bob), f"entity/s:T/RID={row['RID']}") == []
+
+
+def test_what_stands_for_a_value_is_no_value(catalog: LocalCatalog) -> None:
+    for query in ("entity/s:T/t=a?limit=5", "entity/s:T/t=slot0", "entity/s:T/t=slot0?limit=5"):
+        assert streamed(catalog, query) == []
+    many = ",".join(map(str, range(200)))
+    assert len(streamed(catalog, f"entity/s:T/i=any({many})?limit=5")) == 1
