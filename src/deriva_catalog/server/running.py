@@ -38,7 +38,7 @@ class Running:
         access_log: AccessLog | None = None,
     ) -> None:
         self._socket = listening(host, port)
-        self._app = App(service, Transactions(service), access_log=access_log)
+        self._app = App(service, Transactions(service, access_log), access_log=access_log)
         self._server = make_server(self._app)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="service"

@@ -103,7 +103,7 @@ def _work(configuration: Configuration, listener: socket.socket, metrics: Metric
         registry = stack.enter_context(closing(_registry(configuration)))
         service = Service(registry, sessions, ROUTES, configuration.settings)
         log = _access_log(configuration.access_log, stack)
-        app = App(service, Transactions(service), metrics=metrics, access_log=log)
+        app = App(service, Transactions(service, log), metrics=metrics, access_log=log)
         server = make_server(
             app,
             cert=configuration.cert,

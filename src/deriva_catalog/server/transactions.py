@@ -15,6 +15,7 @@ import concurrent.futures
 import logging
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -35,6 +36,7 @@ from ..errors import (
     TooLarge,
     Unavailable,
 )
+from .accesslog import AccessLog, Entry
 from .app import Scope, Send, headers_of, target_of
 from .bodies import Receive
 from .errors import INTERNAL_ERROR, error_answer, failure_answer
@@ -46,14 +48,22 @@ __all__ = ["Transactions"]
 log = logging.getLogger("deriva_catalog.server")
 
 _BEFORE = ("ermrest", "catalog")
+_CLOSED = 499
+"""In the access log: the client went away, as for a request."""
 _GOING_AWAY, _PROTOCOL_ERROR, _POLICY = 1001, 1002, 1008
 
 
 class Transactions:
-    """Answers the WebSocket connections of a service."""
+    """Answers the WebSocket connections of a service.
 
-    def __init__(self, service: Service) -> None:
+    Args:
+        service: What answers.
+        access_log: Where requests, and the ends of transactions, are written down.
+    """
+
+    def __init__(self, service: Service, access_log: AccessLog | None = None) -> None:
         self._service = service
+        self._access_log = access_log
         self._threads = concurrent.futures.ThreadPoolExecutor(
             service.settings.transactions, "transaction"
         )
@@ -64,16 +74,18 @@ class Transactions:
         await receive()  # websocket.connect
         loop = asyncio.get_running_loop()
         headers, target = headers_of(scope["headers"]), target_of(scope)
-        asked = Request("GET", target, headers, ANONYMOUS, BytesIO())
+        address = (scope.get("client") or (None,))[0]
+        asked = Request("GET", target, headers, ANONYMOUS, BytesIO(), address=address)
         try:
             client, segment = await loop.run_in_executor(None, self._admit, asked)
         except CatalogError as error:
-            await _refuse(scope, send, error_answer(error, headers))
+            await _refuse(scope, send, self._service.told(error, asked))
             return
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": chosen})
         wire = _Wire(loop, receive, send, self._service)
-        conversation = _Conversation(self._service, wire, replace(asked, client=client), segment)
+        known = replace(asked, client=client)
+        conversation = _Conversation(self._service, wire, known, segment, self._access_log)
         await self._converse(conversation, wire)
 
     def _admit(self, asked: Request) -> tuple[Client, str]:
@@ -114,7 +126,7 @@ class Transactions:
                         "Too many transactions are open at the same time.",
                         hint="Try again in a moment.",
                     )
-                    await wire.send_async(_error_message(full))
+                    await wire.send_async(_message(error_answer(full, {})))
                     continue
                 try:
                     await loop.run_in_executor(self._threads, conversation.run)
@@ -227,7 +239,16 @@ class _Wire:
 class _Conversation:
     """What is said on one connection, from ``begin`` to the end of the transaction."""
 
-    def __init__(self, service: Service, wire: _Wire, asked: Request, segment: str) -> None:
+    def __init__(
+        self,
+        service: Service,
+        wire: _Wire,
+        asked: Request,
+        segment: str,
+        access_log: AccessLog | None,
+    ) -> None:
+        self._access_log = access_log
+        self._begun = 0.0
         self._service = service
         self._wire = wire
         self._asked = asked
@@ -241,6 +262,7 @@ class _Conversation:
             _Gone: the connection has ended; the transaction is undone.
             CatalogError: the client did what it may not, or nothing; likewise.
         """
+        self._begun = time.perf_counter()
         try:
             with (
                 self._service.holding(self._opened()),
@@ -254,15 +276,33 @@ class _Conversation:
                     while parts:
                         _undo(parts.pop())
         except _Undone:
+            self._ended("UNDO", 200)
             self._tell({"status": 200})
         except (_Gone, _Broken) as ended:
+            self._ended("UNDO", _CLOSED)
             if isinstance(ended, _Broken):
                 raise ended.error from ended
             raise
         except CatalogError as error:  # it could not begin, or not be kept
-            self._wire.send(_error_message(error))
+            answer = self._service.told(error, self._asked)
+            self._ended("COMMIT", answer.status)
+            self._wire.send(_message(answer))
         else:
+            self._ended("COMMIT", 200)
             self._tell({"status": 200})
+
+    def _ended(self, control: str, status: int) -> None:
+        """Write down how a transaction ended, and how long it was open."""
+        self._log(control, self._asked.target, status, self._begun, 0)
+
+    def _log(self, method: str, target: str, status: int, begun: float, size: int) -> None:
+        if self._access_log is None:
+            return
+        asked, seconds = self._asked, time.perf_counter() - begun
+        client, address, headers = asked.client.id, asked.address, asked.headers
+        self._access_log.write(
+            Entry(method, target, status, seconds, size, client, address, headers)
+        )
 
     def _opened(self) -> Opened:
         return self._service.catalog(self._asked, self._segment)
@@ -305,6 +345,7 @@ class _Conversation:
             raise BadRequest("A message is a control or has a method and a target.")
         given = headers if isinstance(headers, dict) else {}
         lower = {str(name).lower(): str(value) for name, value in given.items()}
+        begun = time.perf_counter()
         with self._wire.request_body(header, piece) as body:
             request = Request(method, target, lower, self._asked.client, body)
             if not self._is_here(target):
@@ -314,13 +355,15 @@ class _Conversation:
                 answer = error_answer(wrong, lower)
             else:
                 answer = self._service.handle(request)
-            self._send(answer, lower)
+            status, size = self._send(answer, lower)
+        self._log(method, target, status, begun, size)
 
     def _is_here(self, target: str) -> bool:
         rest = target.removeprefix(self._home)
         return target.startswith(self._home) and rest[:1] in ("", "/", "@", "?")
 
-    def _send(self, answer: Answer, headers: Mapping[str, str]) -> None:
+    def _send(self, answer: Answer, headers: Mapping[str, str]) -> tuple[int, int]:
+        """Send an answer; returns its status and length."""
         pieces = _pieces(answer)
         try:
             piece = next(pieces, b"")
@@ -332,14 +375,17 @@ class _Conversation:
             answer = failure_answer(500, INTERNAL_ERROR, "", headers)
             pieces, piece = _pieces(answer), b""
         out: dict[str, Any] = {"status": answer.status, "headers": _told_headers(answer)}
+        size = len(piece)
         try:
             for following in pieces:
                 self._wire.send(pack({**out, "more": True}, piece))
                 out, piece = {}, following
+                size += len(piece)
         finally:
             if not isinstance(answer.body, bytes):
                 close(answer.body)
         self._wire.send(pack(out, piece))
+        return answer.status, size
 
     def _tell(self, header: dict[str, Any]) -> None:
         self._wire.send(pack(header))
@@ -375,8 +421,7 @@ def _told_headers(answer: Answer) -> dict[str, str]:
     return told
 
 
-def _error_message(error: CatalogError) -> bytes:
-    answer = error_answer(error, {})
+def _message(answer: Answer) -> bytes:
     assert isinstance(answer.body, bytes)
     return pack({"status": answer.status, "headers": _told_headers(answer)}, answer.body)
 

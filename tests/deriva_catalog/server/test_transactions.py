@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 import subprocess
@@ -158,6 +160,24 @@ def test_more_transactions_than_allowed_are_refused(tmp_path: Path) -> None:
         with wire(served) as other:
             assert said(other, control="begin")[0] == 200
             assert said(other, control="undo")[0] == 200
+
+
+def test_what_happens_in_a_transaction_is_in_the_access_log(tmp_path: Path) -> None:
+    written = io.StringIO()
+    with serving(tmp_path, access_log=written) as served:
+        served.service.registry.create(catalog_id="shelf", client="kim").close()
+        credential = {"bearer-token": served.tokens.add("kim")}
+        catalog = open_remote(parse_host(served.url), "shelf", credential=credential)
+        with catalog.transaction():
+            catalog.lease_rids(["a"])
+        catalog.close()
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    inside = [(e["method"], e["target"], e["status"], e["client"]) for e in lines[1:]]
+    home = "/ermrest/catalog/shelf"
+    assert inside == [
+        ("POST", f"{home}/leases", 200, "kim"),
+        ("COMMIT", f"{home}/transaction", 200, "kim"),
+    ]
 
 
 def test_who_may_not_write_is_refused_before_the_connection_is_open(tmp_path: Path) -> None:
