@@ -145,7 +145,7 @@ def _add_copying(command: Callable[..., argparse.ArgumentParser]) -> None:
     copy = command(
         "copy",
         "copy a catalog with its history and objects, also from or to a PostgreSQL database",
-        "\n\nThe copy appears when it is complete; the original stays, and may be in use meanwhile.\n"
+        "\n\nThe copy appears when it is complete. The original stays and may be in use.\n"
         "A catalog in a database is written 'postgresql://user@host/database#NAME'.",
     )
     copy.add_argument("catalog", metavar="CATALOG", help=_CATALOG)
