@@ -49,6 +49,13 @@ that is not there.
 """
 
 
+_CATALOG = "a name, a directory, or URL#NAME of a database"
+_TARGET = (
+    "what it will be called, a directory of its own ('./data'), or a PostgreSQL database and "
+    "what it will be called there"
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -98,8 +105,10 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     init = command("init", "make an empty catalog")
-    init.add_argument("target", metavar="NAME|DIR", help="its alias, or a directory ('./data')")
-    init.add_argument("--id", help="its identifier; default: the next number")
+    init.add_argument("target", metavar="NAME|DIR|URL#NAME", help=_TARGET)
+    init.add_argument(
+        "--id", help="the identifier that it keeps for good; default: the next number"
+    )
     init.add_argument("--title", help="a title for people")
     init.add_argument("--description", help="what it is for")
     listing = command("list", "list the catalogs of this machine, or of a database")
@@ -107,14 +116,14 @@ def _parser() -> argparse.ArgumentParser:
         "database", metavar="DATABASE", nargs="?", help="the URL of a PostgreSQL database"
     )
     info = command("info", "show the tables, rows, size and latest snapshot of a catalog")
-    info.add_argument("catalog", metavar="CATALOG[@SNAPSHOT]")
+    info.add_argument("catalog", metavar="CATALOG[@SNAPSHOT]", help=_CATALOG)
     _add_copying(command)
     check = command(
         "check",
         "verify every row, version and file of a catalog",
         "\n\nReads everything. The exit status is 1 when something is wrong.",
     )
-    check.add_argument("catalog", metavar="CATALOG")
+    check.add_argument("catalog", metavar="CATALOG", help=_CATALOG)
     check.add_argument(
         "--no-files", action="store_true", help="leave out the files: rows and history only"
     )
@@ -131,21 +140,33 @@ def _add_copying(command: Callable[..., argparse.ArgumentParser]) -> None:
         "\n\nA directory is itself a catalog that can be opened; its files are hard links on the "
         "same\ndevice. A name that ends in .tar, .tar.gz or .tgz makes one file.",
     )
-    backup.add_argument("catalog", metavar="CATALOG")
+    backup.add_argument("catalog", metavar="CATALOG", help=_CATALOG)
     backup.add_argument("destination", metavar="FILE|DIR", help="must not exist")
     copy = command(
         "copy",
         "copy a catalog with its history and objects, also from or to a PostgreSQL database",
-        "\n\nThe copy appears when it is complete. A catalog in a database is written\n"
-        "'postgresql://user@host/database#NAME'.",
+        "\n\nThe copy appears when it is complete. The original stays and may be in use.\n"
+        "A catalog in a database is written 'postgresql://user@host/database#NAME'.",
     )
-    copy.add_argument("catalog", metavar="CATALOG")
-    copy.add_argument("target", metavar="NAME|DIR|URL#NAME", help="the alias of the copy, or where")
-    copy.add_argument("--id", help="its identifier; default: the next number")
-    delete = command("delete", "remove a catalog and all that it holds, for good")
-    delete.add_argument("catalog", metavar="CATALOG")
-    delete.add_argument("--yes", action="store_true", help="do it")
-    restore = command("restore", "make a catalog of a backup")
+    copy.add_argument("catalog", metavar="CATALOG", help=_CATALOG)
+    copy.add_argument("target", metavar="NAME|DIR|URL#NAME", help=_TARGET)
+    copy.add_argument(
+        "--id", help="the identifier that it keeps for good; default: the next number"
+    )
+    delete = command(
+        "delete",
+        "remove a catalog and all that it holds, for good",
+        "\n\nWithout --yes it only says what would be removed. 'backup' keeps a copy.",
+    )
+    delete.add_argument("catalog", metavar="CATALOG", help=_CATALOG)
+    delete.add_argument("--yes", action="store_true", help="really: nothing brings it back")
+    restore = command(
+        "restore",
+        "make a catalog of a backup",
+        "\n\nThe backup stays as it is. History, rights and files are those of the original.",
+    )
     restore.add_argument("source", metavar="FILE|DIR", help="what 'backup' wrote")
-    restore.add_argument("target", metavar="NAME|DIR", help="its alias, or a directory ('./data')")
-    restore.add_argument("--id", help="its identifier; default: the next number")
+    restore.add_argument("target", metavar="NAME|DIR|URL#NAME", help=_TARGET)
+    restore.add_argument(
+        "--id", help="the identifier that it keeps for good; default: the next number"
+    )

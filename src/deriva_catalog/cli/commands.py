@@ -63,12 +63,13 @@ def _no_id_for_directory(options: argparse.Namespace) -> None:
         )
 
 
-def _tell_made(options: argparse.Namespace, catalog: LocalCatalog) -> int:
+def _tell_made(options: argparse.Namespace, catalog: LocalCatalog, alias: str | None = None) -> int:
     directory, url = str(catalog.directory), catalog.url
     if options.json:
         print_json({"id": catalog.id, "directory": directory, "url": url})
     else:
-        print(f"Catalog {catalog.id!r} is in {url if is_database_url(url) else directory}")
+        called = f", called {alias!r}," if alias else ""
+        print(f"Catalog {catalog.id!r}{called} is in {url if is_database_url(url) else directory}")
     return 0
 
 
@@ -76,6 +77,7 @@ def _tell_made(options: argparse.Namespace, catalog: LocalCatalog) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
+    alias = None
     if _is_directory(options.target):
         _no_id_for_directory(options)
         made = create_catalog(Path(options.target).expanduser())
@@ -88,7 +90,7 @@ def _init(options: argparse.Namespace) -> int:
             description=options.description,
         )
     with closing(made):
-        return _tell_made(options, made)
+        return _tell_made(options, made, alias)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -222,6 +224,7 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
+    alias = None
     source = Path(options.source).expanduser().absolute()
     with unpacked(source) as backed_up:
         if _is_directory(options.target):
@@ -231,19 +234,37 @@ def _restore(options: argparse.Namespace) -> int:
             registry, alias = _registry_of(options.target)
             made = registry.restore(backed_up, catalog_id=options.id, alias=alias)
     with closing(made):
-        return _tell_made(options, made)
+        return _tell_made(options, made, alias)
 
 
 def _copy(options: argparse.Namespace) -> int:
+    alias = None
     with closing(_open(options.catalog)) as source, progress_bar("copying", " rows") as advance:
         if _is_directory(options.target):
             _no_id_for_directory(options)
             made = open_local(backup(source, Path(options.target).expanduser()))
         else:
             registry, alias = _registry_of(options.target)
-            made = registry.copy(source, catalog_id=options.id, alias=alias, progress=advance)
+            made = registry.copy(
+                source,
+                catalog_id=options.id,
+                alias=alias,
+                progress=advance,
+                **_said_of(options.catalog),
+            )
     with closing(made):
-        return _tell_made(options, made)
+        return _tell_made(options, made, alias)
+
+
+def _said_of(target: str) -> dict[str, str | None]:
+    """The title and description under which a catalog is registered, if it is."""
+    if _is_directory(target):
+        return {}
+    registry, name = _registry_of(target)
+    if name is None:
+        return {}
+    known = registry.find(name.partition("@")[0])
+    return {"name": known.name, "description": known.description}
 
 
 def _delete(options: argparse.Namespace) -> int:

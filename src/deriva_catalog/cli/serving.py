@@ -46,7 +46,12 @@ def add_serve(command: Callable[..., argparse.ArgumentParser]) -> None:
     add("--host", help="address to listen on (default: 127.0.0.1)")
     add("--port", type=int, help="port to listen on; 0 for any (default: 8080)")
     add("--unix-socket", metavar="PATH", help="listen on a socket in the file system instead")
-    add("--tls", action="store_true", default=None, help="make a certificate for this machine")
+    add(
+        "--tls",
+        action="store_true",
+        default=None,
+        help="with a certificate that is made for this machine",
+    )
     add("--cert", metavar="FILE", help="certificate chain in PEM")
     add("--key", metavar="FILE", help="its private key")
     add(

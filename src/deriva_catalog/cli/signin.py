@@ -69,11 +69,13 @@ def add_signin(command: Callable[..., argparse.ArgumentParser]) -> None:
     way.add_argument("--token-stdin", action="store_true", help="read an access token from a pipe")
     way.add_argument("--device", action="store_true", help="enter a code in a browser elsewhere")
     way.add_argument("--browser", action="store_true", help="log in in this machine's browser")
-    way.add_argument("--own", action="store_true", help="as this machine's own user")
+    way.add_argument(
+        "--own", action="store_true", help="at a service of this machine's catalogs, as its user"
+    )
     logout = command("logout", "log out of a server", _LOGOUT)
-    logout.add_argument("host", metavar="HOST")
+    logout.add_argument("host", metavar="HOST", help="as it was written to log in")
     whoami = command("whoami", "tell who you are at a server", _WHOAMI)
-    whoami.add_argument("host", metavar="HOST", nargs="?")
+    whoami.add_argument("host", metavar="HOST", nargs="?", help="default: all that you know")
     _add_token(command("token", "make, list and revoke access tokens", _TOKEN))
 
 
@@ -215,13 +217,15 @@ def _everywhere(hosts: list[str], *, as_json: bool) -> int:
             found[host] = {"problem": error.message}
     if as_json:
         print_json(found)
+    elif not found:
+        print("You are not logged in anywhere. Log in: deriva-catalog login HOST", file=sys.stderr)
     else:
         rows = [
             (host, who["problem"] if isinstance(who, dict) else who or "not logged in any more")
             for host, who in found.items()
         ]
         print_table(("host", "you are"), rows)
-    return 0
+    return 0 if found else 1
 
 
 def _tell_session(host: str, session: Mapping[str, Any]) -> None:
@@ -278,6 +282,9 @@ def _list(options: argparse.Namespace) -> int:
     found = signin.list_tokens(options.host)
     if options.json:
         print_json(found)
+        return 0
+    if not found:
+        print("You have no tokens there. Make one: deriva-catalog token create HOST NAME")
         return 0
     rows = [
         (t["id"], t["name"], _shown_scope(t["scope"]), t["expires"], t["last_used"] or "never")

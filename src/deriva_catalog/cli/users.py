@@ -167,6 +167,9 @@ def _list_users(options: argparse.Namespace, logins: Sessions) -> int:
     if options.json:
         print_json([asdict(account) for account in found])
         return 0
+    if not found:
+        print("There are no accounts yet. Make one: deriva-catalog user add NAME")
+        return 0
     rows = [
         (
             a.name,
@@ -241,6 +244,8 @@ def _list_groups(options: argparse.Namespace, store: AuthnStore) -> int:
     found = list_groups(store)
     if options.json:
         print_json([asdict(group) for group in found])
+    elif not found:
+        print("There are no groups yet. Make one: deriva-catalog group add GROUP MEMBER")
     else:
         rows = [(f"group:{g.name}", g.title, ", ".join(g.members)) for g in found]
         print_table(("role", "title", "members"), rows)

@@ -65,6 +65,24 @@ def test_a_catalog_moves_to_a_database_and_back(
     assert len(printed(capsys, "list", database)) == 2
 
 
+def test_a_copy_keeps_what_is_said_about_a_catalog(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", "digits", "--title", "Digits", "--description", "Of ten kinds"]) == 0
+    assert "Catalog '1', called 'digits', is in" in capsys.readouterr().out
+    assert main(["copy", "digits", "again"]) == 0
+    assert main(["copy", "again", "./apart"]) == 0
+    assert main(["copy", "./apart", "third"]) == 0
+    said = {c["aliases"][0]: (c["title"], c["description"]) for c in printed(capsys, "list")}
+    assert said == {
+        "digits": ("Digits", "Of ten kinds"),
+        "again": ("Digits", "Of ten kinds"),
+        "third": (None, None),  # a directory says nothing
+    }
+    assert main(["copy", "digits@2999-01-01", "past"]) == 2
+    assert "snapshot" in capsys.readouterr().err
+
+
 def test_a_catalog_is_made_in_a_database(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "list", database) == []
     made = printed(capsys, "init", f"{database}#lab", "--id", "x", "--title", "Lab")

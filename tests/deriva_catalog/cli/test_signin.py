@@ -62,6 +62,7 @@ def test_in_and_out_with_a_password(server: LoginServer, terminal: Terminal) -> 
     assert terminal.json("logout", host) == {"host": host, "logged_out": True}
     assert credential_for(server.url) is None
     assert "not logged in" in terminal.run("whoami", host, status=1)
+    assert "not logged in anywhere" in terminal.run("whoami", status=1)
     assert "not logged in" in terminal.run("logout", host)
 
 

@@ -48,6 +48,7 @@ def test_an_account_through_its_life(terminal: Terminal, home: Path) -> None:
     assert logged_in(home, "kim", "another password")
     assert "removed" in terminal.run("user", "remove", "kim")
     assert terminal.json("user", "list") == []
+    assert "no accounts yet" in terminal.run("user", "list")
     assert not logged_in(home, "kim", "another password")
 
 
@@ -120,6 +121,7 @@ def test_groups_and_their_members(terminal: Terminal) -> None:
     assert terminal.json("group", "list")[0]["members"] == ["https://idp.example/ada"]
     terminal.run("group", "remove", "lab")
     assert terminal.json("group", "list") == []
+    assert "no groups yet" in terminal.run("group", "list")
     assert "no group" in terminal.run("group", "remove", "lab", status=2)
 
 
