@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -135,7 +136,9 @@ def _create_indexes(writing: Writing, before: Table | None, after: Table | None)
         if present.get(name) == index:
             continue
         try:
-            with writing.connection.begin_nested():  # so that the cause can be looked for
+            # An error must leave it possible to look for the cause; a new table has no rows.
+            apart = nullcontext() if before is None else writing.connection.begin_nested()
+            with apart:
                 writing.run(sa.schema.CreateIndex(index_element(name, index), if_not_exists=True))
         except sa.exc.IntegrityError as error:
             raise duplicate_key(writing, after, index.columns) from error

@@ -290,9 +290,12 @@ class PostgresExpressions:
         """COPY, which also writes CSV; not where the connection has to serve others meanwhile."""
         if is_shared(connection):
             return None
-        columns: list[Value] = [self.json_object(fields)]
-        if csv:
-            columns = [csv_value(v, kind, arrays_json=arrays_json) for _, v, kind in fields]
+
+        def columns() -> list[Value]:
+            if not csv:
+                return [self.json_object(fields)]
+            return [csv_value(value, kind, arrays_json=arrays_json) for _, value, kind in fields]
+
         kind = ("csv with arrays as json" if arrays_json else "csv") if csv else "json"
         text, values = self._copies.text(connection, select, columns, kind)
         return copied(connection, text, {**values, **(parameters or {})})

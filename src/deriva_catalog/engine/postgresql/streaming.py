@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,7 +42,7 @@ class Copies:
         self,
         connection: sa.Connection,
         statement: sa.Select[Any],
-        columns: Sequence[Value],
+        columns: Callable[[], Sequence[Value]],
         kind: str,
     ) -> tuple[str, dict[str, Any]]:
         """The COPY of a statement with these columns, and its parameters.
@@ -50,7 +50,7 @@ class Copies:
         Args:
             connection: Whose dialect it is for.
             statement: What is copied.
-            columns: What it selects instead.
+            columns: Makes what it selects instead.
             kind: ``json`` or something else, which means CSV; one kind has the same columns.
         """
         key = (id(statement), kind)
@@ -59,7 +59,7 @@ class Copies:
             if found is not None:
                 self._texts.move_to_end(key)
                 return found[1], found[2]
-        compiled = statement.with_only_columns(*columns).compile(
+        compiled = statement.with_only_columns(*columns()).compile(
             dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
         )
         text = f"COPY ({compiled}){_AS_JSON if kind == 'json' else _AS_CSV}"
