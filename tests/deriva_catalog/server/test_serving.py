@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import ssl
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from deriva_catalog.errors import BadRequest, NotFound, Unavailable
 from deriva_catalog.server.certificates import own_certificate
 from deriva_catalog.server.configuration import Configuration, read_configuration
 from deriva_catalog.server.running import listening_unix
+from deriva_catalog.server.settings import Settings
 from deriva_catalog.server.tokenfile import TokenFile
 from serve_command import serve_process
 
@@ -234,3 +236,9 @@ def test_a_file_that_holds_no_tokens_is_refused(tmp_path: Path, text: str) -> No
     (tmp_path / "tokens.json").write_text(text)
     with pytest.raises(BadRequest, match="malformed"):
         TokenFile(tmp_path / "tokens.json")
+
+
+def test_each_setting_is_in_the_manual() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "catalog" / "service.md").read_text()
+    names = {f.name for kind in (Configuration, Settings) for f in fields(kind)} - {"settings"}
+    assert {name for name in names if f"`{name}`" not in page} == set()
