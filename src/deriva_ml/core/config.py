@@ -24,6 +24,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from .constants import ML_SCHEMA
 from .enums import ConnectionMode
+from .host import without_password
 from .logging_config import get_logger, is_hydra_initialized
 from .omega import fields_of, plain
 from .zen_store import keep_descriptions
@@ -53,7 +54,8 @@ def compute_workdir(
         base = Path(os.environ["DERIVA_ML_HOME"]).expanduser().absolute() / "work"
     else:
         base = Path.home() / ".deriva-ml"
-    for part in (hostname, catalog_id):
+    host = None if hostname is None else without_password(hostname)
+    for part in (host, catalog_id):
         if part is not None:
             base /= _directory_name(str(part))
     return base

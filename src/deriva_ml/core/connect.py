@@ -12,7 +12,7 @@ from deriva_ml.model.catalog import DerivaModel
 from .config import compute_workdir
 from .definitions import ML_SCHEMA
 from .exceptions import DerivaMLConfigurationError, translated
-from .host import is_directory, is_server
+from .host import is_directory, is_server, without_password
 from .identity import identity_of
 from .session import Options, Session
 
@@ -57,7 +57,7 @@ def open_session(
     model = DerivaModel(catalog, ml_schema, domain_schemas, default_schema)
     work = compute_workdir(working_dir, catalog.id, hostname)
     return Session(
-        hostname=hostname,
+        hostname=without_password(hostname),
         catalog=catalog,
         model=model,
         project_name=project_name or model.default_schema or ml_schema,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-__all__ = ["is_directory", "is_server", "web_address"]
+from deriva_catalog.engine.postgresql.address import is_database_url, parse_address
+
+__all__ = ["is_directory", "is_server", "web_address", "without_password"]
 
 
 def is_directory(hostname: str) -> bool:
@@ -14,7 +16,12 @@ def is_directory(hostname: str) -> bool:
 
 def is_server(hostname: str) -> bool:
     """Whether the host name means a server; ``localhost`` alone is this machine's own store."""
-    return hostname != "localhost" and not is_directory(hostname)
+    return not (hostname == "localhost" or is_directory(hostname) or is_database_url(hostname))
+
+
+def without_password(hostname: str) -> str:
+    """The host name as it may be shown and written down: a database's URL has no password."""
+    return parse_address(hostname).shown if is_database_url(hostname) else hostname
 
 
 def web_address(hostname: str, catalog_url: str) -> str:
