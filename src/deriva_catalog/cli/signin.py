@@ -55,6 +55,8 @@ secret is shown once, when it is made.
   deriva-catalog token revoke HOST 1a2b3c4d
 """
 
+_HOST = "the server, as it was written to log in"
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -73,7 +75,7 @@ def add_signin(command: Callable[..., argparse.ArgumentParser]) -> None:
         "--own", action="store_true", help="at a service of this machine's catalogs, as its user"
     )
     logout = command("logout", "log out of a server", _LOGOUT)
-    logout.add_argument("host", metavar="HOST", help="as it was written to log in")
+    logout.add_argument("host", metavar="HOST", help=_HOST)
     whoami = command("whoami", "tell who you are at a server", _WHOAMI)
     whoami.add_argument("host", metavar="HOST", nargs="?", help="default: all that you know")
     _add_token(command("token", "make, list and revoke access tokens", _TOKEN))
@@ -82,12 +84,18 @@ def add_signin(command: Callable[..., argparse.ArgumentParser]) -> None:
 def _add_token(token: argparse.ArgumentParser) -> None:
     actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="make a token and show its secret, once")
-    create.add_argument("host", metavar="HOST")
+    create.add_argument("host", metavar="HOST", help=_HOST)
     create.add_argument("name", metavar="NAME", help="what it is for")
-    create.add_argument("--days", type=float, help="how long it is good (default: 90)")
+    create.add_argument(
+        "--days", type=float, help="how long it is good (default: as the server has it, 90)"
+    )
     create.add_argument("--read-only", action="store_true", help="it can change nothing")
     create.add_argument(
-        "--catalog", action="append", default=[], metavar="ID", help="it opens only this catalog"
+        "--catalog",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="it opens only this catalog (may be repeated)",
     )
     create.add_argument(
         "--objects",
@@ -97,9 +105,9 @@ def _add_token(token: argparse.ArgumentParser) -> None:
         help="it opens only objects at or below this name ('/hatrac/lab')",
     )
     listed = actions.add_parser("list", help="list your tokens, without their secrets")
-    listed.add_argument("host", metavar="HOST")
+    listed.add_argument("host", metavar="HOST", help=_HOST)
     revoke = actions.add_parser("revoke", help="make a token useless")
-    revoke.add_argument("host", metavar="HOST")
+    revoke.add_argument("host", metavar="HOST", help=_HOST)
     revoke.add_argument("id", metavar="ID", help="as 'token list' shows it")
     for action in (create, listed, revoke):
         # SUPPRESS: '--json' before the action counts too.

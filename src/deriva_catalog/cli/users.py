@@ -49,6 +49,8 @@ come from a provider, as 'whoami' shows them.
 Command = Callable[[argparse.Namespace], int]
 Adder = Callable[[str, str], argparse.ArgumentParser]
 
+_MEMBER = "a login name, or the id of somebody of a provider"
+
 
 def add_users(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the parser."""
@@ -58,7 +60,9 @@ def add_users(command: Callable[..., argparse.ArgumentParser]) -> None:
     add.add_argument("--full-name", metavar="TEXT", help="the person's name")
     add.add_argument("--email", help="where the person is reached")
     secret = add.add_mutually_exclusive_group()
-    secret.add_argument("--no-password", action="store_true", help="no password opens it")
+    secret.add_argument(
+        "--no-password", action="store_true", help="only tokens and login links open it"
+    )
     secret.add_argument("--password-stdin", action="store_true", help="read it from a pipe")
     add.add_argument(
         "--again",
@@ -70,22 +74,29 @@ def add_users(command: Callable[..., argparse.ArgumentParser]) -> None:
     passwd.add_argument("name", metavar="NAME")
     passwd.add_argument("--password-stdin", action="store_true", help="read it from a pipe")
     lock = user("lock", "shut somebody out; sessions end, tokens do not work")
-    lock.add_argument("name", metavar="NAME|ID")
+    lock.add_argument("name", metavar="NAME|ID", help=_MEMBER)
     unlock = user("unlock", "let somebody in again")
-    unlock.add_argument("name", metavar="NAME|ID")
+    unlock.add_argument("name", metavar="NAME|ID", help=_MEMBER)
     remove = user("remove", "remove an account, its sessions and tokens")
     remove.add_argument("name", metavar="NAME")
     link = user("link", "make a link that logs somebody in, once")
     link.add_argument("name", metavar="NAME")
-    link.add_argument("--url", default="http://localhost:8080", help="where the service is")
+    link.add_argument(
+        "--url", default="http://localhost:8080", help="where the service is (default: %(default)s)"
+    )
     group = _adder(command("group", "manage groups of people", _GROUP))
     joined = group("add", "put people into a group")
-    joined.add_argument("name", metavar="GROUP")
-    joined.add_argument("members", metavar="MEMBER", nargs="*")
+    joined.add_argument("name", metavar="GROUP", help="made if it is not there")
+    joined.add_argument("members", metavar="MEMBER", nargs="*", help=_MEMBER)
     joined.add_argument("--title", help="what people read; default: its name")
     left = group("remove", "take people out of a group, or remove it")
     left.add_argument("name", metavar="GROUP")
-    left.add_argument("members", metavar="MEMBER", nargs="*")
+    left.add_argument(
+        "members",
+        metavar="MEMBER",
+        nargs="*",
+        help="who leaves; without any, the group itself goes",
+    )
     group("list", "list the groups and their members")
 
 
@@ -95,8 +106,14 @@ def _adder(parser: argparse.ArgumentParser) -> Adder:
     def add(name: str, text: str) -> argparse.ArgumentParser:
         made = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         place = made.add_mutually_exclusive_group()
-        place.add_argument("--home", metavar="DIR", help="the directory of the catalogs")
-        place.add_argument("--database", metavar="URL", help="their PostgreSQL database")
+        place.add_argument(
+            "--home",
+            metavar="DIR",
+            help="the directory of the catalogs (default: those of this machine)",
+        )
+        place.add_argument(
+            "--database", metavar="URL", help="or the PostgreSQL database that is served"
+        )
         made.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON, for scripts"
         )
