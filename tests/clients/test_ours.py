@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -10,20 +12,30 @@ from deriva_catalog.catalog import connect, create_catalog
 from deriva_catalog.errors import Unavailable
 from deriva_catalog.interface import Address
 from deriva_catalog.path.ast import TableName
-
-from .conftest import KIM, Foreign
+from foreign import Place
 
 pytestmark = pytest.mark.slow
 LEASES = TableName("ERMrest_RID_Lease", "public")
 
 
+@pytest.fixture(scope="module")
+def place(places: Callable[..., Place]) -> Place:
+    """A service with TLS and two processes."""
+    return places("sqlite", tls=True)
+
+
+def trust(place: Place, patch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Trust the service's certificate; returns what proves who asks."""
+    patch.setenv("SSL_CERT_FILE", str(place.certificate))
+    return {"bearer-token": place.token}
+
+
 def test_transactions_and_threads_share_the_processes_of_a_service(
-    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(foreign.certificate))
-    url, credential = f"https://{foreign.host}", {"bearer-token": foreign.token}
+    url, credential = place.url, trust(place, monkeypatch)
     catalog = create_catalog(url, alias="shared", credential=credential)
-    assert catalog.acls(Address())["owner"] == [KIM]
+    assert catalog.acls(Address())["owner"] == [place.client]
 
     def work(part: int) -> None:
         own = connect(url, "shared", credential=credential)
@@ -41,20 +53,19 @@ def test_transactions_and_threads_share_the_processes_of_a_service(
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
-    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with pytest.raises(Unavailable, match="certificate that is not trusted"):
-        connect(f"https://{foreign.host}", "shared", credential={"bearer-token": foreign.token})
+        connect(place.url, "shared", credential={"bearer-token": place.token})
 
 
 def test_the_certificate_of_this_machines_own_service_is_trusted(
-    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setenv("DERIVA_ML_HOME", str(foreign.certificate.parents[1]))
-    credential = {"bearer-token": foreign.token}
-    catalog = create_catalog(f"https://{foreign.host}", credential=credential)
+    monkeypatch.setenv("DERIVA_ML_HOME", str(Path(str(place.certificate)).parents[1]))
+    catalog = create_catalog(place.url, credential={"bearer-token": place.token})
     with catalog.transaction():
         catalog.lease_rids(["a"])
     assert catalog.count(LEASES) == 1
