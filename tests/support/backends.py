@@ -144,15 +144,12 @@ def embedded(directory: Path) -> Iterator[Embedded]:
 
 @contextmanager
 def in_database(url: str, files: Path) -> Iterator[InDatabase]:
-    """Catalogs of a database, which are purged in the end."""
+    """Catalogs of a database, which takes them along when it is dropped."""
     with closing(Registry.of_database(url, files=files)) as registry:
         backend = InDatabase(registry)
         yield backend
         for catalog in backend.made:
             catalog.close()
-        for catalog_id in {catalog.id for catalog in backend.made}:
-            registry.delete(catalog_id)
-            registry.purge(catalog_id)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -35,6 +36,20 @@ fsync = off
 synchronous_commit = off
 full_page_writes = off
 """
+_WATCH = """
+import os, shutil, signal, sys, time
+sys.stdin.read()  # ends with the process that started this one, also when that is killed
+pid, folder = int(sys.argv[1]), sys.argv[2]
+try:
+    os.kill(pid, signal.SIGQUIT)
+    while True:
+        os.kill(pid, 0)
+        time.sleep(0.02)
+except OSError:
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+"""What ends a server and removes its files."""
+
 _numbers = count(1)
 _servers: dict[tuple[int, bool], Any] = {}
 
@@ -64,20 +79,26 @@ def _started(durable: bool) -> Any:
 
         # The server refuses to run as root; the wheel then runs it as a user of its own.
         folder.chmod(stat.S_IRWXU | stat.S_IXGRP | stat.S_IXOTH | stat.S_IRGRP | stat.S_IROTH)
-        started = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
+        started = pgserver.get_server(folder / "data", cleanup_mode=None, start=False)
         started.ensure_pgdata_inited()
         with (folder / "data" / "postgresql.conf").open("a") as settings:
             settings.write(_SETTINGS if durable else _SETTINGS + _FORGETFUL)
         started.start()
-    atexit.register(_ended, started, folder, os.getpid())
+    watcher = subprocess.Popen(
+        [sys.executable, "-c", _WATCH, str(started.get_pid()), str(folder)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    atexit.register(_ended, watcher, os.getpid())
     return started
 
 
-def _ended(started: Any, folder: Path, pid: int) -> None:
+def _ended(watcher: subprocess.Popen[bytes], pid: int) -> None:
     if os.getpid() != pid:  # a fork
         return
-    started.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    assert watcher.stdin is not None
+    watcher.stdin.close()
+    watcher.wait(60)
 
 
 @contextmanager
