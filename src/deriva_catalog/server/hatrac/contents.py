@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from ...errors import BadRequest
+from ...errors import BadRequest, Forbidden
 from ...objects import ContentStore, Upload
 from ...objects.asking import Kept
 from ...objects.headers import (
@@ -178,6 +178,12 @@ def move(request: Request, view: View, name: ObjectName) -> Answer:
         raise wrong_method(request, "GET", "PUT", "DELETE")
     document = json_body(request)
     source, versions, copy_acls = _checked(document)
+    scope = request.client.scope
+    if scope is not None and not view.of_catalog and not scope.admits_object(*source.parts):
+        raise Forbidden(
+            f"Your access token does not open {source.path!r}.",
+            hint="Make one with a wider scope.",
+        )
     urls, moved = rename(
         view.store,
         view.asker,
