@@ -145,6 +145,7 @@ def catalog_resource(service: Service, request: Request, segments: Sequence[str]
 
 def _read(request: Request, opened: Opened) -> Answer:
     entry, catalog = opened.entry, opened.catalog
+    catalog.decisions.require_catalog("enumerate")  # before a tag tells of changes
     latest = catalog.latest_snapshot()
     etag = entity_tag(request.client, "application/json", opened.id, entry, latest)
     unchanged = not_modified(request, etag)

@@ -63,7 +63,7 @@ def compressed(answer: Answer, request: Request, kept: DocumentCache) -> Answer:
     body: bytes | Iterator[bytes]
     if not isinstance(answer.body, bytes):
         body = _pieces(answer.body, _compressor(coding))
-    elif etag is not None:
+    elif etag is not None and request.method == "GET":  # else the body of the request counts too
         whole = answer.body
         body = kept.get(f"{coding} {etag} {request.target}", lambda: _whole(whole, coding))
     else:

@@ -28,6 +28,7 @@ def locate(service: Service, request: Request, segments: Sequence[str]) -> Answe
         raise nothing_here(request)
     rid = decoded(request, segments[2])
     opened = service.catalog(request, segments[0])
+    opened.catalog.decisions.require_catalog("enumerate")  # before a tag tells of changes
     etag = data_tag(request, opened, JSON)
     unchanged = not_modified(request, etag)
     if unchanged is not None:

@@ -102,6 +102,11 @@ class Transactions:
         opened = self._service.catalog(replace(asked, client=client), segments[2])
         if client.is_anonymous:
             raise NotAuthenticated("A transaction needs a login.")
+        if client.scope is not None and client.scope.read_only:
+            raise Forbidden(
+                "Your access token is for reading, not for transactions.",
+                hint="Read without one.",
+            )
         if opened.catalog.snaptime is not None:
             raise ReadOnly("A transaction cannot be begun on a catalog at a previous revision.")
         if not _may_write(opened.catalog):
@@ -121,6 +126,13 @@ class Transactions:
                 header, _ = unpack(message)
                 if header.get("control") != "begin":
                     raise BadRequest("A transaction has not begun; send 'begin' first.")
+                try:
+                    client, _ = await loop.run_in_executor(None, self._admit, conversation.asked)
+                except CatalogError as error:  # what was right when it was opened
+                    await wire.send_async(_error_message(error))
+                    await wire.end(_POLICY, str(error))
+                    return
+                conversation.asked = replace(conversation.asked, client=client)
                 if not self._free.acquire(blocking=False):
                     full = Unavailable(
                         "Too many transactions are open at the same time.",
@@ -251,7 +263,8 @@ class _Conversation:
         self._begun = 0.0
         self._service = service
         self._wire = wire
-        self._asked = asked
+        self.asked = asked
+        """The opening handshake, from whoever its credential says now."""
         self._home = f"/{'/'.join(_BEFORE)}/{segment}"
         self._segment = segment
 
@@ -305,13 +318,14 @@ class _Conversation:
         )
 
     def _opened(self) -> Opened:
-        return self._service.catalog(self._asked, self._segment)
+        return self._service.catalog(self.asked, self._segment)
 
     def _serve(self, parts: list[AbstractContextManager[Any]]) -> None:
         """Answer messages until ``commit``; `_Undone` is raised at ``undo``."""
         while True:
             try:
                 header, piece = unpack(self._wire.receive())
+                self._require_same_client()
                 control = header.get("control")
                 if control is None:
                     self._answer(header, piece)
@@ -323,6 +337,16 @@ class _Conversation:
                     self._turn(control, parts)
             except CatalogError as error:
                 raise _Broken(error) from error
+
+    def _require_same_client(self) -> None:
+        """Refuse to go on for a login that has ended, or is worth something else now.
+
+        Raises:
+            NotAuthenticated: it is.
+        """
+        client, before = self._service.sessions.client_of(self.asked.headers), self.asked.client
+        if (client.id, client.roles, client.scope) != (before.id, before.roles, before.scope):
+            raise NotAuthenticated("The login of this transaction has ended, or was changed.")
 
     def _turn(self, control: Any, parts: list[AbstractContextManager[Any]]) -> None:
         """Begin or end a part."""
@@ -347,7 +371,7 @@ class _Conversation:
         lower = {str(name).lower(): str(value) for name, value in given.items()}
         begun = time.perf_counter()
         with self._wire.request_body(header, piece) as body:
-            request = Request(method, target, lower, self._asked.client, body)
+            request = Request(method, target, lower, self.asked.client, body)
             if not self._is_here(target):
                 wrong = BadRequest(
                     f"The transaction is on {self._home!r}; {request.path!r} is elsewhere."

@@ -142,6 +142,23 @@ def test_others_see_nothing_until_they_may(
     assert ann.put(f"{zoo}/schema/zoo/comment", "x").status == 403
 
 
+def test_a_condition_tells_others_nothing_before_they_may(
+    ann: HttpClient, nobody: HttpClient, zoo: str
+) -> None:
+    parts = (
+        *("", "/", "/schema", "/schema/zoo/acl", "/entity_rid/1", "/history/,", "/annotation"),
+        *("/entity/zoo:Animal", "/aggregate/zoo:Animal/n:=cnt(*)", "/textfacet/x", "/hatrac/"),
+    )
+    identifier = zoo.rpartition("/")[2]
+    for target in (*(zoo + part for part in parts), f"/id/{identifier}/1"):
+        for headers in ({"If-None-Match": "*"}, {"If-Match": '"other"'}):
+            for client, status in ((ann, 403), (nobody, 401)):
+                for method in ("GET", "HEAD"):
+                    reply = client.request(method, target, headers=headers)
+                    assert reply.status in (status, 404), (method, target)
+                    assert "etag" not in reply.headers, (method, target)
+
+
 def test_what_is_no_catalog(kim: HttpClient, name: str) -> None:
     missing = kim.get(f"/ermrest/catalog/{name}")
     assert missing.text == f"Resource not found. Detail: There is no catalog {name!r}.\n"

@@ -62,7 +62,7 @@ def unpack(message: bytes | str) -> tuple[dict[str, Any], bytes]:
         raise BadRequest(f"A message of {len(message)} bytes has no header of {length} bytes.")
     try:
         header = json.loads(message[_LENGTH.size : end])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"The header of a message is no JSON: {error}.") from error
     if not isinstance(header, dict):
         raise BadRequest("The header of a message is an object.")

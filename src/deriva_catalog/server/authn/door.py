@@ -5,13 +5,10 @@ It is asked once for each request, whatever brings it, also inside a transaction
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import unquote
 
 from ...access import Scope
-from ...errors import BadRequest, Forbidden
+from ...errors import Forbidden
 from ...path.tokens import decode
 from ..messages import Request
 from .headers import refuse_other_origins
@@ -28,7 +25,6 @@ _QUESTIONS = (
     ["hatrac", ";content"],
     ["hatrac", ";content", "get"],
 )
-_LARGEST_RENAME = 1 << 20
 
 
 def admit(
@@ -101,35 +97,16 @@ def _refuse_catalog(scope: Scope, raw: str, catalog_of: Callable[[str], str | No
 
 
 def _refuse_object(scope: Scope, request: Request, rest: list[str]) -> None:
+    """What a rename takes stands in the body: `contents.move` looks at that."""
     if not scope.admits_object(*_object_name(rest)):
         raise _outside(f"does not open {request.path!r}")
-    source = _source_of(request)
-    if source is not None:
-        parts = [unquote(part) for part in source.split("/") if part]
-        if not scope.admits_object(*(parts[1:] if parts[:1] == ["hatrac"] else parts)):
-            raise _outside(f"does not open {source!r}")
 
 
 def _object_name(parts: list[str]) -> list[str]:
     """The decoded parts of a name, without a version or sub-resource after the last one."""
-    plain = [part.partition(";")[0].partition(":")[0] for part in parts]
-    return [decode("/".join(parts), part, 0) for part in plain if part]
-
-
-def _source_of(request: Request) -> str | None:
-    """The object that a rename takes; it stands in the body."""
-    if request.method != "POST" or "json" not in request.headers.get("content-type", ""):
-        return None
-    text = request.body.read(_LARGEST_RENAME)
-    request.body.seek(0)
-    try:
-        found: Any = json.loads(text)
-    except ValueError:
-        return None  # the handler will say so
-    source = found.get("source_name") if isinstance(found, dict) else None
-    if source is not None and not (isinstance(source, str) and source.startswith("/")):
-        raise BadRequest("The source of a rename is a path.")
-    return source
+    name = "/".join(parts).partition(";")[0]  # what follows has slashes of its own
+    plain = [part.partition(":")[0] for part in name.split("/")]
+    return [decode(name, part, 0) for part in plain if part]
 
 
 def _outside(what: str) -> Forbidden:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from ...path.parser import Request as DataRequest
-from ..etags import entity_tag, not_modified
+from ..etags import entity_tag, has_preconditions, not_modified
 from ..messages import Answer, Request
 from ..service import Opened, close
 from .representation import HEADERS, disposition, output_type
@@ -26,6 +26,8 @@ _SMALL = 1 << 18
 def read_data(request: Request, opened: Opened, asked: DataRequest) -> Answer:
     """``GET`` of any of the four kinds of query."""
     media_type = output_type(request, asked.options)
+    if has_preconditions(request):  # else the query itself finds out
+        opened.catalog.decisions.require_catalog("enumerate")
     arrays_json = asked.options.arrays == "json"
     latest, pieces = opened.catalog.dated_stream(asked.query, media_type, arrays_json=arrays_json)
     try:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from ...errors import BadRequest
+from ...errors import BadRequest, Forbidden
 from ...objects import ContentStore, Upload
 from ...objects.asking import Kept
 from ...objects.headers import (
@@ -56,8 +56,10 @@ def read(request: Request, view: View, kept: Kept) -> Answer:
     etag = etag_of(version.version)
     check_read(request.headers, version.version, etag)
     filename = version.filename or kept.line.name.parts[-1]
+    kind = version.content_type or _DEFAULT_TYPE
     headers = {
         **VARY,
+        **_harmless(kind),
         "ETag": etag,
         "Content-Location": view.base + version.url,
         "Content-Disposition": disposition_of(filename),
@@ -66,10 +68,21 @@ def read(request: Request, view: View, kept: Kept) -> Answer:
         "Content-MD5": digest_header(version.md5),
         "Content-SHA256": digest_header(version.sha256),
     }
-    kind = version.content_type or _DEFAULT_TYPE
     return answer_content(
         request, view.store.content, (version.sha256, version.length), kind, headers, hashes
     )
+
+
+def _harmless(media_type: str) -> dict[str, str]:
+    """The headers that keep a page among the objects from acting for whoever opens it.
+
+    Scripts in it may run, but as those of no site: they cannot use the reader's login. Browsers
+    show no PDF in such a sandbox, and run nothing of it outside of one.
+    """
+    headers = {"X-Content-Type-Options": "nosniff"}
+    if media_type.partition(";")[0].strip().lower() != "application/pdf":
+        headers["Content-Security-Policy"] = "sandbox allow-scripts allow-popups allow-downloads"
+    return headers
 
 
 def answer_content(
@@ -178,6 +191,12 @@ def move(request: Request, view: View, name: ObjectName) -> Answer:
         raise wrong_method(request, "GET", "PUT", "DELETE")
     document = json_body(request)
     source, versions, copy_acls = _checked(document)
+    scope = request.client.scope
+    if scope is not None and not view.of_catalog and not scope.admits_object(*source.parts):
+        raise Forbidden(
+            f"Your access token does not open {source.path!r}.",
+            hint="Make one with a wider scope.",
+        )
     urls, moved = rename(
         view.store,
         view.asker,

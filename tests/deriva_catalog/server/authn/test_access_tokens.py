@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from authn_server import LoginServer
 from catalog_server import Reply
 from deriva_catalog.access import Client, Scope
+from deriva_catalog.catalog.local import default_client
 from deriva_catalog.errors import Forbidden
 from deriva_catalog.server.authn.door import admit
 from deriva_catalog.server.authn.secrets import digest_of
 from deriva_catalog.server.authn.settings import AuthnSettings
 from deriva_catalog.server.authn.tables import tokens
-from deriva_catalog.server.messages import Request
+from deriva_catalog.server.messages import Answer, Request
 
 
 @pytest.fixture(scope="module")
@@ -184,12 +185,11 @@ def test_a_token_for_one_catalog_opens_no_other(
 
 
 def test_a_token_for_objects_opens_what_is_below() -> None:
-    scope = Scope(objects=("/hatrac/lab", "/hatrac/shared/a"))
+    scope = Scope(objects=("/hatrac/lab", "/hatrac/shared/a", "/hatrac/open/owner"))
 
-    def send(method: str, target: str, body: bytes = b"") -> None:
-        headers = {"content-type": "application/json"} if body else {}
+    def send(method: str, target: str) -> None:
         client = Client("kim", scope=scope)
-        admit(Request(method, target, headers, client, BytesIO(body)), AuthnSettings(), str)
+        admit(Request(method, target, {}, client, BytesIO()), AuthnSettings(), str)
 
     for target in ("/hatrac/lab", "/hatrac/lab/x:V", "/hatrac/l%61b/x;acl", "/hatrac/shared/a"):
         send("GET", target)
@@ -198,11 +198,36 @@ def test_a_token_for_objects_opens_what_is_below() -> None:
             send("GET", target)
     with pytest.raises(Forbidden):
         send("GET", "/ermrest/catalog/1/schema")
-    rename = b'{"command": "rename_from", "source_name": "/%s/x"}'
-    send("POST", "/hatrac/lab/y", rename % b"lab")
-    send("POST", "/hatrac/lab/y", rename % b"hatrac/lab")
-    with pytest.raises(Forbidden):
-        send("POST", "/hatrac/lab/y", rename % b"secret")
+    with pytest.raises(Forbidden):  # what follows the semicolon is no part of a name
+        send("PUT", "/hatrac/open;acl/owner")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+@pytest.mark.parametrize("blank", [0, 2 << 20])
+def test_a_token_for_objects_takes_no_others_by_renaming(
+    server: LoginServer, kind: str, blank: int
+) -> None:
+    place = f"/hatrac/{kind.partition('/')[2]}-{blank}"
+
+    def sent(method: str, target: str, body: bytes, kind: str, scope: Scope | None) -> Answer:
+        client = Client(default_client(), scope=scope)
+        headers = {"content-type": kind, "content-length": str(len(body))}
+        return server.service.handle(Request(method, target, headers, client, BytesIO(body)))
+
+    for name in (place, f"{place}/lab", f"{place}/secret"):
+        made = sent("PUT", name, b"", "application/x-hatrac-namespace", None)
+        assert made.status == 201
+    for name in (f"{place}/secret/x", f"{place}/lab/x"):
+        assert sent("PUT", name, b"data", "text/plain", None).status == 201
+    scope = Scope(objects=(f"{place}/lab",))
+    statuses = []
+    for source in (f"{place}/secret/x", f"{place.removeprefix('/hatrac')}/secret/x"):
+        document = b'{"command": "rename_from", "source_name": "%s"}' % source.encode()
+        answer = sent("POST", f"{place}/lab/y", b" " * blank + document, kind, scope)
+        statuses.append(answer.status)
+    assert statuses == [403, 403]
+    own = b'{"command": "rename_from", "source_name": "%s/lab/x"}' % place.encode()
+    assert sent("POST", f"{place}/lab/y", own, kind, scope).status == 201
 
 
 @settings(max_examples=60, deadline=None)

@@ -49,6 +49,25 @@ def test_content_comes_back_with_its_headers(kim: HttpClient, name: str) -> None
         assert "cookie" in got.headers["vary"]
 
 
+@pytest.mark.parametrize("kind", ["x/y", "text/html", "image/svg+xml", "application/xhtml+xml"])
+def test_a_page_among_the_objects_does_not_act_for_its_reader(
+    kim: HttpClient, name: str, kind: str
+) -> None:
+    url = put(kim, name, b"<script>fetch('/ermrest/')</script>", content_type=kind)
+    for got in (kim.get(url), kim.get(url, range="bytes=0-9"), kim.head(url)):
+        policy = got.headers["content-security-policy"].split()
+        assert policy[0] == "sandbox"
+        assert "allow-same-origin" not in policy
+        assert got.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_document_that_needs_its_viewer_is_not_sniffed(kim: HttpClient, name: str) -> None:
+    url = put(kim, name, b"<script>1</script>", content_type="application/pdf")
+    got = kim.get(url)
+    assert "content-security-policy" not in got.headers
+    assert got.headers["x-content-type-options"] == "nosniff"
+
+
 def test_head_has_the_headers_of_get_and_no_body(kim: HttpClient, name: str) -> None:
     put(kim, name)
     got, head = kim.get(name), kim.head(name)
