@@ -129,7 +129,8 @@ class Transactions:
                 try:
                     client, _ = await loop.run_in_executor(None, self._admit, conversation.asked)
                 except CatalogError as error:  # what was right when it was opened
-                    await wire.send_async(_error_message(error))
+                    told = self._service.told(error, conversation.asked)
+                    await wire.send_async(_message(told))
                     await wire.end(_POLICY, str(error))
                     return
                 conversation.asked = replace(conversation.asked, client=client)
@@ -297,7 +298,7 @@ class _Conversation:
                 raise ended.error from ended
             raise
         except CatalogError as error:  # it could not begin, or not be kept
-            answer = self._service.told(error, self._asked)
+            answer = self._service.told(error, self.asked)
             self._ended("COMMIT", answer.status)
             self._wire.send(_message(answer))
         else:
@@ -306,12 +307,12 @@ class _Conversation:
 
     def _ended(self, control: str, status: int) -> None:
         """Write down how a transaction ended, and how long it was open."""
-        self._log(control, self._asked.target, status, self._begun, 0)
+        self._log(control, self.asked.target, status, self._begun, 0)
 
     def _log(self, method: str, target: str, status: int, begun: float, size: int) -> None:
         if self._access_log is None:
             return
-        asked, seconds = self._asked, time.perf_counter() - begun
+        asked, seconds = self.asked, time.perf_counter() - begun
         client, address, headers = asked.client.id, asked.address, asked.headers
         self._access_log.write(
             Entry(method, target, status, seconds, size, client, address, headers)
