@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from authn_server import LoginServer
 from catalog_server import Reply
 from deriva_catalog.access import Client, Scope
-from deriva_catalog.catalog.local import default_client
+from deriva_catalog.catalog.opening import default_client
 from deriva_catalog.errors import Forbidden
 from deriva_catalog.server.authn.door import admit
 from deriva_catalog.server.authn.secrets import digest_of
