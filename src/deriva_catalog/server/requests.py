@@ -21,6 +21,8 @@ __all__ = [
 
 MAX_DOCUMENT_BYTES = 64 << 20
 """The largest JSON document; bodies of rows may be larger."""
+DEEPEST_DOCUMENT = 256
+"""How many levels of objects and lists a JSON document may have."""
 
 
 def decoded(request: Request, segment: str) -> str:
@@ -56,7 +58,7 @@ def json_body(request: Request, *, optional: bool = False) -> Any:
     """The JSON value in the body.
 
     Raises:
-        BadRequest: it is no JSON. An empty body is None if it is `optional`.
+        BadRequest: it is no JSON, or nests too deep. An empty body is None if it is `optional`.
     """
     text = request.body.read(MAX_DOCUMENT_BYTES + 1)
     if len(text) > MAX_DOCUMENT_BYTES:
@@ -67,9 +69,12 @@ def json_body(request: Request, *, optional: bool = False) -> Any:
     if optional and not text.strip():
         return None
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        found = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is no JSON document: {error}.") from error
+    if text.count(b"[") + text.count(b"{") > DEEPEST_DOCUMENT:
+        _refuse_deep(found)
+    return found
 
 
 def text_body(request: Request) -> str:
@@ -85,6 +90,19 @@ def text_body(request: Request) -> str:
     if "\0" in text:
         raise BadRequest("The body holds a NUL character.")
     return text
+
+
+def _refuse_deep(document: Any) -> None:
+    """Refuse what functions that call themselves for each level could not go through."""
+    level = [document] if isinstance(document, (dict, list)) else []
+    for _ in range(DEEPEST_DOCUMENT):
+        inner = [v.values() if isinstance(v, dict) else v for v in level]
+        level = [v for values in inner for v in values if isinstance(v, (dict, list))]
+        if not level:
+            return
+    raise BadRequest(
+        f"The body nests deeper than {DEEPEST_DOCUMENT} levels.", hint="Use a flatter document."
+    )
 
 
 def _refuse_constant(name: str) -> NoReturn:
