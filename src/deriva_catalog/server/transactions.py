@@ -75,7 +75,10 @@ class Transactions:
         loop = asyncio.get_running_loop()
         headers, target = headers_of(scope["headers"]), target_of(scope)
         address = (scope.get("client") or (None,))[0]
-        asked = Request("GET", target, headers, ANONYMOUS, BytesIO(), address=address)
+        is_secure = scope.get("scheme") == "wss"
+        asked = Request(
+            "GET", target, headers, ANONYMOUS, BytesIO(), address=address, is_secure=is_secure
+        )
         try:
             client, segment = await loop.run_in_executor(None, self._admit, asked)
         except CatalogError as error:

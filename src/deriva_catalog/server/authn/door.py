@@ -51,6 +51,7 @@ def admit(
         public_url=settings.public_url,
         trusted=settings.trusted_origins,
         always=websocket,
+        secure=request.is_secure,
     )
     if request.client.scope is not None:
         _refuse_outside(request.client.scope, request, catalog_of)

@@ -86,6 +86,7 @@ def refuse_other_origins(
     public_url: str | None = None,
     trusted: tuple[str, ...] = (),
     always: bool = False,
+    secure: bool = False,
 ) -> None:
     """Refuse what a page of another origin makes a browser do with somebody's cookie.
 
@@ -96,6 +97,8 @@ def refuse_other_origins(
         trusted: Other origins that may.
         always: Whether it is looked at without a cookie and for each method too: a login, or the
             opening of a WebSocket.
+        secure: Whether it came by TLS: then pages that did not, which anybody on the way may have
+            written, are of another origin.
 
     Raises:
         Forbidden: another origin makes the request.
@@ -106,8 +109,12 @@ def refuse_other_origins(
     if origin is None:
         if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
             return
-    elif origin in trusted or _is_own(origin, host_of(headers, public_url)):
+    elif origin in trusted:
         return
+    elif _is_own(origin, host_of(headers, public_url)):
+        is_secure = secure or (public_url or "").startswith("https:")
+        if origin.startswith("https:") or not is_secure:
+            return
     raise Forbidden(
         "A page of another site made this request with the cookie of somebody who is logged in.",
         hint="If that page shall be trusted, add its origin to 'trusted_origins' in the settings.",

@@ -128,6 +128,7 @@ def _log_in(sessions: Sessions, request: Request) -> Answer:
         public_url=settings.public_url,
         trusted=settings.trusted_origins,
         always=True,
+        secure=request.is_secure,
     )
     given = fields_of(request)
     wanted = given.get("referrer") or query_of(request).get("referrer")

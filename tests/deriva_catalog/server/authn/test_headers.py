@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +78,19 @@ def test_another_origin_changes_nothing_with_a_cookie(headers: dict[str, str]) -
     refuse_other_origins("POST", {**without, "authorization": "Bearer T"})
     with pytest.raises(Forbidden, match="another site"):
         refuse_other_origins("GET", without, always=True)
+
+
+def test_a_page_without_tls_is_another_origin_to_a_service_with_it() -> None:
+    sent = {"host": "lab.example", **COOKIE}
+    more: dict[str, Any]
+    for more in ({"secure": True}, {"public_url": "https://lab.example"}):
+        with pytest.raises(Forbidden, match="another site"):
+            refuse_other_origins("POST", {**sent, "origin": "http://lab.example:443"}, **more)
+        with pytest.raises(Forbidden, match="another site"):
+            refuse_other_origins("POST", {**sent, "origin": "http://lab.example"}, **more)
+        refuse_other_origins("POST", {**sent, "origin": "https://lab.example"}, **more)
+    # A proxy may speak TLS without telling so.
+    refuse_other_origins("POST", {**sent, "origin": "https://lab.example"}, secure=False)
 
 
 @pytest.mark.parametrize(
