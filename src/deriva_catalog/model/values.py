@@ -40,6 +40,10 @@ Refuse = Callable[[Any], CatalogError]
 _INTEGER_BITS = {"2": 16, "4": 32, "8": 64}
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _FLOAT = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+MOST_LEVELS = 256
+"""How deep a JSON value may nest: what reads it may go down a level at a time."""
+
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _TRUE = frozenset({"true", "t", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "f", "0", "no", "n", "off"})
@@ -57,7 +61,7 @@ _EXPECTED = {
     Family.TIME: "a time of day such as 12:30:00",
     Family.TIMETZ: "a time of day such as 12:30:00+00:00",
     Family.INTERVAL: "an interval such as '1 day 02:00:00'",
-    Family.JSON: "a JSON value without NaN, infinities and NUL characters",
+    Family.JSON: "a JSON value of at most 256 levels, without NaN, infinities and NUL characters",
     Family.UUID: "a UUID such as 5e8dd9b3-7fc9-4ff4-9b6a-0f6f0f0c3c55",
     Family.ARRAY: "a list with one dimension",
 }
@@ -117,7 +121,10 @@ def refusal(column_type: ColumnType, column: str | None = None) -> Refuse:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False) if type(value) is str else repr(value)
+    try:
+        text = json.dumps(value, ensure_ascii=False) if type(value) is str else repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} that nests too deep"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -513,9 +520,23 @@ def _json_encoder(column_type: ColumnType, refuse: Refuse) -> Encoder:
             raise refuse(value) from None
         if ("\\u0000" in text and _holds_nul(json.loads(text))) or not _is_unicode(text):
             raise refuse(value)
+        if _nests_deeper(text, MOST_LEVELS):
+            raise refuse(value)
         return text
 
     return encode
+
+
+def _nests_deeper(text: str, levels: int) -> bool:
+    """Whether a compact JSON text nests lists and objects deeper than that."""
+    if text.count("[") + text.count("{") <= levels:
+        return False  # nearly always, and looked up in no time
+    depth = 0
+    for mark in _NESTING.findall(text):
+        depth += 1 if mark in "[{" else -1 if mark in "]}" else 0
+        if depth > levels:
+            return True
+    return False
 
 
 def _ordered(value: Any) -> Any:

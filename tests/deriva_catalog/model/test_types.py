@@ -331,6 +331,19 @@ def test_json_survives(value):
             assert enc(typename, json.loads(stored)) == stored
 
 
+def test_json_nests_so_deep_and_no_deeper():
+    def nested(levels, inner=1):
+        for _ in range(levels):
+            inner = [inner]
+        return inner
+
+    assert enc("jsonb", nested(256)) is not None
+    assert enc("jsonb", {"text": "[" * 500, "list": [[]] * 500}) is not None  # wide, not deep
+    for levels in (257, 980, 100_000):
+        with pytest.raises(Conflict, match="at most 256 levels"):
+            enc("jsonb", nested(levels))
+
+
 @given(st.dictionaries(st.text("ab", max_size=3), st.integers(), max_size=4))
 def test_equal_jsonb_objects_are_equal_texts(value):
     assert enc("jsonb", dict(reversed(value.items()))) == enc("jsonb", value)

@@ -53,9 +53,10 @@ def error_header(error: CatalogError) -> str | None:
     return text if len(text) <= _LONGEST_HEADER else None
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: object, levels: int = 4) -> bool:
+    """Whether a fact is worth telling: texts, numbers, and lists of lists of them."""
     if isinstance(value, (list, tuple)):
-        return all(_is_plain(item) for item in value)
+        return levels > 0 and all(_is_plain(item, levels - 1) for item in value)
     return value is None or isinstance(value, (str, int, float, bool))
 
 

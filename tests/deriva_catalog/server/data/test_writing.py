@@ -194,6 +194,19 @@ def test_broken_json_is_refused(
     assert local(shelf).latest_snapshot() == before
 
 
+def test_rows_with_deep_values_are_refused_at_any_depth(
+    kim: HttpClient, shelf: str, local: Local
+) -> None:
+    before = local(shelf).latest_snapshot()
+    headers = {"Content-Type": "application/json"}
+    for levels in (300, 900, 960, 980, 990, 1100, 5000):  # around what Python can walk
+        value = "[" * levels + "]" * levels
+        body = f'[{{"label":"deep","facts":{value}}}]'.encode()
+        reply = kim.request("POST", f"{shelf}/entity/lab:Sample", body, headers)
+        assert reply.status in (400, 409), (levels, reply.text[:200])
+    assert local(shelf).latest_snapshot() == before
+
+
 @pytest.mark.parametrize(
     "text",
     ['{"id":1}\n{"id":2', '{"id":1},{"id":2}\n', "[]\n", '{"id":1,\n"v":"x"}\n', "1\n", "x\n"],
