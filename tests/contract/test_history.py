@@ -135,7 +135,7 @@ def state(catalog: AnyCatalog, table: TableName, columns: dict[str, str]) -> Row
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(STEP, min_size=4, max_size=14))
 @pytest.mark.slow

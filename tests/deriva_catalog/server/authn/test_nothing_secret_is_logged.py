@@ -40,6 +40,9 @@ def logs() -> Iterator[Logs]:
     before, names = root.level, ("sqlalchemy.engine", "sqlalchemy.pool", "httpx", "httpcore")
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
+    for known in list(logging.root.manager.loggerDict.values()):
+        if isinstance(known, logging.Logger):
+            known.disabled = False  # as other programs' logging settings leave it in this process
     for name in names:
         logging.getLogger(name).setLevel(logging.DEBUG)
     yield handler
