@@ -116,7 +116,7 @@ class Tokens:
 
     def add(self, client_id: str, groups: Sequence[str] = ()) -> str:
         """Give a client a token."""
-        token = secrets.token_urlsafe()
+        token = f"t{secrets.token_urlsafe()}"  # never a dash first: tools take that for an option
         self._entries.append(
             {
                 "token_sha256": hashlib.sha256(token.encode()).hexdigest(),

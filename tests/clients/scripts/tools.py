@@ -336,8 +336,7 @@ facts |= {
         "--quiet",
         "--host",
         GIVEN.host,
-        "--oauth2-token",
-        GIVEN.other_token,
+        f"--oauth2-token={GIVEN.other_token}",  # which may begin with a dash
         "drop",
         "tools",
     )[0],
