@@ -26,6 +26,7 @@ __all__ = [
 
 _IGNORED = ("findings/", "outputs/", ".scratch/")
 _HASHED_UP_TO_BYTES = 10_000_000
+_DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite", ".sqlite3")
 _TIMEOUT_S = 60
 _SCP = re.compile(r"^(?:[^@/\s]+@)?([^:/\s]{2,}):(?!/)(.+)$")
 _DESCRIBED = re.compile(r"^v?(?P<tag>.+)-(?P<ahead>\d+)-g(?P<sha>[0-9a-f]+)$")
@@ -174,7 +175,7 @@ def dirty_mark(repository: Repository, paths: Iterable[str]) -> str:
     """Return twelve digits that stand for the commit and the content of the changed `paths`.
 
     Equal marks mean equal trees. A file above 10 MB counts by its size and time of change, so
-    that data lying about does not delay a run.
+    that data lying about does not delay a run; so does a database, which may be in use.
     """
     digest = hashlib.sha256((repository.head or "").encode())
     for relative in paths:
@@ -192,7 +193,8 @@ def _state_of(path: Path) -> str:
         if not path.is_file():
             return "directory" if path.is_dir() else "deleted"
         facts = path.stat()
-        if facts.st_size > _HASHED_UP_TO_BYTES:
+        # To close a file that SQLite has open in this process would take SQLite's locks away.
+        if facts.st_size > _HASHED_UP_TO_BYTES or path.name.endswith(_DATABASES):
             return f"{facts.st_size} bytes, changed {facts.st_mtime_ns}"
         return blob_hash(path.read_bytes())
     except OSError:
