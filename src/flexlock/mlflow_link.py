@@ -258,16 +258,30 @@ def _promote(mlflow: Any, run: ActiveRun, logical: str) -> None:
     numbers = [_order(other)[0] for other in _runs(mlflow, logical, experiments)]
     mine = {_SEQUENCE: str(max(numbers, default=0) + 1), **_statuses(ACTIVE)}
     for key, value in mine.items():
-        client.set_tag(run.info.run_id, key, value)
+        _set_tag(client, run.info.run_id, key, value)
     ranked = sorted(_runs(mlflow, logical, experiments, ACTIVE), key=_order)
     if not ranked:
         return
     winner = ranked.pop().info.run_id
     for loser in ranked:
         for key, value in {_SUPERSEDED_BY: winner, **_statuses(DEPRECATED)}.items():
-            client.set_tag(loser.info.run_id, key, value)
+            _set_tag(client, loser.info.run_id, key, value)
     if ranked and winner == run.info.run_id:
-        client.set_tag(winner, _SUPERSEDES, ranked[-1].info.run_id)
+        _set_tag(client, winner, _SUPERSEDES, ranked[-1].info.run_id)
+
+
+def _set_tag(client: Any, run_id: str, key: str, value: str) -> None:
+    """Set a tag, also when another process sets the same one in this moment.
+
+    MLflow's database store looks whether the tag is there and then inserts it, so of two that set
+    it for the first time one is refused. By then it is there, and the second attempt replaces it.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_tag(run_id, key, value)
+    except MlflowException:
+        client.set_tag(run_id, key, value)
 
 
 def _order(run: Run) -> tuple[int, int, str]:
@@ -304,7 +318,7 @@ def _runs(
 def _end(mlflow: Any, run: ActiveRun, status: str | None, ending: str) -> None:
     client = mlflow.MlflowClient()
     for key, value in _statuses(status).items() if status else ():
-        client.set_tag(run.info.run_id, key, value)
+        _set_tag(client, run.info.run_id, key, value)
     current = mlflow.active_run()
     if current is not None and current.info.run_id == run.info.run_id:
         mlflow.end_run(ending)

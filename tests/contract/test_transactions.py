@@ -191,9 +191,9 @@ def test_another_thread_waits_for_the_transaction_of_another_object(
     other.close()
 
 
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)  # of it in process
 def test_alone_an_error_must_end_the_transaction(zoo: AnyCatalog) -> None:
-    if not isinstance(zoo, LocalCatalog):
-        pytest.skip("a choice of the catalog in process")
+    assert isinstance(zoo, LocalCatalog)
     before = zoo.latest_snapshot()
     with pytest.raises(Conflict, match="A part of the transaction failed"):  # noqa: PT012, SIM117
         with zoo.transaction(alone=True):

@@ -12,8 +12,14 @@ from deriva_ml.core import configure_logging, get_logger, is_hydra_initialized, 
 def root() -> Iterator[logging.Logger]:
     logger = logging.getLogger("deriva_ml")
     before = logger.level, logger.handlers[:], logger.propagate
+    below = {
+        name: logging.getLogger(name).level
+        for name in ("deriva_catalog", "deriva", "bagit", "bdbag")
+    }
     yield logger
     logger.level, logger.handlers, logger.propagate = before
+    for name, level in below.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def test_sort_resolves_to_keys() -> None:

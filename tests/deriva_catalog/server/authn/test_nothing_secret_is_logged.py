@@ -36,20 +36,25 @@ class Logs(logging.Handler):
 
 @pytest.fixture
 def logs() -> Iterator[Logs]:
+    """Everything is logged, whatever levels and handlers were set in this process before."""
     handler, root = Logs(), logging.getLogger()
-    before, names = root.level, ("sqlalchemy.engine", "sqlalchemy.pool", "httpx", "httpcore")
+    loud = ("deriva_catalog", "sqlalchemy.engine", "sqlalchemy.pool", "httpx", "httpcore")
+    known = [each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    before = {each: (each.level, each.propagate, each.disabled) for each in (root, *known)}
+    for each in known:
+        each.propagate, each.disabled = True, False
+        each.setLevel(logging.NOTSET)
+    for each in (root, *map(logging.getLogger, loud)):
+        each.setLevel(logging.DEBUG)
     root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    for known in list(logging.root.manager.loggerDict.values()):
-        if isinstance(known, logging.Logger):
-            known.disabled = False  # as other programs' logging settings leave it in this process
-    for name in names:
-        logging.getLogger(name).setLevel(logging.DEBUG)
     yield handler
     root.removeHandler(handler)
-    root.setLevel(before)
-    for name in names:
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    for each, (level, propagate, disabled) in before.items():
+        each.setLevel(level)
+        each.propagate, each.disabled = propagate, disabled
+    for each in map(logging.getLogger, loud):
+        if each not in before:
+            each.setLevel(logging.NOTSET)
 
 
 def test_a_whole_life_of_logins(tmp_path: Path, logs: Logs) -> None:
