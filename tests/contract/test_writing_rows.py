@@ -160,6 +160,16 @@ def test_system_columns_may_be_carried_over(zoo: AnyCatalog) -> None:
     assert got["RMB"] == "kim"
 
 
+def test_a_deleted_record_of_the_writer_is_made_again(zoo: AnyCatalog) -> None:
+    clients = "entity/public:ERMrest_Client"
+    zoo.insert(SPECIES, [{"name": "owl"}])
+    zoo.delete(parse_path("zoo:Species"))
+    zoo.delete(parse_path("public:ERMrest_Client/ID=kim"))
+    assert "kim" not in [row["ID"] for row in zoo.fetch(clients)]
+    assert zoo.insert(SPECIES, [{"name": "owl"}])[0]["RCB"] == "kim"
+    assert "kim" in [row["ID"] for row in zoo.fetch(clients)]
+
+
 def test_an_update_sets_targets_and_stamps_the_row(zoo: AnyCatalog) -> None:
     old = zoo.insert(SPECIES, [{"name": "owl", "legs": 3}, {"name": "cat"}])
     applied = zoo.update(SPECIES, [{"name": "owl", "legs": 2}], keys=["name"])

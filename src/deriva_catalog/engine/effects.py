@@ -87,7 +87,7 @@ def _remove(writing: Writing, task: Removal) -> tuple[list[Task], int]:
     history.close(writing, task.table, doomed)
     count = writing.run(sa.delete(live).where(doomed)).rowcount
     if count:
-        writing.changed = True
+        writing.touch(task.table)
     return follow, count
 
 
@@ -199,7 +199,7 @@ def _set(writing: Writing, task: Change) -> int:
         # A database checks keys row by row; rows that exchange their keys need to go first.
         count = _set_again(writing, task, values)
     if count:
-        writing.changed = True
+        writing.touch(task.table)
     return count
 
 

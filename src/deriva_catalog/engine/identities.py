@@ -27,7 +27,7 @@ _GROUP = ("Display_Name",)
 def keep_identity(writing: Writing) -> None:
     """Make sure that the rows for the writing client and its groups are there and current."""
     client = writing.actor
-    if client.id is None:
+    if client.id is None or writing.recorded == client.id:
         return
     _keep(writing, "ERMrest_Client", _PERSON, [_person(client)])
     if client.groups:

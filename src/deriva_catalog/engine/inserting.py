@@ -79,7 +79,7 @@ def insert(
     if options.on_conflict == "skip" and not _any(writing, live, new):
         return []
     recorded = None if writing.changed else writing.recorded
-    writing.changed = True
+    writing.touch(table)
     references.check_inserted(writing, table, columns, new, recorded)
     if "RID" in options.nondefaults:
         push_rids(writing.connection, columns["RID"])

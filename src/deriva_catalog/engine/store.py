@@ -47,6 +47,9 @@ _NOW = sa.select(
     _NEWEST_MODEL.scalar_subquery(), sa.select(sa.func.max(COMMIT.c.time)).scalar_subquery()
 )
 """The times of the latest change of the model, and of anything."""
+_RECORDS = {"public:ERMrest_Client", "public:ERMrest_Group"}
+"""Tables whose rows tell who writes."""
+
 _COMMITTED = sa.insert(COMMIT).values(time=sa.bindparam("time", None, sa.BigInteger))
 _KEPT_SINCE = sa.func.coalesce(
     sa.select(sa.cast(META.c.value, sa.BigInteger))
@@ -111,6 +114,7 @@ class Store:
         self._models_lock = threading.Lock()
         self._local = threading.local()
         self._texts: dict[int, Text] = {}
+        self._recorded: tuple[int, Client] | None = None
         self._begun_hooks: list[Callable[[Writing], None]] = []
 
     # --- life ------------------------------------------------------------------------
@@ -315,6 +319,7 @@ class Store:
                 for prepare in self._begun_hooks:
                     prepare(writing)
                 writing.changed = False
+                writing.touched.clear()
                 yield writing
                 if writing.broken:
                     raise Conflict(
@@ -329,6 +334,10 @@ class Store:
                 self._local.writing = None
         if writing.model is not before:
             self._keep((writing.time, None, False), writing.model)
+        if writing.changed:
+            stands = writing.recorded and writing.model is before
+            found = stands and not writing.touched & _RECORDS
+            self._recorded = (writing.time, writing.actor) if found else None
 
     def _begun(self, connection: sa.Connection, actor: Client) -> Writing:
         latest, newest = self._run(connection, _LAST).one()
@@ -339,6 +348,8 @@ class Store:
             time=max(snaptime.now(), latest + 1, newest + 1),
             actor=actor,
             model=self._model_of(connection, newest or None),
+            # Nothing was committed since this client's record was last found.
+            recorded=actor.id if self._recorded == (latest, actor) else None,
         )
 
     def _record(self, writing: Writing, before: Model) -> None:

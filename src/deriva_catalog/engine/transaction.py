@@ -34,9 +34,9 @@ class Reference:
 class Writing:
     """The one writing transaction, while it lasts.
 
-    `recorded` is a client whose record this transaction found, or made, when it began. `alone`
-    says that an error in any part will end the whole, so that parts need no savepoint; `broken`
-    that there was one.
+    `recorded` is a client whose record this transaction found, or made, when it began. `touched`
+    names the tables whose rows it has changed. `alone` says that an error in any part will end the
+    whole, so that parts need no savepoint; `broken` that there was one.
     """
 
     connection: sa.Connection
@@ -49,6 +49,7 @@ class Writing:
     recorded: str | None = None
     alone: bool = False
     broken: bool = False
+    touched: set[str] = field(default_factory=set)
     references: list[Reference] = field(default_factory=list)
     _levels: set[int] = field(default_factory=set)
     _temporaries: set[str] = field(default_factory=set)
@@ -79,6 +80,11 @@ class Writing:
         """Make a changed model the current one."""
         self.model = replace(model, version=self.time)
         self.changed = True
+
+    def touch(self, table: Table) -> None:
+        """Note that rows of a table were changed."""
+        self.changed = True
+        self.touched.add(table.qualified)
 
     def open_temporary(self, *columns: sa.Column[Any]) -> sa.Table:
         """An empty temporary table; `drop_temporary` must follow.

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .address import psycopg
 from .connecting import quoted
 
 __all__ = ["copy_in", "first_existing", "insert_few", "insert_skipping"]
@@ -21,10 +22,22 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 def insert_few(connection: sa.Connection, table: sa.Table, columns: Columns) -> None:
-    """Insert rows by one prepared statement for each, sent together."""
+    """Insert rows by one prepared statement for each; what is refused is undone as a whole.
+
+    The savepoint and the rows are sent together, so the server is waited for once.
+    """
     text = f"INSERT INTO {_target(table)} VALUES ({', '.join(['%s'] * len(table.c))})"
     rows = list(zip(*(columns[column.key] for column in table.c), strict=True))
-    connection.exec_driver_sql(text, rows)
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline(), driver.cursor() as cursor:
+            cursor.execute("SAVEPOINT few")
+            cursor.executemany(text, rows)
+            cursor.execute("RELEASE SAVEPOINT few")
+    except psycopg().Error:
+        if not driver.closed:
+            driver.execute("ROLLBACK TO SAVEPOINT few")
+        raise
 
 
 def copy_in(

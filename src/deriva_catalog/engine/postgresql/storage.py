@@ -261,13 +261,14 @@ class PostgresStorage:
         """Insert rows, given by column; what is refused is undone as a whole."""
         rids = columns["RID"]
         try:
-            with connection.begin_nested():
-                if skip:
-                    rids = insert_skipping(connection, table, columns)
-                elif len(rids) <= _FEW:
-                    insert_few(connection, table, columns)
-                else:
-                    copy_in(connection, table, columns)
+            if len(rids) <= _FEW and not skip:
+                insert_few(connection, table, columns)
+            else:
+                with connection.begin_nested():
+                    if skip:
+                        rids = insert_skipping(connection, table, columns)
+                    else:
+                        copy_in(connection, table, columns)
         except sa.exc.IntegrityError as error:
             raise RowRefused(error) from error
         except psycopg().IntegrityError as error:  # not by way of SQLAlchemy
