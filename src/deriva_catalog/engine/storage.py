@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from ..errors import CatalogError
 from ..model.elements import ColumnType
 from .dialect import Expressions
+from .texts import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ class Storage(Protocol):
 
         Waits for other writers. Raises `Unavailable` when that takes longer than a minute.
         """
+        ...
+
+    def conclude(self, connection: sa.Connection, text: Text, values: Mapping[str, Any]) -> None:
+        """Run the last statement of a writing transaction; that may be committed with it."""
         ...
 
     def storage_type(self, column_type: ColumnType) -> sa.types.TypeEngine[Any]:

@@ -223,10 +223,13 @@ class Store:
         values: Mapping[str, Any] | None = None,
     ) -> sa.CursorResult[*tuple[Any, ...]]:
         """Execute one of the statements of this module, which are always the same."""
+        return self._text(connection, statement).run(connection, values)
+
+    def _text(self, connection: sa.Connection, statement: sa.Executable) -> Text:
         text = self._texts.get(id(statement))
         if text is None:
             text = self._texts[id(statement)] = text_of(statement, connection.dialect)
-        return text.run(connection, values)
+        return text
 
     def _live(self, connection: sa.Connection, model: Model, latest: int | None = None) -> Reading:
         texts, live, history = self.storage.text_values, self.tables.live, self.tables.history
@@ -327,9 +330,9 @@ class Store:
                         hint="Let the error end the transaction.",
                     )
                 settle(writing)
+                writing.end()
                 if writing.changed:
                     self._record(writing, before)
-                writing.end()
             finally:
                 self._local.writing = None
         if writing.model is not before:
@@ -356,7 +359,11 @@ class Store:
         if writing.model is not before:
             packed = packed_model(writing.model)
             writing.run(sa.insert(MODEL).values(time=writing.time, document=packed))
-        self._run(writing.connection, _COMMITTED, {"time": writing.time})
+        self.storage.conclude(
+            writing.connection,
+            self._text(writing.connection, _COMMITTED),
+            {"time": writing.time},
+        )
 
 
 def unavailable(shown: str) -> SnapshotUnavailable:

@@ -24,6 +24,7 @@ from ...model.elements import ColumnType
 from ..budget import with_budget
 from ..dialect import bound
 from ..storage import Collision, RowRefused
+from ..texts import Text
 from .address import Address, psycopg
 from .batches import copy_in, first_existing, insert_few, insert_skipping
 from .connecting import OF_PARENTS, make_engine, quoted
@@ -295,6 +296,13 @@ class PostgresStorage:
             seen.add(row)
         existing = first_existing(connection, table, names, columns)
         return repeated if existing is None else min(existing, repeated)
+
+    def conclude(self, connection: sa.Connection, text: Text, values: Mapping[str, Any]) -> None:
+        """Send it together with the commit."""
+        driver: Any = connection.connection.driver_connection
+        with driver.pipeline():
+            driver.execute(text.sql, {**text.values, **values})
+            driver.commit()
 
     def load(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]

@@ -31,6 +31,7 @@ from ...model.elements import ColumnType
 from ..budget import exceeded, with_budget
 from ..dialect import bound
 from ..storage import Collision, RowRefused
+from ..texts import Text
 from .batches import insert_batch
 from .expressions import SqliteExpressions
 from .functions import bounded_functions, register
@@ -259,6 +260,10 @@ class SqliteStorage:
         assert refused.new is not None, "as insert_batch raised it"
         inserted = sa.select(sa.func.count()).select_from(table).where(refused.new)
         return int(connection.execute(inserted).scalar_one())
+
+    def conclude(self, connection: sa.Connection, text: Text, values: Mapping[str, Any]) -> None:
+        """Run it; nothing is gained by committing at once."""
+        text.run(connection, values)
 
     def load(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]
