@@ -1,4 +1,4 @@
-"""Bags (BDBag: BagIt with references to remote files): write, validate, complete, open.
+"""Bags (BDBag: BagIt with references to remote files): write, pack, validate, complete, open.
 
 A bag that was exported from a catalog opens as a catalog that cannot be written.
 """
@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .archives import pack_bag as pack_bag
     from .catalog import BagCatalog as BagCatalog
     from .catalog import index_bag as index_bag
     from .catalog import open_bag as open_bag
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from .tags import Bag as Bag
     from .tags import FetchEntry as FetchEntry
     from .tags import read_bag as read_bag
+    from .unpacking import ArchiveLimits as ArchiveLimits
+    from .unpacking import unpack_bag as unpack_bag
     from .validation import BagFinding as BagFinding
     from .validation import BagReport as BagReport
     from .validation import validate as validate
     from .writer import BagWriter as BagWriter
 
 _HOMES = {
+    "ArchiveLimits": "unpacking",
     "Bag": "tags",
     "BagCatalog": "catalog",
     "BagFinding": "validation",
@@ -40,11 +44,14 @@ _HOMES = {
     "index_bag": "catalog",
     "materialize": "completing",
     "open_bag": "catalog",
+    "pack_bag": "archives",
     "portable_name": "names",
     "read_bag": "tags",
+    "unpack_bag": "unpacking",
     "validate": "validation",
 }
 __all__ = [
+    "ArchiveLimits",
     "Bag",
     "BagCatalog",
     "BagFinding",
@@ -58,8 +65,10 @@ __all__ = [
     "index_bag",
     "materialize",
     "open_bag",
+    "pack_bag",
     "portable_name",
     "read_bag",
+    "unpack_bag",
     "validate",
 ]
 
