@@ -1,4 +1,4 @@
-"""Bags (BDBag: BagIt with references to remote files): write, validate, complete, open.
+"""Bags (BDBag: BagIt with references to remote files): write, pack, validate, complete, open.
 
 A bag that was exported from a catalog opens as a catalog that cannot be written.
 """
@@ -9,57 +9,81 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .archives import pack_bag as pack_bag
     from .catalog import BagCatalog as BagCatalog
     from .catalog import index_bag as index_bag
     from .catalog import open_bag as open_bag
-    from .completing import Fetcher as Fetcher
     from .completing import Materialized as Materialized
-    from .completing import content_fetcher as content_fetcher
     from .completing import materialize as materialize
     from .export import export_bag as export_bag
     from .names import portable_name as portable_name
+    from .sources import Fetcher as Fetcher
+    from .sources import content_fetcher as content_fetcher
+    from .sources import first_of as first_of
+    from .sources import object_fetcher as object_fetcher
+    from .sources import url_fetcher as url_fetcher
     from .tags import Bag as Bag
     from .tags import FetchEntry as FetchEntry
     from .tags import read_bag as read_bag
+    from .unpacking import ArchiveLimits as ArchiveLimits
+    from .unpacking import unpack_bag as unpack_bag
+    from .updating import BagUpdate as BagUpdate
+    from .updating import update_bag as update_bag
     from .validation import BagFinding as BagFinding
     from .validation import BagReport as BagReport
     from .validation import validate as validate
     from .writer import BagWriter as BagWriter
 
 _HOMES = {
+    "ArchiveLimits": "unpacking",
     "Bag": "tags",
     "BagCatalog": "catalog",
     "BagFinding": "validation",
     "BagReport": "validation",
+    "BagUpdate": "updating",
     "BagWriter": "writer",
     "FetchEntry": "tags",
-    "Fetcher": "completing",
+    "Fetcher": "sources",
     "Materialized": "completing",
-    "content_fetcher": "completing",
+    "content_fetcher": "sources",
     "export_bag": "export",
+    "first_of": "sources",
     "index_bag": "catalog",
     "materialize": "completing",
+    "object_fetcher": "sources",
     "open_bag": "catalog",
+    "pack_bag": "archives",
     "portable_name": "names",
     "read_bag": "tags",
+    "unpack_bag": "unpacking",
+    "update_bag": "updating",
+    "url_fetcher": "sources",
     "validate": "validation",
 }
 __all__ = [
+    "ArchiveLimits",
     "Bag",
     "BagCatalog",
     "BagFinding",
     "BagReport",
+    "BagUpdate",
     "BagWriter",
     "FetchEntry",
     "Fetcher",
     "Materialized",
     "content_fetcher",
     "export_bag",
+    "first_of",
     "index_bag",
     "materialize",
+    "object_fetcher",
     "open_bag",
+    "pack_bag",
     "portable_name",
     "read_bag",
+    "unpack_bag",
+    "update_bag",
+    "url_fetcher",
     "validate",
 ]
 

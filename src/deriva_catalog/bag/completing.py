@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import Corrupted, NotFound
+from ..errors import (
+    CatalogError,
+    Corrupted,
+    Forbidden,
+    NotAuthenticated,
+    NotFound,
+    Unavailable,
+)
 from ..objects import Content
 from ..objects.content import Progress
-from ..objects.contract import Contents
 from .names import inside
+from .seen import Look, Seen, look_of, looked_over
+from .sources import Fetcher as Fetcher
 from .staging import staging
 from .tags import FetchEntry, read_bag
 from .validation import damage
 
 CONCURRENCY = 8
-
-Fetcher = Callable[[FetchEntry, Path], Content | None]
-"""Writes the bytes of an entry to a path that does not exist yet.
-
-If it knows for certain what it wrote, it returns the digests; otherwise the file is hashed.
-"""
+_NEXT_SOURCE = (NotFound, Unavailable, Corrupted, Forbidden, NotAuthenticated)
+"""What makes us try the next source of a file; anything else is wrong with this machine or us."""
 
 
 @dataclass(frozen=True, slots=True)
 class Materialized:
-    """How many files were fetched, how many were there already, and the bytes fetched."""
+    """How many files were fetched, how many were there already, and the bytes fetched.
+
+    `damaged` of the fetched ones were there but were not what their manifest lists.
+    """
 
     fetched: int
     present: int
     length: int
+    damaged: int = 0
 
 
 def materialize(
@@ -41,17 +52,21 @@ def materialize(
     *,
     concurrency: int = CONCURRENCY,
     progress: Progress | None = None,
+    seen: Path | None = None,
 ) -> Materialized:
     """Get the missing files of a bag, each whole or not at all.
 
     Files that are there with the length listed are left alone, so that an interrupted call is
-    continued by the next one and a complete bag costs no more than looking.
+    continued by the next one and a complete bag costs no more than looking. With a record of how
+    files looked when they were last known to be right, those that look different are hashed, and
+    fetched again if they are damaged. The sources of a file are tried in their order.
 
     Args:
         directory: The bag.
-        fetcher: Gets one file; called by `concurrency` threads at once.
+        fetcher: Gets one file; called by `concurrency` threads at once, once for each source.
         concurrency: How many files are fetched at once.
         progress: Told the bytes of each file when it is in its place.
+        seen: The file of the record, outside of the bag; it is made if it is not there.
 
     Raises:
         NotFound: There is no bag, or a file cannot be found.
@@ -61,35 +76,97 @@ def materialize(
     bag = read_bag(directory)
     checked: set[str] = set()
     wanted = [(entry, inside(directory, entry.path, checked)) for entry in bag.fetch]
-    missing = [(entry, place) for entry, place in wanted if not _is_there(entry, place)]
-    if not missing:
-        return Materialized(0, len(wanted), 0)
-
-    def get(numbered: tuple[int, tuple[FetchEntry, Path]]) -> int:
-        number, (entry, place) = numbered
-        length = _get(entry, place, temporaries / str(number), fetcher)
-        if progress is not None:
-            progress(length)
-        return length
-
+    record = _Record(directory, seen)
     # Beside the bag, so that the renaming stays on one device and the bag stays clean.
     with (
+        record.kept(),
         staging(directory.absolute(), f"completing the bag {str(directory)!r}") as temporaries,
         ThreadPoolExecutor(concurrency, thread_name_prefix="fetch") as pool,
     ):
+        states = list(pool.map(lambda one: record.state(*one), wanted))
+        missing = [one for one, state in zip(wanted, states, strict=True) if state != "right"]
+
+        def get(numbered: tuple[int, tuple[FetchEntry, Path]]) -> int:
+            number, (entry, place) = numbered
+            length = _get(entry, place, temporaries / str(number), fetcher)
+            record.note(entry.path, place)
+            if progress is not None:
+                progress(length)
+            return length
+
         lengths = list(pool.map(get, enumerate(missing)))
-    return Materialized(len(missing), len(wanted) - len(missing), sum(lengths))
+    return Materialized(
+        len(missing), len(wanted) - len(missing), sum(lengths), states.count("damaged")
+    )
 
 
-def _is_there(entry: FetchEntry, place: Path) -> bool:
-    try:
-        found = place.stat()
-    except FileNotFoundError:
-        return False
-    return stat.S_ISREG(found.st_mode) and entry.length in (None, found.st_size)
+@dataclass(slots=True)
+class _Record:
+    """What is known of the files of a bag, and what was learned of them meanwhile."""
+
+    directory: Path
+    file: Path | None
+    before: Seen | None = field(init=False)
+    learned: dict[str, Look] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.before = None if self.file is None else Seen.load(self.file)
+
+    def state(self, entry: FetchEntry, place: Path) -> str:
+        """Whether a file is ``right``, ``missing`` or ``damaged``."""
+        try:
+            found = place.lstat()
+        except FileNotFoundError:
+            return "missing"
+        if not stat.S_ISREG(found.st_mode) or entry.length not in (None, found.st_size):
+            return "missing" if self.file is None else "damaged"
+        if self.file is None or (
+            self.before and self.before.looks.get(entry.path) == look_of(found)
+        ):
+            return "right"
+        if damage(place, entry.digests) is not None:
+            return "damaged"
+        self.note(entry.path, place)
+        return "right"
+
+    def note(self, path: str, place: Path) -> None:
+        """Remember a file that was just verified."""
+        if self.file is not None:
+            look = look_of(os.lstat(place))
+            with self._lock:
+                self.learned[path] = look
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Write the record in the end, also when something failed on the way."""
+        try:
+            yield
+        finally:
+            if self.file is not None and self.learned:
+                looked_over(self.directory, self.file, self.learned)
 
 
 def _get(entry: FetchEntry, place: Path, temporary: Path, fetcher: Fetcher) -> int:
+    """Get a file from the first of its sources that has it as it should be."""
+    failures: list[CatalogError] = []
+    for url in entry.sources:
+        try:
+            return _get_from(replace(entry, url=url, others=()), place, temporary, fetcher)
+        except _NEXT_SOURCE as error:
+            failures.append(error)
+            temporary.unlink(missing_ok=True)
+    if len(failures) == 1:
+        raise failures[0]
+    told = "; ".join(error.message for error in failures[:10])
+    raise type(failures[-1])(
+        f"None of the {len(failures)} sources of {entry.path!r} has it: {told}",
+        hint=failures[-1].hint,
+        path=entry.path,
+    ) from failures[-1]
+
+
+def _get_from(entry: FetchEntry, place: Path, temporary: Path, fetcher: Fetcher) -> int:
     content = fetcher(entry, temporary)
     length = temporary.stat().st_size
     if entry.length not in (None, length):
@@ -99,7 +176,7 @@ def _get(entry: FetchEntry, place: Path, temporary: Path, fetcher: Fetcher) -> i
             hint="It changed since the bag was made; make the bag again.",
             path=entry.path,
         )
-    problem = _known_damage(entry, content) if content else damage(temporary, entry.digests)
+    problem = _problem(entry, content, temporary)
     if problem is not None:
         raise Corrupted(
             f"{entry.url!r} for {entry.path!r} {problem}.",
@@ -114,33 +191,13 @@ def _get(entry: FetchEntry, place: Path, temporary: Path, fetcher: Fetcher) -> i
     return length
 
 
-def _known_damage(entry: FetchEntry, content: Content) -> str | None:
-    known = {"md5": content.md5, "sha256": content.sha256}
-    for name, digest in entry.digests.items():
-        if name in known and known[name] != digest:
-            return f"has the {name} {known[name]}, not {digest}"
+def _problem(entry: FetchEntry, content: Content | None, file: Path) -> str | None:
+    """How a file differs from what is listed; it is hashed unless it is known what it is."""
+    known = {} if content is None else {"md5": content.md5, "sha256": content.sha256}
+    compared = [name for name in entry.digests if known.get(name)]
+    if not compared:
+        return damage(file, entry.digests)
+    for name in compared:
+        if known[name] != entry.digests[name]:
+            return f"has the {name} {known[name]}, not {entry.digests[name]}"
     return None
-
-
-def content_fetcher(store: Contents, *, link: bool = True) -> Fetcher:
-    """Return a fetcher that takes files from an object store, by their SHA-256.
-
-    Args:
-        store: Where the bytes are.
-        link: Whether a hard link will do; it is read-only.
-    """
-
-    def fetch(entry: FetchEntry, destination: Path) -> Content | None:
-        sha256 = entry.digests.get("sha256")
-        if sha256 is None:
-            raise NotFound(
-                f"{entry.path!r} cannot be found by its content: the bag lists no SHA-256.",
-                hint=f"Get it from {entry.url!r}.",
-                path=entry.path,
-            )
-        content = Content(entry.length or 0, entry.digests.get("md5", ""), sha256)
-        if not (link and store.link(sha256, destination)):
-            store.get(content, destination)
-        return content
-
-    return fetch

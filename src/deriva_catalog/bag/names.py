@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from ..errors import BadRequest, Corrupted
 
 PAYLOAD = "data/"
 _AMBIGUOUS = re.compile(r"%(?:0[AaDd]|25)")
-_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._ -]{0,200}[A-Za-z0-9_-])?")
-_PLAIN_PATH = re.compile(r"data(?:/[A-Za-z0-9_-](?:[A-Za-z0-9._ -]{0,200}[A-Za-z0-9_-])?)+")
+_DEVICE = r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?![^. /])"
+_OF_DEVICE = re.compile(_DEVICE + r"(?:\.[^/]*| *)\Z")
+_PLAIN_NAME = rf"(?!{_DEVICE})[A-Za-z0-9_-](?:[A-Za-z0-9._ -]{{0,200}}[A-Za-z0-9_-])?"
+_PLAIN = re.compile(_PLAIN_NAME)
+_PLAIN_PATH = re.compile(f"data(?:/{_PLAIN_NAME})+")
 _SEPARATORS = frozenset("\x85\u2028\u2029/\\")
 _MOST_BYTES = 255
 _DECODED = {"%0A": "\n", "%0D": "\r", "%25": "%"}
@@ -44,7 +48,8 @@ def payload_path(path: str) -> str:
 def portable_name(name: str) -> str:
     """Return `name`, or the nearest text that can be the name of a file in a bag.
 
-    Characters that cannot be in it become ``_``; a name that is too long loses its middle.
+    Characters that cannot be in it become ``_``; a name that is too long loses its middle. Names
+    that mean a device on some system (``aux.png``) get a ``_`` in front.
     """
     if _PLAIN.fullmatch(name):
         return name
@@ -54,7 +59,17 @@ def portable_name(name: str) -> str:
     text = "_" * (len(text) - len(text.lstrip())) + inner + "_" * (len(text) - len(text.rstrip()))
     if not inner or text in {".", ".."}:
         return "_"
-    return _shortened(text)
+    return _shortened(f"_{text}" if is_device(text) else text)
+
+
+def is_device(name: str) -> bool:
+    """Whether a name of one part means a device on some system, such as ``nul`` or ``COM1.txt``."""
+    return _OF_DEVICE.match(name) is not None
+
+
+def clash_key(path: str) -> str:
+    """What paths have in common that are one file where letter case does not count."""
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def _unwelcome(character: str) -> bool:
@@ -99,6 +114,7 @@ def decoded_path(text: str, where: str) -> str:
             f"{where} names the path {text!r}, which may lead out of the bag.",
             hint="Do not use this bag; get it again from where it was made.",
             path=text,
+            outside=True,
         )
     return path
 

@@ -28,13 +28,19 @@ class FetchEntry:
     """A payload file that may be missing: where to get it, and what it must be.
 
     `length` is in bytes, None when it is not known; `digests` are lower-case hexadecimal by
-    algorithm.
+    algorithm. `others` are URLs of the same bytes, for when `url` fails.
     """
 
     url: str
     length: int | None
     path: str
     digests: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every URL of the file, in the order in which they are tried."""
+        return (self.url, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,12 @@ def manifest_bytes(digests: Mapping[str, str]) -> bytes:
 
 
 def fetch_bytes(entries: Iterable[FetchEntry]) -> bytes:
-    """Return ``fetch.txt``, its lines in the order of the paths."""
-    lines = sorted((e.path, e.url, "-" if e.length is None else str(e.length)) for e in entries)
-    return "".join(f"{url}\t{length}\t{path}\n" for path, url, length in lines).encode()
+    """Return ``fetch.txt``: a line for each source, in the order of the paths."""
+    lines = []
+    for entry in sorted(entries, key=lambda e: e.path):
+        length = "-" if entry.length is None else str(entry.length)
+        lines += [f"{url}\t{length}\t{entry.path}\n" for url in entry.sources]
+    return "".join(lines).encode()
 
 
 def info_bytes(info: Mapping[str, str]) -> bytes:
@@ -182,19 +191,35 @@ def _manifest(file: Path, *, payload: bool) -> dict[str, str]:
         digest, _, rest = line.partition(" ")
         path = decoded_path(rest.lstrip(" \t").removeprefix("*"), str(file))
         if payload and not path.startswith(PAYLOAD):
-            raise Corrupted(f"{str(file)!r} lists {path!r}, which is not below {PAYLOAD!r}.")
+            raise Corrupted(
+                f"{str(file)!r} lists {path!r}, which is not below {PAYLOAD!r}.", path=path
+            )
         if digests.setdefault(path, digest.lower()) != digest.lower():
-            raise Corrupted(f"{str(file)!r} lists {path!r} twice, with different digests.")
+            raise Corrupted(
+                f"{str(file)!r} lists {path!r} twice, with different digests.", path=path
+            )
     return digests
 
 
 def _fetch(directory: Path, payload: Mapping[str, Digests]) -> Iterable[FetchEntry]:
+    """Entries in the order of their first lines; further lines of a path are further sources."""
     where = str(directory / FETCH)
+    found: dict[str, tuple[int | None, dict[str, None]]] = {}
     for line in _lines(directory / FETCH):
         parts = line.split(None, 2)
         if len(parts) != 3 or not (parts[1] == "-" or parts[1].isdecimal()):
             raise Corrupted(f"The line {line!r} of {where!r} is not 'url length path'.")
-        url, length, path = parts[0], parts[1], decoded_path(parts[2], where)
+        path = decoded_path(parts[2], where)
         if path not in payload:
-            raise Corrupted(f"{where!r} lists {path!r}, which is in no manifest.")
-        yield FetchEntry(url, None if length == "-" else int(length), path, payload[path])
+            raise Corrupted(f"{where!r} lists {path!r}, which is in no manifest.", path=path)
+        length = None if parts[1] == "-" else int(parts[1])
+        known, urls = found.get(path, (None, {}))
+        if None not in (known, length) and known != length:
+            raise Corrupted(
+                f"{where!r} lists {path!r} with {known} and with {length} bytes.", path=path
+            )
+        urls[parts[0]] = None
+        found[path] = (length if known is None else known, urls)
+    for path, (length, urls) in found.items():
+        first, *others = urls
+        yield FetchEntry(first, length, path, payload[path], tuple(others))

@@ -70,7 +70,7 @@ def validate(directory: Path, *, fast: bool = False, progress: Progress | None =
     try:
         bag = read_bag(directory)
     except Corrupted as error:
-        kind: Literal["unsafe", "structure"] = "unsafe" if "path" in error.facts else "structure"
+        kind: Literal["unsafe", "structure"] = "unsafe" if "outside" in error.facts else "structure"
         return BagReport((BagFinding(kind, str(error.facts.get("path", "")), error.message),))
     payload = bag.payload
     present, findings = _present(bag)
@@ -148,7 +148,7 @@ def _lengths(bag: Bag, present: Mapping[str, int], *, complete: bool) -> list[Ba
     listed = bag.info.get(_OXUM)
     found = f"{sum(present.values())}.{len(present)}"
     if complete and listed is not None and listed != found:
-        message = f"The payload has {found} (bytes.files), but {_OXUM} says {listed}."
+        message = f"The payload in 'data' has {found} (bytes.files), but {_OXUM} says {listed}."
         findings.append(BagFinding("damaged", "data", message))
     return findings
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -136,7 +136,7 @@ class BagWriter:
         content: Content,
         *,
         link: bool = True,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Take a payload file from an object store: linked if possible, else copied and hashed.
@@ -147,7 +147,8 @@ class BagWriter:
             content: Which bytes.
             link: Whether a hard link will do; it is read-only.
             url: Also list the file in ``fetch.txt``, so that the bag is the same as one that
-                was written without the file and completed later.
+                was written without the file and completed later. Several URLs are tried in
+                order.
             progress: Told the bytes of each piece.
 
         Raises:
@@ -162,16 +163,22 @@ class BagWriter:
             store.get(content, Path(place), progress=progress)
         self._contents[path] = (content.length, content.md5, content.sha256)
         if url is not None:
-            self._list(FetchEntry(_checked_url(url), content.length, path))
+            self._list(listed_entry(path, url, content.length))
 
     def add_fetch(
-        self, path: str, url: str, *, length: int, md5: str, sha256: str | None = None
+        self,
+        path: str,
+        url: str | Sequence[str],
+        *,
+        length: int,
+        md5: str,
+        sha256: str | None = None,
     ) -> None:
         """List a payload file without its bytes; `materialize` gets them.
 
         Args:
             path: Where in the bag it will be.
-            url: Where to get it: an absolute URL.
+            url: Where to get it: an absolute URL, or several, which are tried in order.
             length: Its length in bytes.
             md5: Its MD5 in hexadecimal.
             sha256: Its SHA-256 in hexadecimal, if known.
@@ -180,7 +187,7 @@ class BagWriter:
             BadRequest: `path` or `url` cannot be in a bag.
             Conflict: The bag has such a file.
         """
-        entry = FetchEntry(_checked_url(url), length, path)
+        entry = listed_entry(path, url, length)
         self._claim(path, folder=False)
         known = None if sha256 is None else sha256.lower()
         self._contents[path] = (length, md5.lower(), known)
@@ -253,6 +260,24 @@ class BagWriter:
                 f"A bag cannot be written to {str(self.directory)!r}: it exists.",
                 hint="Choose another name, or remove what is there.",
             )
+
+
+def listed_entry(
+    path: str,
+    url: str | Sequence[str],
+    length: int | None,
+    digests: Mapping[str, str] | None = None,
+) -> FetchEntry:
+    """What ``fetch.txt`` says of a file that is at one URL, or at several.
+
+    Raises:
+        BadRequest: There is no URL, or one is not absolute.
+    """
+    urls = dict.fromkeys([url] if isinstance(url, str) else url)
+    if not urls:
+        raise BadRequest(f"{path!r} cannot be listed in a bag without a URL.")
+    first, *others = map(_checked_url, urls)
+    return FetchEntry(first, length, path, digests or {}, tuple(others))
 
 
 def _checked_url(url: str) -> str:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deriva_catalog.bag import BagCatalog, index_bag, open_bag
+from deriva_catalog.bag.seen import drop_damaged, first_seen, looked_over
 from deriva_catalog.errors import CatalogError, Unavailable
 
-from .seen import first_seen, looked_over
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
@@ -58,11 +58,21 @@ class BagKey:
 
 @dataclass(frozen=True)
 class CachedBag:
-    """A bag of the cache, open; `complete` says whether all of its files are there."""
+    """A bag of the cache, open.
+
+    `complete` says whether all of its files are there, `repairing` that damaged ones were removed
+    just now and are to be fetched again, with care.
+    """
 
     path: Path
     catalog: BagCatalog
     complete: bool
+    repairing: bool = False
+
+    @property
+    def record(self) -> Path:
+        """Where it is kept how the bag's files looked when they were last known to be right."""
+        return self.path.with_name(_SEEN)
 
 
 class DamagedBag(Exception):
@@ -73,7 +83,7 @@ def cached_bag(cache_dir: Path, key: BagKey) -> CachedBag | None:
     """The bag, if it is here.
 
     Files that look as they did when the bag was made are not read; those that were touched since
-    are hashed.
+    are hashed. If only files are damaged that can be fetched again, those are removed.
 
     Raises:
         DamagedBag: It is here but not what it was; it is not here any more.
@@ -84,8 +94,11 @@ def cached_bag(cache_dir: Path, key: BagKey) -> CachedBag | None:
         return None
     try:
         seen = looked_over(bag, place / _SEEN)
+        dropped = [] if seen is not None else drop_damaged(bag, place / _SEEN)
+        if dropped:
+            seen = looked_over(bag, place / _SEEN)
         if seen is not None:
-            return CachedBag(bag, open_bag(bag), seen.complete)
+            return CachedBag(bag, open_bag(bag), seen.complete, repairing=bool(dropped))
     except CatalogError:
         pass  # not a bag any more: it is made again, like one with damaged files
     _discard(place)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from deriva_catalog.bag import FetchEntry, content_fetcher, export_bag, materialize
-from deriva_catalog.errors import NotFound, Unavailable
-from deriva_catalog.objects import Content
+from deriva_catalog.bag import (
+    Fetcher,
+    content_fetcher,
+    export_bag,
+    first_of,
+    materialize,
+    object_fetcher,
+    url_fetcher,
+)
 from deriva_ml.core.exceptions import DerivaMLTableNotFound, DerivaMLValidationError
 from deriva_ml.core.session import Session
 from deriva_ml.model.catalog import DerivaModel
@@ -27,31 +34,94 @@ if TYPE_CHECKING:
     from deriva_catalog.bag.export import Exported, Files
     from deriva_catalog.objects.content import Progress
 
-__all__ = ["FETCHES", "download_bag", "download_spec"]
+__all__ = ["Carriage", "carriage_of", "download_bag", "download_spec"]
 
-FETCHES = 8
-"""Files that are fetched at the same time."""
 
-TIMEOUT_S = 610.0
-"""Seconds to wait for the next bytes of a file that lies elsewhere."""
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """How much is asked at the same time, and how long we wait for it.
+
+    Attributes:
+        files: Files that are fetched at the same time.
+        questions: Questions about rows that are asked of a served catalog at the same time.
+        connect_s: Seconds to wait for a connection.
+        read_s: Seconds to wait for the next bytes.
+
+    Raises:
+        DerivaMLValidationError: One of them is not above zero.
+    """
+
+    files: int = 8
+    questions: int = 8
+    connect_s: float = 10.0
+    read_s: float = 610.0
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("fetch_concurrency", self.files),
+            ("reachability_concurrency", self.questions),
+            ("timeout", self.connect_s),
+            ("timeout", self.read_s),
+        ):
+            if value <= 0:
+                raise DerivaMLValidationError(f"{name} must be above zero, not {value!r}.")
+
+
+def carriage_of(
+    timeout: tuple[float, float] | None = None,
+    fetch_concurrency: int = 8,
+    reachability_concurrency: int = 8,
+) -> Carriage:
+    """The `Carriage` that the parameters of downloading methods ask for."""
+    connect_s, read_s = (10.0, 610.0) if timeout is None else timeout
+    return Carriage(fetch_concurrency, reachability_concurrency, connect_s, read_s)
 
 
 def download_spec(session: Session, dataset: DatasetSpec | str) -> DatasetBag:
     """A version of a dataset as a bag; a text is ``RID@version`` (see `download_bag`)."""
-    spec = DatasetSpec.from_shorthand(dataset) if isinstance(dataset, str) else dataset
-    if not isinstance(spec, DatasetSpec):
-        raise DerivaMLValidationError(
-            f"A dataset is downloaded by a DatasetSpec or 'RID@version', not {dataset!r}."
-        )
+    spec = spec_of(dataset)
     return download_bag(
         session,
         spec.rid,
         spec.version,
         with_files=spec.materialize,
         exclude_tables=spec.exclude_tables,
-        concurrency=spec.fetch_concurrency,
-        timeout_s=TIMEOUT_S if spec.timeout is None else spec.timeout[1],
+        carriage=carriage_of(spec.timeout, spec.fetch_concurrency, spec.reachability_concurrency),
     )
+
+
+def spec_of(dataset: DatasetSpec | str) -> DatasetSpec:
+    """A spec as it is, or the one that a text ``RID@version`` means.
+
+    Raises:
+        DerivaMLValidationError: It is neither.
+    """
+    spec = DatasetSpec.from_shorthand(dataset) if isinstance(dataset, str) else dataset
+    if not isinstance(spec, DatasetSpec):
+        raise DerivaMLValidationError(
+            f"A dataset is downloaded by a DatasetSpec or 'RID@version', not {dataset!r}."
+        )
+    return spec
+
+
+def key_of(
+    session: Session,
+    dataset: str,
+    version: DatasetVersion | str,
+    exclude_tables: Iterable[str] | None,
+) -> BagKey:
+    """What stands for a bag in the cache.
+
+    Raises:
+        DerivaMLValidationError: The version is under development.
+    """
+    label = DatasetVersion.of(version)
+    if label.is_devrelease:
+        raise DerivaMLValidationError(
+            f"Version {str(label)!r} of dataset {dataset!r} is under development and cannot be "
+            "downloaded. Call release() first."
+        )
+    return BagKey(session.identity, dataset, label, frozenset(exclude_tables or ()))
 
 
 def download_bag(
@@ -61,8 +131,7 @@ def download_bag(
     *,
     with_files: bool = True,
     exclude_tables: Iterable[str] | None = None,
-    concurrency: int = FETCHES,
-    timeout_s: float = TIMEOUT_S,
+    carriage: Carriage | None = None,
 ) -> DatasetBag:
     """A version of a dataset as a bag, from the cache or else from the catalog.
 
@@ -72,8 +141,7 @@ def download_bag(
         version: A released version.
         with_files: Bring the files too, not only the rows.
         exclude_tables: Tables that are left out.
-        concurrency: How many files are fetched at the same time.
-        timeout_s: Seconds to wait for the next bytes of a file that lies elsewhere.
+        carriage: How much is asked at the same time, and how long we wait.
 
     Raises:
         DerivaMLNotFoundError: The dataset has no such version.
@@ -82,28 +150,30 @@ def download_bag(
 
     Cost: nothing is asked of the catalog when the version is in the cache.
     """
-    label = DatasetVersion.of(version)
-    if label.is_devrelease:
-        raise DerivaMLValidationError(
-            f"Version {str(label)!r} of dataset {dataset!r} is under development and cannot be "
-            "downloaded. Call release() first."
-        )
-    excluded = frozenset(exclude_tables or ())
-    key = BagKey(session.identity, dataset, label, excluded)
-    fetch = partial(_fetch, session, dataset, concurrency, timeout_s)
+    key = key_of(session, dataset, version, exclude_tables)
+    how = carriage or Carriage()
     found: CachedBag | None = None
-    files: Files = "link" if with_files else "list"
+    careful = False
     try:
         found = cached_bag(session.cache_dir, key)
     except DamagedBag:
         # Perhaps it is the stored object, linked, that is damaged: what is copied is hashed.
-        files = "copy" if with_files else "list"
+        careful = True
     if found is None:
-        write = partial(_write, session, key, files)
-        found = store_bag(session.cache_dir, key, write, complete=with_files)
+        files = _files_at_once(session, with_files, careful)
+        write = partial(_write, session, key, files, how)
+        found = store_bag(session.cache_dir, key, write, complete=with_files and files != "list")
+    fetch = partial(_fetch, session, found, how, careful or found.repairing)
     if with_files and not found.complete:
-        fetch(found.path)
-    return _opened(session, found, dataset, partial(fetch, found.path))
+        fetch()
+    return _opened(session, found, dataset, fetch)
+
+
+def _files_at_once(session: Session, with_files: bool, careful: bool) -> Files:
+    """Whether files go into the bag while it is written: those of this machine do, by links."""
+    if not with_files or session.catalog.objects.content.directory is None:
+        return "list"  # they are fetched afterwards, several at a time
+    return "copy" if careful else "link"
 
 
 def _opened(session: Session, found: CachedBag, dataset: str, fetch: partial[None]) -> DatasetBag:
@@ -123,7 +193,7 @@ def _opened(session: Session, found: CachedBag, dataset: str, fetch: partial[Non
 # --- from the catalog --------------------------------------------------------------------
 
 
-def _write(session: Session, key: BagKey, files: Files, directory: Path) -> Exported:
+def _write(session: Session, key: BagKey, files: Files, how: Carriage, directory: Path) -> Exported:
     """Export what belongs to the dataset at the version's snapshot."""
     past = session.at(Versions(session).snapshot(key.dataset, key.version))
     for name in key.exclude_tables:
@@ -131,7 +201,7 @@ def _write(session: Session, key: BagKey, files: Files, directory: Path) -> Expo
             raise DerivaMLTableNotFound(
                 name, f"There is no table {name!r} to leave out of the bag."
             )
-    reached = reach(past, key.dataset, key.exclude_tables)
+    reached = reach(past, key.dataset, key.exclude_tables, concurrency=how.questions)
     asset_tables = [
         (t.schema, t.name)
         for t in past.model.find_assets()
@@ -158,36 +228,35 @@ def _write(session: Session, key: BagKey, files: Files, directory: Path) -> Expo
 # --- files that are missing --------------------------------------------------------------
 
 
-def _fetch(
-    session: Session, dataset: str, concurrency: int, timeout_s: float, directory: Path
-) -> None:
-    stored = content_fetcher(session.catalog.objects.content)
-
-    def get(entry: FetchEntry, destination: Path) -> Content | None:
-        try:
-            return stored(entry, destination)
-        except NotFound:
-            if not entry.url.startswith(("http://", "https://", "file://")):
-                raise
-        _fetch_url(entry.url, destination, timeout_s)
-        return None
-
-    with _progress(dataset, "files") as progress:
-        materialize(directory, get, concurrency=concurrency, progress=progress)
+def _fetch(session: Session, found: CachedBag, how: Carriage, careful: bool) -> None:
+    with _progress(found.path.name.removeprefix("Dataset_"), "files") as progress:
+        materialize(
+            found.path,
+            fetcher_for(session, how, careful=careful),
+            concurrency=how.files,
+            progress=progress,
+            seen=found.record,
+        )
 
 
-def _fetch_url(url: str, destination: Path, timeout_s: float) -> None:
-    """Write what a URL names to a file, as a stream."""
-    from urllib.error import URLError
-    from urllib.request import urlopen
+def fetcher_for(session: Session, how: Carriage, *, careful: bool = False) -> Fetcher:
+    """What gets the files of a bag: from the catalog's objects, else from where they are listed.
 
-    try:
-        with urlopen(url, timeout=timeout_s) as source, destination.open("xb") as out:
-            shutil.copyfileobj(source, out)
-    except (URLError, TimeoutError) as error:
-        raise Unavailable(
-            f"{url!r} cannot be fetched: {error}.", hint="Check the address and the network."
-        ) from error
+    Args:
+        session: The connection.
+        how: How long we wait for files that lie elsewhere.
+        careful: Hash also what could be linked.
+    """
+    catalog = session.catalog
+    address = urlsplit(catalog.url)
+    own = [f"deriva://localhost/{catalog.id}"]
+    if address.scheme in ("http", "https"):
+        own.append(f"{address.scheme}://{address.netloc}")
+    return first_of(
+        content_fetcher(catalog.objects.content, link=not careful),
+        object_fetcher(catalog.objects, own, link=not careful),
+        url_fetcher(connect_s=how.connect_s, read_s=how.read_s, local_files=True),
+    )
 
 
 @contextmanager

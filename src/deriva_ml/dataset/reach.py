@@ -17,12 +17,14 @@ of rows at a time:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import ForeignKey, Table
-from deriva_catalog.path.ast import ColumnName, ExplicitLink
+from deriva_catalog.path.ast import ColumnName, ExplicitLink, Query
 from deriva_ml.core.query import any_of, attributes
 from deriva_ml.core.session import Session
 from deriva_ml.model.associations import association_of
@@ -59,11 +61,28 @@ class _Batch:
     onward: bool
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One question to the catalog, and the table that its rows are of."""
+
+    table: Table
+    query: Query
+    depth: int
+    onward: bool
+
+
 @dataclass
 class _Walk:
+    """The walk, in waves: all questions about rows at one distance are asked at the same time.
+
+    What a step brings decides nothing about other steps of its wave, so the result does not depend
+    on how many are asked at once.
+    """
+
     session: Session
     excluded: frozenset[str]
     anchors: tuple[str, ...]
+    fetch_all: Callable[[list[Query]], Iterable[list[Row]]]
     depth: dict[TableKey, int] = field(default_factory=dict)
     rids: dict[TableKey, dict[str, None]] = field(default_factory=dict)
     whole: set[TableKey] = field(default_factory=set)
@@ -80,21 +99,39 @@ class _Walk:
 
     def run(self) -> Reached:
         self.depth[self.dataset] = 0
-        self.pull(self.session.ml("Dataset"), "RID", self.anchors, 0, onward=True)
+        start = self.pull(self.session.ml("Dataset"), "RID", self.anchors, 0, onward=True)
+        self.take([start])
         while self.queue:
-            batch = self.queue.popleft()
-            for fkey in batch.table.foreign_keys:
-                self.follow_out(batch, fkey)
-            if batch.onward:
-                for table, fkey in self.session.model.model.inbound.get(_key(batch.table), ()):
-                    self.follow_in(batch, table, fkey)
+            self.take([step for batch in self.wave() for step in self.steps(batch)])
         rids = {k: sorted(v) for k, v in self.rids.items()}
         return Reached(self.anchors, rids, frozenset(self.whole))
+
+    def wave(self) -> list[_Batch]:
+        """The batches that come next and are at one distance."""
+        batches = [self.queue.popleft()]
+        depth = self.depth[_key(batches[0].table)]
+        while self.queue and self.depth[_key(self.queue[0].table)] == depth:
+            batches.append(self.queue.popleft())
+        return batches
+
+    def steps(self, batch: _Batch) -> Iterator[_Step]:
+        """What leads on from a batch."""
+        for fkey in batch.table.foreign_keys:
+            yield from self.follow_out(batch, fkey)
+        if batch.onward:
+            for table, fkey in self.session.model.model.inbound.get(_key(batch.table), ()):
+                yield from self.follow_in(batch, table, fkey)
+
+    def take(self, steps: list[_Step]) -> None:
+        """Ask the questions of a wave, and remember the answers in their order."""
+        answers = self.fetch_all([step.query for step in steps])
+        for step, rows in zip(steps, answers, strict=True):
+            self.keep(step.table, rows, step.depth, step.onward)
 
     def allowed(self, schema: str, table: str) -> bool:
         return schema in self.schemas and table not in self.excluded
 
-    def follow_out(self, batch: _Batch, fkey: ForeignKey) -> None:
+    def follow_out(self, batch: _Batch, fkey: ForeignKey) -> Iterator[_Step]:
         """To the rows that the batch refers to."""
         key = (fkey.referenced_schema, fkey.referenced_table)
         if not self.allowed(*key):
@@ -105,9 +142,9 @@ class _Walk:
             return
         here = self.depth[_key(batch.table)]
         onward = key != self.dataset and self.depth.get(key, here + 1) >= here
-        self.step(batch, target, fkey.columns, fkey.referenced_columns, here + 1, onward)
+        yield from self.step(batch, target, fkey.columns, fkey.referenced_columns, here + 1, onward)
 
-    def follow_in(self, batch: _Batch, table: Table, fkey: ForeignKey) -> None:
+    def follow_in(self, batch: _Batch, table: Table, fkey: ForeignKey) -> Iterator[_Step]:
         """To the rows that refer to the batch, away from the dataset."""
         key, origin = _key(table), _key(batch.table)
         here = self.depth[origin]
@@ -117,7 +154,9 @@ class _Walk:
             return
         if key in self.memberships and (self.memberships[key],) != fkey.columns:
             return
-        self.step(batch, table, fkey.referenced_columns, fkey.columns, here + 1, onward=True)
+        yield from self.step(
+            batch, table, fkey.referenced_columns, fkey.columns, here + 1, onward=True
+        )
 
     def _only_terms(self, table: Table) -> bool:
         """Whether the table does nothing but say which terms apply to a row."""
@@ -139,22 +178,22 @@ class _Walk:
         right: tuple[str, ...],
         depth: int,
         onward: bool,
-    ) -> None:
+    ) -> Iterator[_Step]:
         """To the rows of `table` whose `right` columns equal the `left` columns of the batch."""
         if len(left) > 1:
-            self.join(batch, table, left, right, depth, onward)
+            yield self.join(batch, table, left, right, depth, onward)
             return
         values = {str(row[left[0]]) for row in batch.rows if row[left[0]] is not None}
         if right == ("RID",):
             values -= self.rids.get(_key(table), {}).keys()
         if values:
-            self.pull(table, right[0], sorted(values), depth, onward)
+            yield self.pull(table, right[0], sorted(values), depth, onward)
 
     def pull(
         self, table: Table, column: str, values: Iterable[str], depth: int, onward: bool
-    ) -> None:
+    ) -> _Step:
         query = attributes(table, self._columns(table), any_of(column, values))
-        self.keep(table, self.session.fetch(query), depth, onward)
+        return _Step(table, query, depth, onward)
 
     def join(
         self,
@@ -164,13 +203,13 @@ class _Walk:
         right: tuple[str, ...],
         depth: int,
         onward: bool,
-    ) -> None:
+    ) -> _Step:
         """`step` for keys of several columns, which are compared inside the database."""
         target = (ColumnName(c, qualifier=table.name, schema=table.schema) for c in right)
         link = ExplicitLink(tuple(ColumnName(c) for c in left), tuple(target))
         mine = any_of("RID", (row["RID"] for row in batch.rows))
-        rows = self.session.fetch(attributes(batch.table, self._columns(table), mine, link))
-        self.keep(table, rows, depth, onward)
+        query = attributes(batch.table, self._columns(table), mine, link)
+        return _Step(table, query, depth, onward)
 
     def keep(self, table: Table, rows: list[Row], depth: int, onward: bool) -> None:
         """Remember rows that are new, and go on from them later."""
@@ -194,18 +233,35 @@ class _Walk:
         return list(names)
 
 
-def reach(session: Session, dataset: str, exclude_tables: Iterable[str] = ()) -> Reached:
+def reach(
+    session: Session, dataset: str, exclude_tables: Iterable[str] = (), *, concurrency: int = 1
+) -> Reached:
     """The rows that belong to a dataset in the state that the session shows.
 
     Args:
         session: On the live catalog, or on the snapshot of a version.
         dataset: RID of the dataset.
         exclude_tables: Names of tables that are not entered.
+        concurrency: How many questions are asked of a served catalog at the same time; one in
+            this process is asked one after the other.
 
     Cost: one query for each foreign key that leads on, with the RIDs of one step as its filter.
     """
     anchors = (dataset, *descendants(session, dataset))
-    return _Walk(session, frozenset(exclude_tables), anchors).run()
+    is_served = session.catalog.url.startswith(("http://", "https://"))
+    with ExitStack() as life:
+        fetch_all: Callable[[list[Query]], Iterable[list[Row]]]
+        if is_served and concurrency > 1:
+            pool = life.enter_context(ThreadPoolExecutor(concurrency, thread_name_prefix="reach"))
+
+            def fetch_all(queries: list[Query]) -> Iterable[list[Row]]:
+                return pool.map(session.fetch, queries)
+        else:
+
+            def fetch_all(queries: list[Query]) -> Iterable[list[Row]]:
+                return map(session.fetch, queries)
+
+        return _Walk(session, frozenset(exclude_tables), anchors, fetch_all).run()
 
 
 def _key(table: Table) -> TableKey:

@@ -12,6 +12,7 @@ from urllib.request import urlretrieve
 import pytest
 
 from deriva_catalog.bag import validate
+from deriva_catalog.bag.seen import Seen
 from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
@@ -24,7 +25,6 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.dataset.bag import DatasetBag
 from deriva_ml.dataset.reach import reach
-from deriva_ml.dataset.seen import Seen
 from deriva_ml.dataset.spec import DatasetSpec
 from deriva_ml.feature import FeatureRecord
 

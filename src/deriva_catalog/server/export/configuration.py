@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from ...bag.archives import Archiver
 from ...errors import BadRequest
 
 __all__ = ["Configuration", "Processor", "Step", "read_configuration"]
 
 Processor = Literal["csv", "json", "json-stream", "env", "fetch", "download"]
-Archiver = Literal["zip", "tar", "tgz"]
 
 _PROCESSORS = ("csv", "json", "json-stream", "env", "fetch", "download")
 _ARCHIVERS = ("zip", "tar", "tgz")

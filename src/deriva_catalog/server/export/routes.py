@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
 import shutil
-import tarfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
-from ...bag import BagWriter, portable_name
+from ...bag import BagWriter, pack_bag, portable_name
 from ...bag.staging import storage_errors
 from ...catalog.local import LocalCatalog
 from ...errors import BadRequest, Conflict
 from ..messages import Answer, Request
 from ..requests import decoded, json_body, nothing_here, wrong_method
 from ..service import Service
-from .configuration import Archiver, Configuration, read_configuration
+from .configuration import Configuration, read_configuration
 from .processing import FileFacts, export, filled
 from .spool import Result, Spool
 
 __all__ = ["answer_export"]
 
 _PIECE = 1 << 18
-_ENDINGS: dict[Archiver, str] = {"zip": "zip", "tar": "tar", "tgz": "tgz"}
 _MEDIA = {
     "csv": "text/csv",
     "json": "application/json",
@@ -34,7 +30,6 @@ _MEDIA = {
     "tar": "application/x-tar",
     "tgz": "application/gzip",
 }
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def answer_export(service: Service, request: Request, segments: Sequence[str]) -> Answer:
@@ -101,8 +96,7 @@ def _bag(
     try:
         with BagWriter(working / name, wanted.labels) as bag:
             export(service, request, wanted, catalog, _Bag(bag))
-        with storage_errors("packing a bag"):
-            pack(working, name, wanted.archiver, result.folder)
+        pack_bag(working / name, result.folder / f"{name}.{wanted.archiver}")
     finally:
         shutil.rmtree(working, ignore_errors=True)
 
@@ -148,32 +142,6 @@ class _Files:
             f"The file {facts.url!r} can only be listed, which needs a bag.",
             hint="Ask for /deriva/export/bdbag.",
         )
-
-
-def pack(place: Path, name: str, archiver: Archiver, folder: Path) -> Path:
-    """Pack the folder `name` of `place` into one file in `folder`; equal ones in equal bytes."""
-    target = folder / f"{name}.{_ENDINGS[archiver]}"
-    files = sorted(path for path in (place / name).rglob("*") if path.is_file())
-    if archiver == "zip":
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
-            for path in files:
-                entry = zipfile.ZipInfo(path.relative_to(place).as_posix(), _EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o644 << 16
-                with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as out:
-                    shutil.copyfileobj(source, out, _PIECE)
-        return target
-    with target.open("wb") as raw:
-        # The time and the name that gzip notes would differ each time.
-        packed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if archiver == "tgz" else raw
-        with packed, tarfile.open(fileobj=packed, mode="w") as archive_tar:
-            for path in files:
-                member = archive_tar.gettarinfo(path, path.relative_to(place).as_posix())
-                member.mtime, member.uid, member.gid, member.mode = 0, 0, 0, 0o644
-                member.uname = member.gname = ""
-                with path.open("rb") as source:
-                    archive_tar.addfile(member, source)
-    return target
 
 
 # --- fetching ----------------------------------------------------------------------------

@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deriva_catalog.bag import read_bag, validate
-from deriva_catalog.bag.validation import damage
+from .names import inside
+from .tags import read_bag
+from .validation import damage, validate
 
-__all__ = ["Seen", "first_seen", "looked_over"]
+__all__ = ["Look", "Seen", "drop_damaged", "first_seen", "look_of", "looked_over"]
 
 Look = tuple[int, int, int]
 """Length in bytes, time of the last change in nanoseconds, number of the file on its device."""
@@ -58,7 +59,7 @@ class Seen:
         """Whether everything looks as it did."""
         root = str(bag)
         try:
-            return all(_look(os.lstat(f"{root}/{p}")) == look for p, look in self.looks.items())
+            return all(look_of(os.lstat(f"{root}/{p}")) == look for p, look in self.looks.items())
         except OSError:
             return False
 
@@ -66,13 +67,18 @@ class Seen:
 def first_seen(bag: Path, complete: bool, file: Path, paths: Iterable[str]) -> Seen:
     """Remember a bag that was just made and that consists of `paths`."""
     root = str(bag)
-    seen = Seen(complete, {p: _look(os.lstat(f"{root}/{p}")) for p in ("", *paths)})
+    seen = Seen(complete, {p: look_of(os.lstat(f"{root}/{p}")) for p in ("", *paths)})
     seen.save(file)
     return seen
 
 
-def looked_over(bag: Path, file: Path) -> Seen | None:
+def looked_over(bag: Path, file: Path, learned: Mapping[str, Look] | None = None) -> Seen | None:
     """Look a bag over, hash what looks different, and remember it; None when it is damaged.
+
+    Args:
+        bag: The bag.
+        file: Where what was seen is kept.
+        learned: How files looked that were verified since it was written.
 
     Raises:
         CatalogError: It is no bag any more, or cannot be read.
@@ -83,7 +89,7 @@ def looked_over(bag: Path, file: Path) -> Seen | None:
     report = validate(bag, fast=True)
     if not report.valid:
         return None
-    before = {} if seen is None else seen.looks
+    before = {**({} if seen is None else seen.looks), **(learned or {})}
     now = Seen.of(bag, report.complete)
     listed = read_bag(bag).payload
     for path, digests in listed.items():
@@ -94,19 +100,45 @@ def looked_over(bag: Path, file: Path) -> Seen | None:
     return now
 
 
+def drop_damaged(bag: Path, file: Path) -> list[str]:
+    """Remove the damaged files of a bag that can be fetched again; returns their paths.
+
+    Files that look as they did are not read.
+
+    Raises:
+        CatalogError: It is no bag any more, or leads out of itself.
+    """
+    seen = Seen.load(file)
+    before = {} if seen is None else seen.looks
+    dropped = []
+    for entry in read_bag(bag).fetch:
+        place = inside(bag, entry.path)
+        try:
+            look = look_of(os.lstat(place))
+        except FileNotFoundError:
+            continue
+        if look == before.get(entry.path):
+            continue
+        if entry.length not in (None, look[0]) or damage(place, entry.digests):
+            place.unlink()
+            dropped.append(entry.path)
+    return dropped
+
+
 def _looks(bag: Path) -> dict[str, Look]:
-    found = {"": _look(os.lstat(bag))}
+    found = {"": look_of(os.lstat(bag))}
     waiting = [""]
     while waiting:
         folder = waiting.pop()
         with os.scandir(f"{bag}/{folder}") as entries:
             for entry in entries:
                 path = f"{folder}{entry.name}"
-                found[path] = _look(entry.stat(follow_symlinks=False))
+                found[path] = look_of(entry.stat(follow_symlinks=False))
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(f"{path}/")
     return found
 
 
-def _look(status: os.stat_result) -> Look:
+def look_of(status: os.stat_result) -> Look:
+    """How a file or directory looks."""
     return status.st_size, status.st_mtime_ns, status.st_ino
