@@ -135,11 +135,14 @@ class Catalog(Protocol):
         nondefaults: Iterable[str] = (),
         on_conflict: Literal["skip"] | None = None,
         returning: bool = True,
+        recorded: bool = False,
     ) -> list[Row]:
         """Insert rows; a missing member is NULL unless its column is in `defaults`.
 
-        `nondefaults` names system columns to take from the input. Returns the inserted rows
-        in input order with all columns (an empty list when `returning` is False).
+        `nondefaults` names system columns to take from the input: `RID`, and for owners `RCT`
+        and `RCB`; also `RMT` and `RMB` with `recorded`, which says that the rows are brought in
+        as another catalog recorded them. Returns the inserted rows in input order with all
+        columns (an empty list when `returning` is False).
         """
         ...
 

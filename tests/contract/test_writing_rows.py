@@ -170,6 +170,22 @@ def test_a_deleted_record_of_the_writer_is_made_again(zoo: AnyCatalog) -> None:
     assert "kim" in [row["ID"] for row in zoo.fetch(clients)]
 
 
+def test_all_of_them_may_be_when_the_row_is_one_of_another_catalog(zoo: AnyCatalog) -> None:
+    zoo.insert(TableName("ERMrest_Client", "public"), [{"ID": "lee", "Client_Object": {}}])
+    then, never = "2020-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"
+    system = ["RID", "RCT", "RMT", "RCB", "RMB"]
+    rows = [
+        {"RID": "9-ZZZ2", "RCT": then, "RMT": then, "RCB": "lee", "RMB": "lee", "name": "owl"},
+        {"RID": "9-ZZZ4", "RCT": then, "RMT": never, "RCB": "lee", "RMB": None, "name": "cat"},
+    ]
+    got = zoo.insert(SPECIES, rows, nondefaults=system, recorded=True)
+    assert {name: got[0][name] for name in rows[0]} == rows[0]
+    assert then < got[1]["RMT"] < never
+    assert got[1]["RMB"] is None
+    zoo.update(SPECIES, [{"name": "owl", "legs": 2}], keys=["name"])
+    assert zoo.fetch("entity/zoo:Species/name=owl")[0]["RMT"] > then
+
+
 def test_an_update_sets_targets_and_stamps_the_row(zoo: AnyCatalog) -> None:
     old = zoo.insert(SPECIES, [{"name": "owl", "legs": 3}, {"name": "cat"}])
     applied = zoo.update(SPECIES, [{"name": "owl", "legs": 2}], keys=["name"])

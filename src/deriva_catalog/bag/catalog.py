@@ -172,6 +172,7 @@ class BagCatalog:
         nondefaults: Iterable[str] = (),
         on_conflict: Literal["skip"] | None = None,
         returning: bool = True,
+        recorded: bool = False,
     ) -> list[Row]:
         """Raises `ReadOnly`."""
         self._refuse()

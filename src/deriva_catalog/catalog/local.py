@@ -56,6 +56,7 @@ FEATURES: Mapping[str, bool] = {
     "query_post": True,
     "quantified_rid_lists": True,
     "quantified_value_lists": True,
+    "recorded_columns": True,
     "rid_batches": True,
     "rid_lease": True,
     "row_counts": True,
@@ -299,9 +300,10 @@ class LocalCatalog:
         nondefaults: Iterable[str] = (),
         on_conflict: Literal["skip"] | None = None,
         returning: bool = True,
+        recorded: bool = False,
     ) -> list[Row]:
         """Insert rows; see `Catalog.insert`."""
-        options = writes.Options(frozenset(defaults), frozenset(nondefaults), on_conflict)
+        options = writes.Options(frozenset(defaults), frozenset(nondefaults), on_conflict, recorded)
         with self._writing() as writing:
             found, guard = self._shared.policies.target(writing, self._actor, table)
             return writes.insert(writing, found, rows, options, returning=returning, guard=guard)

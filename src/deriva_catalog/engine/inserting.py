@@ -33,6 +33,7 @@ from .transaction import Writing
 from .uniqueness import refuse_repetition, refused_insertion
 
 _MAY_BE_GIVEN = ("RID", "RCT", "RCB")
+_MAY_BE_RECORDED = (*_MAY_BE_GIVEN, "RMT", "RMB")
 _TEMPLATE_NAMES = ("URI", "uri", "ID", "id")
 _TEMPLATE_TYPES = ("ermrest_uri", "ermrest_curie")
 
@@ -95,11 +96,12 @@ def insert(
 def _check_options(table: Table, options: Options) -> None:
     for name in (*options.defaults, *options.nondefaults):
         column_of(table, name)
+    free = _MAY_BE_RECORDED if options.recorded else _MAY_BE_GIVEN
     for name in options.nondefaults:
-        if name in SYSTEM_COLUMNS and name not in _MAY_BE_GIVEN:
+        if name in SYSTEM_COLUMNS and name not in free:
             raise Forbidden(
                 f"Column {name!r} of table {table.qualified!r} is kept by the catalog.",
-                hint=f"Only {', '.join(_MAY_BE_GIVEN)} can be given.",
+                hint=f"Only {', '.join(free)} can be given.",
             )
 
 
@@ -133,7 +135,8 @@ def _values(
             return take_rids(writing.connection, count)
         return [writing.stamp if column.name in ("RCT", "RMT") else writing.client] * count
     if column.name not in options.defaults:
-        return encoded_members(rows, column, column.name)
+        values = encoded_members(rows, column, column.name)
+        return _past(writing, values) if column.name == "RMT" else values
     if is_serial(column.type):
         first = take_numbers(writing.connection, serial_sequence(column), count)
         return range(first, first + count)
@@ -141,6 +144,11 @@ def _values(
     if value is None and column.type.is_array and not column.nullok:
         value = ()
     return [cached_encoder(column.type, column.name)(value)] * count
+
+
+def _past(writing: Writing, values: Sequence[Any]) -> Sequence[Any]:
+    """Times of modification as given, none later than now: the next change must be later."""
+    return [min(value, writing.stamp) if value is not None else None for value in values]
 
 
 def _with_rids(values: Sequence[Any], rids: Sequence[str]) -> list[Any]:

@@ -13,3 +13,4 @@ class Options:
     defaults: frozenset[str] = frozenset()
     nondefaults: frozenset[str] = frozenset()
     on_conflict: Literal["skip"] | None = None
+    recorded: bool = False

@@ -17,7 +17,7 @@ _STRING = re.compile(r"(?:[A-Za-z0-9_.~*-]|%[0-9A-Fa-f]{2})+")
 _INTEGER = re.compile(r"-?[0-9]{1,30}")
 _MAX_LIMIT = 2**63 - 1
 _KNOWN = frozenset(
-    ("limit", "accept", "download", "arrays", "defaults", "nondefaults", "onconflict")
+    ("limit", "accept", "download", "arrays", "defaults", "nondefaults", "onconflict", "recorded")
 )
 
 
@@ -26,7 +26,8 @@ class Options:
     """What a query string asks for, besides the limit of rows.
 
     `accept` is ``csv``, ``json`` or a media type; `download` a file name without extension;
-    `arrays` how CSV writes arrays; `defaults` and `nondefaults` name columns of an insert.
+    `arrays` how CSV writes arrays; `defaults` and `nondefaults` name columns of an insert, whose
+    rows may be `recorded` elsewhere.
     """
 
     accept: str | None = None
@@ -35,6 +36,7 @@ class Options:
     defaults: tuple[str, ...] = ()
     nondefaults: tuple[str, ...] = ()
     onconflict: Literal["skip"] | None = None
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ def parse_options(text: str, start: int) -> tuple[int | None, Options]:
         given["arrays"].word("json")
     if "onconflict" in given:
         given["onconflict"].word("skip")
+    if "recorded" in given:
+        given["recorded"].word("true")
     options = Options(
         accept=_single(given, "accept", separator="/"),
         download=_single(given, "download", separator=","),
@@ -90,6 +94,7 @@ def parse_options(text: str, start: int) -> tuple[int | None, Options]:
         defaults=given["defaults"].strings(",") if "defaults" in given else (),
         nondefaults=given["nondefaults"].strings(",") if "nondefaults" in given else (),
         onconflict="skip" if "onconflict" in given else None,
+        recorded="recorded" in given,
     )
     return limit, options
 

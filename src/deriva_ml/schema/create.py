@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from deriva_catalog.interface import Address, Catalog
 from deriva_catalog.path.ast import TableName
 from deriva_ml.core.definitions import (
@@ -33,18 +36,23 @@ def create_ml_catalog(
     project_name: str,
     catalog_alias: str | None = None,
     domain_schema: str | None = None,
+    *,
+    credential: Mapping[str, Any] | None = None,
 ) -> Catalog:
     """Create a catalog with the ML schema and an empty schema for the project's own tables.
 
-    It becomes visible only when it is complete: of two processes that create the same alias at
-    the same time one succeeds, and a process that is killed on the way leaves no catalog.
+    On this machine and in a database it becomes visible only when it is complete: of two
+    processes that create the same alias at the same time one succeeds, and a process that is
+    killed on the way leaves no catalog. On a server it gets its alias when it is complete.
 
     Args:
-        hostname: ``localhost`` for this machine, or the directory that the catalog shall be.
+        hostname: ``localhost`` for this machine, the directory that the catalog shall be, the URL
+            of a database, or a server.
         project_name: Prefix of the identifiers of terms.
         catalog_alias: Name to open the catalog by, beside its number; None means the project
             name. A catalog in a directory of its own has none.
         domain_schema: Schema of the project's tables; None means the project name.
+        credential: What proves to a server who you are; None means a login that was kept.
 
     Returns:
         The catalog; ``DerivaML(hostname, catalog_alias)`` connects to it.
@@ -52,26 +60,44 @@ def create_ml_catalog(
     Raises:
         DerivaMLValidationError: A name cannot be used.
         DerivaMLDataError: The alias, or the directory, is taken; nothing was changed.
+        DerivaMLAuthenticationError: The server wants to know who you are.
     """
-    from deriva_catalog.catalog import create_catalog
-
     domain = domain_schema or project_name
     _check_schema_name(domain)
+    if not is_directory(hostname):
+        catalog_alias = catalog_alias or project_name
+    elif catalog_alias is not None:
+        raise DerivaMLValidationError(
+            f"A catalog in a directory has no alias; leave {catalog_alias!r} out."
+        )
+    return begin_ml_catalog(
+        hostname,
+        project_name,
+        alias=catalog_alias,
+        credential=credential,
+        prepare=lambda made: made.create_schema(domain_schema_document(domain)),
+    )
 
-    def prepare(catalog: Catalog) -> None:
+
+def begin_ml_catalog(
+    hostname: str,
+    project_name: str,
+    *,
+    alias: str | None = None,
+    credential: Mapping[str, Any] | None = None,
+    prepare: Callable[[Catalog], object] | None = None,
+) -> Catalog:
+    """Create a catalog with the ML schema, and with what `prepare` does, in one transaction."""
+    from deriva_catalog.catalog import create_catalog
+
+    def build(catalog: Catalog) -> None:
         with catalog.transaction():
             create_ml_schema(catalog, project_name=project_name)
-            catalog.create_schema(domain_schema_document(domain))
+            if prepare is not None:
+                prepare(catalog)
 
-    if is_directory(hostname):
-        if catalog_alias is not None:
-            raise DerivaMLValidationError(
-                f"A catalog in a directory has no alias; leave {catalog_alias!r} out."
-            )
-        return create_catalog(hostname, prepare=prepare)
-    return create_catalog(
-        hostname, alias=catalog_alias or project_name, name=project_name, prepare=prepare
-    )
+    name = None if is_directory(hostname) else project_name
+    return create_catalog(hostname, alias=alias, name=name, credential=credential, prepare=build)
 
 
 def _check_schema_name(name: str) -> None:

@@ -261,6 +261,7 @@ class RemoteCatalog:
         nondefaults: Iterable[str] = (),
         on_conflict: Literal["skip"] | None = None,
         returning: bool = True,
+        recorded: bool = False,
     ) -> list[Row]:
         """Insert rows; see `Catalog.insert`. Any number of them is one request."""
         options = []
@@ -269,6 +270,8 @@ class RemoteCatalog:
                 options.append(f"{option}={names}")
         if on_conflict is not None:
             options.append(f"onconflict={quote(on_conflict)}")
+        if recorded:
+            options.append("recorded=true")
         query = f"?{'&'.join(options)}" if options else ""
         return self._put_rows(
             "POST", f"entity/{print_table(table)}{query}", rows, returning=returning

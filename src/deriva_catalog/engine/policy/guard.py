@@ -32,7 +32,7 @@ from .rules import Grant, Rules
 
 __all__ = ["Guard", "Seen"]
 
-_OWNERS_ONLY = ("RCT", "RCB")
+_OWNERS_ONLY = ("RCT", "RCB", "RMT", "RMB")
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ def insert_entities(request: Request, opened: Opened, asked: DataRequest) -> Ans
             defaults=options.defaults,
             nondefaults=options.nondefaults,
             on_conflict=options.onconflict,
+            recorded=options.recorded,
             returning=not _wants_little(request),
         )
 

@@ -456,6 +456,8 @@ def test_owners_alone_give_system_columns(clinic, name):
     assert made[0][name] == row[name]
     with pytest.raises(Forbidden):
         clinic.for_client(Client("kim")).insert(PATIENT, [row], nondefaults=["RMB"])
+    with pytest.raises(Forbidden):
+        clinic.for_client(ANN).insert(PATIENT, [row], nondefaults=["RMB"], recorded=True)
 
 
 # --- what is shared ----------------------------------------------------------------------
