@@ -1,8 +1,8 @@
-"""Bytes stored once under their SHA-256, in any store that `obstore` can reach.
+"""Bytes stored once under their SHA-256, in a directory or a bucket.
 
-Content lies at ``sha256/<two digits>/<digest>``. What is on its way lies under ``incoming/``
-and is renamed when complete, so that content is whole or absent; a process that dies leaves at
-most a file in ``incoming/``, which `ContentStore.sweep` removes.
+Content lies at ``sha256/<two digits>/<digest>`` and is whole or absent. In a directory it is
+hashed on its way to ``incoming/`` and renamed when complete. A bucket has no renames, so there
+bytes are hashed first, and written under their digest.
 """
 
 from __future__ import annotations
@@ -17,36 +17,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
-from urllib.parse import unquote, urlsplit
+from typing import Any, BinaryIO, cast
 
-from ..errors import BadRequest, CatalogError, Corrupted, NotFound, Unavailable
+from ..errors import Corrupted, NotFound
 from .hashing import Content as Content
 from .hashing import Hasher as Hasher
 from .hashing import LazyHasher
 from .hashing import Progress as Progress
+from .sources import PIECE as PIECE
+from .sources import Rereadable
+from .sources import Source as Source
+from .sources import pieces as pieces
+from .stores import Entry, FileStore, KeyStore, open_store
+from .stores import translated as translated
 
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore as Backend
+_CONTENT = "sha256"
+_INCOMING = "incoming"
+_AT_ONCE = 1000
+_DIGITS = frozenset("0123456789abcdef")
 
-PIECE = 1 << 20
-_READ_ONLY = 0o444
-_FLUSH_EACH = 32
-
-Source = bytes | Path | BinaryIO | Iterable[bytes]
 Check = Callable[[Content], None]
-
-
-class Readable(Protocol):
-    """A file that is read from any place on."""
-
-    def seek(self, offset: int, /) -> object:
-        """Go to a place."""
-        ...
-
-    def read(self, size: int, /) -> Any:
-        """The next bytes, at most `size`."""
-        ...
 
 
 def hash_file(path: Path, progress: Progress | None = None) -> Content:
@@ -60,65 +50,44 @@ def hash_file(path: Path, progress: Progress | None = None) -> Content:
     return hasher.content
 
 
-def pieces(source: Source) -> Iterator[bytes]:
-    """Yield the bytes of a source, about a mebibyte at a time."""
-    if isinstance(source, bytes):
-        yield source
-    elif isinstance(source, Path):
-        with source.open("rb") as file:
-            yield from pieces(file)
-    elif hasattr(source, "read"):
-        while piece := source.read(PIECE):
-            yield piece
-    else:
-        yield from source
-
-
 class ContentStore:
     """Content-addressed bytes.
 
     Args:
-        backend: Any store of `obstore`.
-        directory: Where the backend keeps its files when it is a local one: reading and linking
-            then go to the files directly.
+        keys: The directory or bucket. When it is a directory, reading and linking go to its
+            files directly.
     """
 
-    def __init__(self, backend: Backend, directory: Path | None = None) -> None:
-        self.backend = backend
-        self.directory = directory
+    def __init__(self, keys: KeyStore) -> None:
+        self.keys = keys
+        self._files = keys if isinstance(keys, FileStore) else None
 
     @classmethod
     def local(cls, directory: Path) -> ContentStore:
         """Content in files below `directory`, which is made when missing."""
-        from obstore.store import LocalStore
-
-        with translated(f"opening the object directory {str(directory)!r}"):
-            directory.mkdir(parents=True, exist_ok=True)
-            return cls(LocalStore(directory, mkdir=True), directory)
+        return cls(FileStore(directory))
 
     @classmethod
     def from_url(cls, url: str) -> ContentStore:
-        """Content in the store that a URL names: ``file:///dir``, ``memory://``, ``s3://bucket``.
+        """Content in the store that a URL names: ``file:///dir``, ``s3://bucket/prefix`` ...
 
-        Credentials and the like come from the environment, as `obstore` describes.
+        Credentials come from the environment; see `open_store`.
 
         Raises:
             BadRequest: There is no kind of store for the URL.
             Unavailable: The directory cannot be made.
         """
-        parts = urlsplit(url)
-        if parts.scheme == "file":
-            return cls.local(Path(unquote(parts.path)))
-        import obstore
-        from obstore.store import from_url
+        return cls(open_store(url))
 
-        try:
-            return cls(from_url(url))
-        except (ValueError, obstore.exceptions.BaseError) as error:
-            raise BadRequest(
-                f"{url!r} names no store of objects: {error}.",
-                hint="Write 'file:///directory', 's3://bucket/prefix' or another URL of obstore.",
-            ) from error
+    @property
+    def directory(self) -> Path | None:
+        """Where the bytes are files of this machine; None elsewhere."""
+        return self.keys.directory
+
+    @property
+    def url(self) -> str:
+        """Where the bytes are."""
+        return self.keys.url
 
     # --- writing ---------------------------------------------------------------------
 
@@ -129,13 +98,22 @@ class ContentStore:
         *,
         check: Check | None = None,
         take: bool = False,
+        sha256: str | None = None,
     ) -> Content:
         """Store bytes unless they are there already; returns what they are.
 
-        They are read once, and hashed on their way to a temporary key; memory stays at a few
-        pieces. A small file is hashed before anything is written, and written if it is new.
-        `check` may refuse what was read by an exception; then nothing of it is kept. With `take`
-        an open file is given away: if it has no name yet, it may become the stored file.
+        Memory stays at a few pieces. A small file is hashed before anything is written, and
+        written if it is new. What can be read only once waits in a temporary file on its way to
+        a bucket. `progress` is told each byte once.
+
+        Args:
+            source: The bytes.
+            progress: Told the bytes of each piece.
+            check: May refuse what was read by an exception; then nothing of it is kept.
+            take: Whether an open file is given away: if it has no name yet, it may become the
+                stored file.
+            sha256: What the digest is expected to be, so that bytes are on their way to a bucket
+                while they are hashed. `check` must refuse others.
 
         Raises:
             Unavailable: The store cannot be written (full, read-only, unreachable), or the
@@ -143,13 +121,17 @@ class ContentStore:
         """
         if isinstance(source, bytes):
             return self._add_small(source, progress, check)
-        if not isinstance(source, Path):
-            given = cast("BinaryIO", source) if take and hasattr(source, "fileno") else None
-            return self._add_pieces(pieces(source), progress, check, given)
-        with translated(f"storing the file {str(source)!r}"):
-            if source.stat().st_size <= PIECE:
-                return self._add_small(source.read_bytes(), progress, check)
-            return self._add_pieces(pieces(source), progress, check)
+        if isinstance(source, Path):
+            with translated(f"storing the file {str(source)!r}"):
+                if source.stat().st_size <= PIECE:
+                    return self._add_small(source.read_bytes(), progress, check)
+        with translated("storing an object"):
+            if self._files is None:
+                return self._add_hashed(source, progress, check, sha256)
+            given = None
+            if take and hasattr(source, "fileno"):
+                given = cast("BinaryIO", source)
+            return self._add_moved(self._files, source, progress, check, given)
 
     def add_many(
         self, sources: Sequence[Source], progress: Progress | None = None, *, workers: int = 4
@@ -164,178 +146,150 @@ class ContentStore:
     def _add_small(self, data: bytes, progress: Progress | None, check: Check | None) -> Content:
         hasher = Hasher()
         hasher.update(data)
+        content = hasher.content
         if check is not None:
-            check(hasher.content)
-        if not self.has(hasher.content.sha256):
-            return self._add_pieces(iter([data]), progress, None)
+            check(content)
+        if not self.has(content.sha256):
+            with translated("storing an object"):
+                self.keys.put(content_key(content.sha256), [data], content.length)
         if progress is not None:
-            progress(len(data))
-        return hasher.content
-
-    def _add_pieces(
-        self,
-        source: Iterator[bytes],
-        progress: Progress | None,
-        check: Check | None,
-        given: BinaryIO | None = None,
-    ) -> Content:
-        incoming = f"incoming/{uuid.uuid4().hex}"
-        with translated("storing an object"):
-            try:
-                with LazyHasher() as hasher:
-                    passing = hasher.passing(source, progress)
-                    if given is not None and self.name_file(given, incoming):
-                        for _ in passing:
-                            pass  # it is where it shall be, and hashed
-                    else:
-                        self.write(incoming, passing)
-                    content = hasher.content
-                if check is not None:
-                    check(content)
-                self._settle(incoming, content)
-            except BaseException:
-                self.forget(incoming)
-                raise
+            progress(content.length)
         return content
 
-    def name_file(self, file: BinaryIO, key: str) -> bool:
-        """Give an open file without a name a key, if that is possible; returns whether it was."""
-        if self.directory is None:
-            return False
-        target = self.directory / key
-        target.parent.mkdir(parents=True, exist_ok=True)
+    def _add_moved(
+        self,
+        files: FileStore,
+        source: Source,
+        progress: Progress | None,
+        check: Check | None,
+        given: BinaryIO | None,
+    ) -> Content:
+        """Hash bytes on their way to a file, which then gets the name of its digest."""
+        incoming = files.incoming()
         try:
-            file.flush()
-            handle = file.fileno()
-            if os.fstat(handle).st_nlink != 0:
-                return False
-            # With a directory the system follows the link that /proc has instead of a name.
-            os.link(f"/proc/self/fd/{handle}", target, src_dir_fd=handle, follow_symlinks=True)
-        except (OSError, NotImplementedError):
-            return False  # another device or system
-        return True
+            with LazyHasher() as hasher:
+                passing = hasher.passing(pieces(source), progress)
+                if given is not None and files.name_file(given, incoming):
+                    for _ in passing:
+                        pass  # it is where it shall be, and hashed
+                else:
+                    files.fill(incoming, passing)
+                content = hasher.content
+            if check is not None:
+                check(content)
+            files.settle(incoming, content_key(content.sha256))
+        except BaseException:
+            files.remove([incoming])
+            raise
+        return content
 
-    def write(self, key: str, source: Iterator[bytes]) -> None:
-        """Write bytes under a key that is free; for `incoming/` and the like."""
-        import obstore
+    def _add_hashed(
+        self,
+        source: Source,
+        progress: Progress | None,
+        check: Check | None,
+        sha256: str | None,
+    ) -> Content:
+        """Hash bytes, then write them under their digest.
 
-        if self.directory is None:
-            obstore.put(self.backend, key, source)
-            return
-        # A local store needs no detour: thousands of small files are written several times
-        # faster by plain system calls.
-        target = self.directory / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as out:
-            out.writelines(source)
+        If their digest is foretold, that is one pass: bytes that turn out to be others never
+        appear, because what is read raises before its end.
+        """
+        if sha256 is not None and not self.has(sha256):
+            return self._pass(source, sha256, None, progress, check)
+        with Rereadable(source, progress) as whole:
+            content = whole.content
+            if check is not None:
+                check(content)
+            if not self.has(content.sha256):
+                self._pass(whole.again(), content.sha256, content.length, None, None)
+        return content
 
-    def _settle(self, incoming: str, content: Content) -> None:
-        import obstore
+    def _pass(
+        self,
+        source: Source,
+        sha256: str,
+        length: int | None,
+        progress: Progress | None,
+        check: Check | None,
+    ) -> Content:
+        found: list[Content] = []
 
-        key = content_key(content.sha256)
-        if self.directory is None:
-            obstore.rename(self.backend, incoming, key)
-            return
-        target = self.directory / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (self.directory / incoming).chmod(_READ_ONLY)
-        (self.directory / incoming).replace(target)
+        def verified() -> Iterator[bytes]:
+            with LazyHasher() as hasher:
+                yield from hasher.passing(pieces(source), progress)
+                content = hasher.content
+            if check is not None:
+                check(content)
+            if content.sha256 != sha256:
+                raise Corrupted(
+                    f"The bytes of {sha256} turned out to have the digest {content.sha256}.",
+                    hint="They changed while they were read. Store them again.",
+                )
+            found.append(content)
+
+        self.keys.put(content_key(sha256), verified(), length)
+        return found[0]
 
     def flush(self, digests: Collection[str]) -> None:
         """Make stored bytes survive a loss of power; call this before they are named.
 
-        A few files are flushed one by one, many by flushing all of the machine's files once,
-        which takes a fraction of the time. Stores that are no directory keep what they accept.
+        Buckets keep what they accept.
 
         Raises:
             NotFound: There are no bytes of a digest.
             Unavailable: The device failed.
         """
-        if self.directory is None:
+        if self._files is None:
             return
-        wanted = set(digests)
+        wanted = sorted(set(digests))
         with translated("flushing objects"):
-            if len(wanted) > _FLUSH_EACH and hasattr(os, "sync"):
-                os.sync()
-                return
-            for sha256 in sorted(wanted):
-                file = self.directory / content_key(sha256)
-                try:
-                    _flush(file)
-                except FileNotFoundError as error:
-                    raise _missing(sha256) from error
-            for folder in {(self.directory / content_key(sha256)).parent for sha256 in wanted}:
-                _flush(folder)
-
-    def forget(self, key: str) -> None:
-        """Delete what lies under a key, if anything does."""
-        import obstore
-
-        try:
-            obstore.delete(self.backend, key)
-        except (OSError, obstore.exceptions.BaseError):
-            return  # it was never there, or goes with the next sweep
+            try:
+                self._files.flush([content_key(sha256) for sha256 in wanted])
+            except FileNotFoundError as error:
+                gone = next((each for each in wanted if not self.has(each)), None)
+                if gone is None:
+                    raise
+                raise _missing(gone) from error
 
     # --- reading ---------------------------------------------------------------------
 
     def has(self, sha256: str) -> bool:
         """Whether bytes of that digest are stored."""
-        if self.directory is not None:
-            return (self.directory / content_key(sha256)).is_file()
-        import obstore
-
-        with translated("looking for an object"):
-            try:
-                obstore.head(self.backend, content_key(sha256))
-            except FileNotFoundError:
-                return False
-        return True
+        return self.length(sha256) is not None
 
     def length(self, sha256: str) -> int | None:
         """How many bytes of that digest are stored; None if there are none."""
-        import obstore
-
         with translated("looking for an object"):
-            try:
-                if self.directory is not None:
-                    return (self.directory / content_key(sha256)).stat().st_size
-                return int(obstore.head(self.backend, content_key(sha256))["size"])
-            except FileNotFoundError:
-                return None
+            entry = self.keys.entry(content_key(sha256))
+        return None if entry is None else entry.length
 
     def pieces(self, sha256: str, begin: int, length: int, piece: int = PIECE) -> Iterator[bytes]:
-        """Yield a part of stored bytes, `piece` of them at a time.
+        """Yield a part of stored bytes, about `piece` of them at a time.
 
         Raises:
             NotFound: There are none of that digest.
             Corrupted: There are fewer than that.
         """
         left = length
-        with translated(f"reading the object {sha256}"), self._opened(sha256) as file:
-            file.seek(begin)
-            while left > 0:
-                data = bytes(file.read(min(piece, left)))
-                if not data:
-                    raise _damaged(sha256, f"only {begin + length - left} bytes")
-                left -= len(data)
-                yield data
+        for data in self._reading(sha256, piece, begin, length):
+            left -= len(data)
+            yield data
+        if left > 0:
+            raise _damaged(sha256, f"only {begin + length - left} bytes")
 
-    @contextmanager
-    def _opened(self, sha256: str) -> Iterator[Readable]:
-        import obstore
-
-        try:
-            if self.directory is None:
-                yield obstore.open_reader(self.backend, content_key(sha256))
-                return
-            with (self.directory / content_key(sha256)).open("rb", buffering=0) as file:
-                yield file
-        except FileNotFoundError as error:
-            raise _missing(sha256) from error
+    def _reading(
+        self, sha256: str, piece: int, begin: int = 0, length: int | None = None
+    ) -> Iterator[bytes]:
+        with translated(f"reading the object {sha256}"):
+            try:
+                yield from self.keys.pieces(content_key(sha256), piece, begin, length)
+            except FileNotFoundError as error:
+                raise _missing(sha256) from error
 
     def path(self, sha256: str) -> Path | None:
-        """The file that holds the content, when the store is a local one."""
-        return None if self.directory is None else self.directory / content_key(sha256)
+        """The file that holds the content, when the store is a directory."""
+        return None if self._files is None else self._files.path(content_key(sha256))
 
     def read(self, sha256: str) -> Iterator[bytes]:
         """Yield stored bytes in pieces.
@@ -343,15 +297,12 @@ class ContentStore:
         Raises:
             NotFound: There are none of that digest.
         """
-        import obstore
+        return self._reading(sha256, PIECE)
 
-        with translated(f"reading the object {sha256}"):
-            try:
-                found = obstore.get(self.backend, content_key(sha256))
-            except FileNotFoundError as error:
-                raise _missing(sha256) from error
-            for piece in found.stream(min_chunk_size=PIECE):
-                yield bytes(piece)
+    def signed_url(self, sha256: str, seconds: float) -> str | None:
+        """A URL that opens stored bytes for anybody, for a while; None if there can be none."""
+        with translated("signing a URL"):
+            return self.keys.sign(content_key(sha256), seconds)
 
     def get(
         self,
@@ -386,7 +337,7 @@ class ContentStore:
                 return destination
             digest = hashlib.sha256()
             with _replacing(destination) as out:
-                for piece in self._stored_pieces(content.sha256):
+                for piece in self.read(content.sha256):
                     if verify:
                         digest.update(piece)
                     out.write(piece)
@@ -406,26 +357,13 @@ class ContentStore:
             NotFound: The content is not stored.
             FileNotFoundError: The directory of `destination` does not exist.
         """
-        if self.directory is None:
+        if self._files is None:
             return False
         try:
-            os.link(f"{self.directory}/{content_key(sha256)}", destination)
+            return self._files.link(content_key(sha256), destination)
         except FileNotFoundError as error:
             if self.has(sha256):
                 raise  # it is the destination's directory that is missing
-            raise _missing(sha256) from error
-        except OSError:
-            return False  # another file system, or one without links
-        return True
-
-    def _stored_pieces(self, sha256: str) -> Iterator[bytes]:
-        stored = self.path(sha256)
-        if stored is None:
-            yield from self.read(sha256)
-            return
-        try:
-            yield from pieces(stored)
-        except FileNotFoundError as error:
             raise _missing(sha256) from error
 
     def check(self, sha256: str) -> None:
@@ -436,47 +374,61 @@ class ContentStore:
             Corrupted: They differ.
         """
         digest = hashlib.sha256()
-        for piece in self._stored_pieces(sha256):
+        for piece in self.read(sha256):
             digest.update(piece)
         if digest.hexdigest() != sha256:
             raise _damaged(sha256, f"the digest {digest.hexdigest()}")
 
     def digests(self) -> Iterator[tuple[str, int]]:
         """Yield (SHA-256, length) of everything stored."""
-        import obstore
+        return ((entry.name, entry.length) for entry in self.stored())
 
-        for batch in obstore.list(self.backend, prefix="sha256"):
-            for entry in batch:
-                yield str(entry["path"]).rsplit("/", 1)[-1], int(entry["size"])
+    def stored(self) -> Iterator[Entry]:
+        """Yield everything stored; the name of each entry is its SHA-256."""
+        with translated("listing objects"):
+            for entry in self.keys.entries(_CONTENT):
+                if len(entry.name) == 64 and _DIGITS.issuperset(entry.name):
+                    yield entry
 
     # --- keeping house ---------------------------------------------------------------
 
-    def remove(self, sha256: str) -> None:
-        """Delete stored bytes; nothing happens when there are none."""
-        self.forget(content_key(sha256))
+    def remove(self, digests: Collection[str]) -> None:
+        """Delete stored bytes; those that are not there do not matter.
+
+        Raises:
+            Unavailable: The store failed; some may be gone.
+        """
+        with translated("deleting objects"):
+            self.keys.remove([content_key(sha256) for sha256 in digests])
+
+    def arriving(self, older_than: timedelta = timedelta(days=1)) -> list[Entry]:
+        """What dead processes left in ``incoming/``: what has not changed for so long."""
+        limit = datetime.now(UTC) - older_than
+        with translated("listing objects"):
+            return [e for e in self.keys.entries(_INCOMING) if e.modified <= limit]
 
     def sweep(self, older_than: timedelta = timedelta(days=1)) -> int:
         """Remove what dead processes left in ``incoming/``; returns how many files."""
-        import obstore
-
-        limit = datetime.now(UTC) - older_than
-        stale = [
-            str(entry["path"])
-            for batch in obstore.list(self.backend, prefix="incoming")
-            for entry in batch
-            if entry["last_modified"] <= limit
-        ]
-        for key in stale:
-            self.forget(key)
+        stale = [entry.key for entry in self.arriving(older_than)]
+        with translated("deleting what was left behind"):
+            self.keys.remove(stale)
         return len(stale)
 
+    def destroy(self) -> None:
+        """Delete everything that is stored, for good.
 
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        Raises:
+            Unavailable: The store failed; some may be gone.
+        """
+        with translated("deleting a store of objects"):
+            for prefix in (_CONTENT, _INCOMING, "uploads"):
+                keys: list[str] = []
+                for entry in self.keys.entries(prefix):
+                    keys.append(entry.key)
+                    if len(keys) == _AT_ONCE:
+                        self.keys.remove(keys)
+                        keys = []
+                self.keys.remove(keys)
 
 
 def content_key(sha256: str) -> str:
@@ -496,24 +448,6 @@ def _replacing(destination: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn what the operating system and `obstore` raise inside into the catalog's errors."""
-    import obstore
-
-    try:
-        yield
-    except CatalogError:
-        raise
-    except (OSError, obstore.exceptions.BaseError) as error:
-        # Without the path: clients of a service are told this as well.
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise Unavailable(
-            f"The storage failed while {doing}: {reason}.",
-            hint="Check free space, permissions and the connection, then try again.",
-        ) from error
 
 
 def _missing(sha256: str) -> NotFound:

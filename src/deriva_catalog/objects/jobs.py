@@ -255,7 +255,7 @@ def put_chunk(
             for _ in hasher.passing(pieces(source)):
                 pass
             declared(Upload(f"{job.url}/{number}", md5=md5, sha256=sha256), hasher.content)
-    ChunkStore(store.content).write(job.id, number, source)
+    ChunkStore(store.content).write(job.id, number, source, length)
 
 
 # --- ending ------------------------------------------------------------------------------
@@ -277,7 +277,9 @@ def store_bytes(store: ObjectStore, job: Job) -> Content:
             f"missing ({shown}).",
             hint="Send them, then finish again.",
         )
-    content = store.content.add(chunks.read(job.id, plan.chunks), check=partial(_check_whole, job))
+    content = store.content.add(
+        chunks.read(job.id, plan.chunks), check=partial(_check_whole, job), sha256=plan.sha256
+    )
     store.content.flush([content.sha256])
     return content
 

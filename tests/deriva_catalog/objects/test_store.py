@@ -18,7 +18,6 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from obstore.store import MemoryStore
 
 from deriva_catalog.catalog import LocalCatalog, create_local
 from deriva_catalog.errors import BadRequest, Conflict, Corrupted, NotFound, Unavailable
@@ -67,7 +66,7 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
 def store(request: pytest.FixtureRequest, tmp_path: Path, database: SqliteDatabase) -> ObjectStore:
     if request.param == "local":
         return ObjectStore(database, ContentStore.local(tmp_path / "objects"))
-    return ObjectStore(database, ContentStore(MemoryStore()))
+    return ObjectStore(database, ContentStore.from_url("memory://"))
 
 
 @pytest.fixture

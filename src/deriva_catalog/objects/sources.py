@@ -1,0 +1,98 @@
+"""What bytes are read from: once as a stream, or twice where they must be known beforehand."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, cast
+
+from .hashing import Content, LazyHasher, Progress
+
+PIECE = 1 << 20
+Source = bytes | Path | BinaryIO | Iterable[bytes]
+_SPOOL_MEMORY = 4 * PIECE
+
+
+def pieces(source: Source) -> Iterator[bytes]:
+    """Yield the bytes of a source, about a mebibyte at a time."""
+    if isinstance(source, bytes):
+        yield source
+    elif isinstance(source, Path):
+        with source.open("rb") as file:
+            yield from pieces(file)
+    elif hasattr(source, "read"):
+        while piece := source.read(PIECE):
+            yield piece
+    else:
+        yield from source
+
+
+class Rereadable:
+    """A source that was read once and hashed, and can be read again inside the context.
+
+    Files and iterables that begin anew are read twice; what can be read only once is kept in a
+    temporary file. `progress` is told of the first reading.
+    """
+
+    def __init__(self, source: Source, progress: Progress | None = None) -> None:
+        self._source = source
+        self._spool: Any = None
+        self._begin = 0
+        self._progress = progress
+        self.content: Content
+
+    def __enter__(self) -> Rereadable:
+        try:
+            with LazyHasher() as hasher:
+                passing = hasher.passing(pieces(self._source), self._progress)
+                if not self._begins_anew():
+                    self._spool = tempfile.SpooledTemporaryFile(_SPOOL_MEMORY)
+                    self._spool.writelines(passing)
+                for _ in passing:
+                    pass
+                self.content = hasher.content
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def again(self) -> Source:
+        """The same bytes, from their beginning."""
+        if self._spool is not None:
+            self._spool.seek(0)
+            return cast("BinaryIO", self._spool)
+        if _is_file(self._source):
+            cast("BinaryIO", self._source).seek(self._begin)
+        return self._source
+
+    def _begins_anew(self) -> bool:
+        """Whether the source can be read again; notes where a file stands."""
+        source = self._source
+        if isinstance(source, bytes | Path):
+            return True
+        if _is_file(source):
+            file = cast("BinaryIO", source)
+            if not file.seekable():
+                return False
+            self._begin = file.tell()
+            return True
+        return not isinstance(source, Iterator)
+
+    def _close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+
+def _is_file(source: Source) -> bool:
+    return isinstance(source, BytesIO) or hasattr(source, "read")
