@@ -26,6 +26,7 @@ from .connect import open_session
 from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
+from .methods import checks as _checks
 from .methods import datasets as _datasets
 from .methods import executions as _executions
 from .methods import features as _features
@@ -373,6 +374,13 @@ class DerivaML:
     clear_cache = _files.clear_cache
     get_cache_size = _files.get_cache_size
     get_storage_summary = _files.get_storage_summary
+
+    # --- checks before a run, references -------------------------------------------
+
+    validate_dataset_specs = _checks.validate_dataset_specs
+    validate_execution_configuration = _checks.validate_execution_configuration
+    find_datasets_referencing = _checks.find_datasets_referencing
+    find_features_referencing = _checks.find_features_referencing
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

@@ -14,6 +14,8 @@ from deriva_ml.core.query import entities
 from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies, VocabularyTerm
 
+from . import directories as _directories
+from . import showing as _showing
 from .collection import Datasets
 from .versions import DatasetVersion
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from deriva_ml.feature.record import FeatureRecord, Selector
     from deriva_ml.model.catalog import DerivaModel
 
-    from .history import DatasetHistory
+    from .history import VersionList
     from .restructure import Missing, Target
 
 __all__ = ["DatasetBag"]
@@ -97,6 +99,10 @@ class DatasetBag:
     def current_version(self) -> DatasetVersion:
         """The dataset's version in this bag."""
         return self._datasets.current_version(self.dataset_rid)
+
+    source_directory = property(_directories.source_directory)
+    is_directory = property(_directories.is_directory)
+    is_source_root = property(_directories.is_source_root)
 
     @property
     def execution_rid(self) -> str | None:
@@ -186,7 +192,7 @@ class DatasetBag:
 
     # --- versions, executions and features -------------------------------------------
 
-    def dataset_history(self) -> list[DatasetHistory]:
+    def dataset_history(self) -> VersionList:
         """The versions up to this one, the oldest first."""
         return self._datasets.history(self.dataset_rid)
 
@@ -268,6 +274,12 @@ class DatasetBag:
             file_transformer=file_transformer,
         )
         return restructure_assets(self, Path(output_dir), layout)
+
+    # --- showing ---------------------------------------------------------------------
+
+    to_markdown = _showing.to_markdown
+    display_markdown = _showing.display_markdown
+    _repr_html_ = _showing.dataset_html
 
     def __repr__(self) -> str:
         return f"DatasetBag({self.dataset_rid!r}, path={str(self._path)!r})"

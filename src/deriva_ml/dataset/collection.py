@@ -17,6 +17,7 @@ from deriva_ml.core.definitions import MLVocab, VersionPart
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
     DerivaMLDatasetNotFound,
+    DerivaMLValidationError,
     some_of,
     translated,
 )
@@ -28,7 +29,7 @@ from deriva_ml.core.sort import SortSpec, resolve_sort
 from deriva_ml.core.vocabulary import Vocabularies
 
 from .elements import Element, element_types, register_element_type
-from .history import FIRST_VERSION, DatasetHistory, Versions
+from .history import FIRST_VERSION, DatasetHistory, VersionList, Versions
 from .members import MemberRids, Members
 from .nesting import ancestors, children, descendants, outside_parents, parents
 from .reach import reach
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from .bag import DatasetBag
     from .dataset import Dataset
+    from .drift import Drift
 
 __all__ = ["Datasets"]
 
@@ -398,6 +400,11 @@ class Datasets:
         return self._members.rows_by_table(rid, recurse, limit)
 
     @translated()
+    def count_members(self, rid: str) -> dict[str, int]:
+        """How many members a dataset has, by table name."""
+        return self._members.counts(rid)
+
+    @translated()
     def member_rids(self, rid: str, table: str | Table) -> list[str]:
         """RIDs of the members that are rows of one table."""
         return self._members.rids(rid, table)
@@ -432,7 +439,7 @@ class Datasets:
         return self._versions.current(rid)
 
     @translated()
-    def history(self, rid: str) -> list[DatasetHistory]:
+    def history(self, rid: str) -> VersionList:
         """Every version of a dataset, the oldest first."""
         self.require(rid, deleted=True)
         return self._versions.history(rid)
@@ -517,6 +524,23 @@ class Datasets:
             call.take(self.session)
             call.keep(str(label))
         return label
+
+    def drift(
+        self,
+        rid: str,
+        since: DatasetVersion | str | None = None,
+        until: DatasetVersion | str | None = None,
+    ) -> Drift:
+        """What changed in a dataset; from its last release to now unless versions are given."""
+        from .drift import drift_between, drift_since_release
+
+        if since is None:
+            if until is not None:
+                raise DerivaMLValidationError(
+                    f"Version {str(until)!r} is to be compared with what? Give since=... too."
+                )
+            return drift_since_release(self.session, rid)
+        return drift_between(self.session, rid, since, until)
 
     # --- bags ------------------------------------------------------------------------
 

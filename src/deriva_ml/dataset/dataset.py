@@ -9,8 +9,9 @@ from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
 from deriva_ml.core.definitions import VersionPart
 from deriva_ml.core.exceptions import DerivaMLValidationError
-from deriva_ml.core.query import attributes, equals
 
+from . import directories as _directories
+from . import showing as _showing
 from .members import MemberRids
 from .versions import DatasetVersion
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from .bag import DatasetBag
     from .collection import Datasets
-    from .history import DatasetHistory
+    from .drift import Drift
+    from .history import VersionList
 
 __all__ = ["Dataset"]
 
@@ -101,17 +103,13 @@ class Dataset:
         return self._datasets.current_version(self.dataset_rid)
 
     @property
-    def source_directory(self) -> str | None:
-        """The directory that the dataset of files was made from; None for other datasets."""
-        session = self._datasets.session
-        table = session.ml("Directory_Dataset")
-        rows = session.fetch(attributes(table, ("Path",), equals("Dataset", self.dataset_rid)))
-        return rows[0]["Path"] if rows else None
+    def datasets(self) -> Datasets:
+        """The datasets of the same catalog."""
+        return self._datasets
 
-    @property
-    def is_directory(self) -> bool:
-        """Whether the dataset stands for a directory of files."""
-        return self.source_directory is not None
+    source_directory = property(_directories.source_directory)
+    is_directory = property(_directories.is_directory)
+    is_source_root = property(_directories.is_source_root)
 
     def add_dataset_type(self, dataset_type: str) -> None:
         """Give the dataset one more type."""
@@ -191,7 +189,7 @@ class Dataset:
 
     # --- versions --------------------------------------------------------------------
 
-    def dataset_history(self) -> list[DatasetHistory]:
+    def dataset_history(self) -> VersionList:
         """Every version, the oldest first."""
         return self._datasets.history(self.dataset_rid)
 
@@ -222,6 +220,45 @@ class Dataset:
     def mark_dev(self, description: str = "", execution: Any = None) -> DatasetVersion:
         """Open a development version by hand, or count up the one that is open."""
         return self._datasets.mark_dev(self.dataset_rid, description, self._rid_of(execution))
+
+    def is_dirty(self) -> bool:
+        """Whether what belongs to the dataset differs from its last release."""
+        return bool(self.get_drift())
+
+    def release_diff(self) -> dict[str, int]:
+        """How many rows differ from the last release, by table name.
+
+        Rows added, changed and deleted count; see `drift` for what does not.
+        """
+        return self.get_drift().counts()
+
+    def compare_versions(self, a: DatasetVersion | str, b: DatasetVersion | str) -> dict[str, int]:
+        """How many rows differ between two released versions, by table name.
+
+        Raises:
+            DerivaMLNotFoundError: The dataset has no such version.
+            DerivaMLValidationError: A version is under development.
+        """
+        return self.get_drift(a, b).counts()
+
+    def get_drift(
+        self,
+        since: DatasetVersion | str | None = None,
+        until: DatasetVersion | str | None = None,
+    ) -> Drift:
+        """Which rows differ between two versions: added, changed and deleted ones.
+
+        Args:
+            since: A released version; None means the last one.
+            until: Another one; None means the dataset as it is now.
+
+        Raises:
+            DerivaMLNotFoundError: The dataset has no such version.
+            DerivaMLValidationError: A version is under development, or only `until` is given.
+
+        Cost: two walks over what belongs to the dataset, and one query for each table.
+        """
+        return self._datasets.drift(self.dataset_rid, since, until)
 
     def _rid_of(self, execution: Any) -> str | None:
         return getattr(execution, "execution_rid", execution) or self.execution_rid
@@ -292,15 +329,9 @@ class Dataset:
 
         return Rids(self._datasets.session).chaise_url(self.dataset_rid)
 
-    def to_markdown(self, show_children: bool = False, indent: int = 0) -> str:
-        """The dataset as an item of a Markdown list, perhaps with those inside it."""
-        types = ", ".join(self.dataset_types)
-        head = f"{'  ' * indent}- **{self.dataset_rid}** v{self.current_version}"
-        lines = [head + (f" [{types}]" if types else "") + _colon(self.description)]
-        if show_children:
-            nested = self.list_dataset_children()
-            lines += [child.to_markdown(True, indent + 1) for child in nested]
-        return "\n".join(lines)
+    to_markdown = _showing.to_markdown
+    display_markdown = _showing.display_markdown
+    _repr_html_ = _showing.dataset_html
 
     def __repr__(self) -> str:
         return f"Dataset({self.dataset_rid!r})"
@@ -312,7 +343,3 @@ class Dataset:
 
     def __hash__(self) -> int:
         return hash(self.dataset_rid)
-
-
-def _colon(text: str) -> str:
-    return f": {text}" if text else ""

@@ -23,9 +23,10 @@ from deriva_ml.core.query import any_of, entities, equals, link, name_of
 from deriva_ml.core.session import Session
 
 from .nesting import ancestors
+from .showing import history_html
 from .versions import DatasetVersion
 
-__all__ = ["FIRST_VERSION", "DatasetHistory", "Versions"]
+__all__ = ["FIRST_VERSION", "DatasetHistory", "VersionList", "Versions"]
 
 FIRST_VERSION = DatasetVersion(0, 1, 0)
 
@@ -54,6 +55,16 @@ class DatasetHistory:
     spec_hash: str | None = None
     snapshot: str | None = None
 
+    def _repr_html_(self) -> str:
+        return history_html([self])
+
+
+class VersionList(list[DatasetHistory]):
+    """Versions of a dataset, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return history_html(self)
+
 
 class Versions:
     """Reads and writes the versions of datasets; writing happens inside a transaction."""
@@ -63,11 +74,11 @@ class Versions:
 
     # --- reading ---------------------------------------------------------------------
 
-    def history(self, dataset: str) -> list[DatasetHistory]:
+    def history(self, dataset: str) -> VersionList:
         """Every version of a dataset, the oldest first."""
         table = self._session.ml("Dataset_Version")
         rows = self._session.fetch(entities(table, equals("Dataset", dataset)))
-        return sorted((_history(r) for r in rows), key=lambda h: h.dataset_version)
+        return VersionList(sorted(map(_history, rows), key=lambda h: h.dataset_version))
 
     def current(self, dataset: str) -> DatasetVersion:
         """The dataset's current version.

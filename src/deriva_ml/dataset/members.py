@@ -70,6 +70,15 @@ class Members:
         )
         return self._session.fetch(query)
 
+    def counts(self, dataset: str) -> dict[str, int]:
+        """How many members there are, by table name; nothing of them is read."""
+        return {
+            name: self._session.catalog.count(
+                path_of(element.association, equals(element.dataset_column, dataset))
+            )
+            for name, element in element_types(self._session.model).items()
+        }
+
     def rids(self, dataset: str, table: str | Table) -> list[str]:
         """RIDs of the members that are rows of `table`.
 

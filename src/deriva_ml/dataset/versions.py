@@ -158,6 +158,9 @@ class DatasetVersion:
     def __repr__(self) -> str:
         return f"DatasetVersion({str(self)!r})"
 
+    def _repr_html_(self) -> str:
+        return f"<code>{self}</code>"
+
     def __hash__(self) -> int:
         return hash(self._version)
 
