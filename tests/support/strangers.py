@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["let_others_in"]
+__all__ = ["open_folder"]
 
 
-def let_others_in(folder: Path) -> None:
-    """Make a folder readable to everybody, with those above it as far as they are closed."""
-    for each in (folder, *folder.parents):
-        mode = each.stat().st_mode
-        if mode & 0o005 == 0o005:
-            return
-        each.chmod(mode | 0o055)
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that everybody may read.
+
+    It is not one of pytest's, which are closed to others again whenever a run of tests begins.
+    """
+    with tempfile.TemporaryDirectory(prefix="open-") as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        yield folder

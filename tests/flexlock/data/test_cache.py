@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flexlock.data import cache as module
 from flexlock.data.cache import HashCache, TreeRow, open_cache
-from strangers import let_others_in
+from strangers import open_folder
 
 STAMP = (1, 2**63 + 5, 3, -4, 5)
 KNOWN = {"a": (STAMP, b"x" * 32), "é\udcff": ((1, 2, 3, 4, 5), b"y" * 32)}
@@ -103,12 +103,8 @@ def test_a_locked_or_read_only_file_is_done_without(
     other.close()
 
 
-def test_a_read_only_home_is_done_without(tmp_path: Path) -> None:
+def test_a_read_only_home_is_done_without() -> None:
     source = str(Path(__file__).parents[3] / "src")
-    data = tmp_path / "data"
-    data.write_text("x")
-    let_others_in(tmp_path)
-    data.chmod(0o644)
     code = f"import os, sys; sys.path.insert(0, {source!r})\n"
     # Everything is imported before the rights go: the interpreter may lie where nobody may read.
     code += "from flexlock.data.tracking import hash_data; hash_data(sys.argv[1])\n"
@@ -116,13 +112,17 @@ def test_a_read_only_home_is_done_without(tmp_path: Path) -> None:
         code += "os.setgid(65534); os.setuid(65534)\n"
     code += "print(hash_data(sys.argv[1]))"
     environment = {**os.environ, "FLEXLOCK_CACHE": "/proc/nowhere"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(data)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with open_folder() as folder:
+        data = folder / "data"
+        data.write_text("x")
+        data.chmod(0o644)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(data)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert (len(done.stdout.strip()), done.stderr) == (64, "")
 
 

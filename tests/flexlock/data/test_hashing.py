@@ -15,7 +15,7 @@ from xxhash import xxh3_128
 
 from flexlock.data.hashing import ALGORITHMS, check_algorithm, hash_bytes, read_content
 from flexlock.errors import ChangingDataError, DataError, MissingDataError, UnreadableDataError
-from strangers import let_others_in
+from strangers import open_folder
 
 PEERS = {
     "blake3": lambda data: blake3(data).hexdigest(),
@@ -112,11 +112,11 @@ def as_nobody(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    let_others_in(tmp_path)
-    (tmp_path / "open").write_text("x")
-    (tmp_path / "shut").write_text("x")
-    (tmp_path / "shut").chmod(0)
-    done = as_nobody("hash_path(Path(sys.argv[1]))", str(tmp_path))
-    assert f"UnreadableDataError: '{tmp_path}/shut' may not be read by this user." in done.stderr
+def test_unreadable_files_are_named() -> None:
+    with open_folder() as folder:
+        (folder / "open").write_text("x")
+        (folder / "shut").write_text("x")
+        (folder / "shut").chmod(0)
+        done = as_nobody("hash_path(Path(sys.argv[1]))", str(folder))
+    assert f"UnreadableDataError: '{folder}/shut' may not be read by this user." in done.stderr
     assert issubclass(UnreadableDataError, PermissionError)
