@@ -1,5 +1,23 @@
 """What several packages' tests share."""
 
+from collections.abc import Iterator
+
+import pytest
+
 from onebox_slurm import onebox_slurm
+from s3_server import Bucket, S3Server, s3_server
 
 __all__ = ["onebox_slurm"]
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A server that speaks the S3 protocol."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> Bucket:
+    """A fresh bucket on it."""
+    return s3.bucket()

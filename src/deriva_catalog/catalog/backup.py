@@ -12,9 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 from ..engine.sqlite.storage import SqliteStorage
-from ..errors import Conflict, Unavailable
+from ..errors import CatalogError, Conflict, Unavailable
 from ..objects.of_catalog import OBJECTS
-from .copying import copy_into, link_or_copy
+from ..objects.placing import keep_place
+from .copying import copy_into, copy_objects
 from .local import DATABASE, LocalCatalog
 from .opening import open_local
 
@@ -26,7 +27,7 @@ def backup(catalog: LocalCatalog, destination: str | os.PathLike[str]) -> Path:
 
     The database is copied first: every object that it knows was complete before that. Objects
     are hard links where the file system allows it (an object is never written twice), else
-    copies. The copy appears under its name when it is complete.
+    copies; from a bucket they are fetched. The copy appears under its name when it is complete.
 
     Args:
         catalog: The live catalog.
@@ -48,7 +49,7 @@ def backup(catalog: LocalCatalog, destination: str | os.PathLike[str]) -> Path:
         building.rename(place)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
-        if isinstance(error, Unavailable):
+        if isinstance(error, CatalogError):
             raise
         raise Unavailable(
             f"The copy of catalog {catalog.id!r} cannot be written to {str(place)!r}: {error}.",
@@ -66,9 +67,14 @@ def _fill(catalog: LocalCatalog, building: Path) -> None:
             copy_into(catalog, storage, building)
         return
     catalog.store.storage.copy_to(building / DATABASE)
-    objects = catalog.directory / OBJECTS
-    if objects.is_dir():
-        shutil.copytree(objects, building / OBJECTS, copy_function=link_or_copy)
+    content = catalog.object_store.content
+    copy_objects(content, building / OBJECTS)
+    if content.directory is None:
+        with (
+            closing(SqliteStorage(building / DATABASE)) as storage,
+            storage.writing() as connection,
+        ):
+            keep_place(connection, None)
 
 
 def restore(

@@ -36,7 +36,7 @@ from ..model.lookup import find_table
 from ..objects import ObjectStore
 from ..objects.contract import Objects
 from ..objects.for_client import ClientObjects
-from ..objects.of_catalog import asker_of, objects_of
+from ..objects.of_catalog import Bytes, asker_of, objects_of
 from ..path.ast import Path, Query, TableName
 from .history import HistoryControl
 from .modelling import Modelling
@@ -73,6 +73,7 @@ class Shared:
     policies: Policies = field(default_factory=Policies)
     compiled: CompileCache = field(default_factory=partial(CompileCache, 1024))
     prepared: PreparedCache = field(default_factory=PreparedCache)
+    bytes: Bytes = field(default_factory=Bytes)
 
 
 class LocalCatalog:
@@ -173,7 +174,8 @@ class LocalCatalog:
     def object_store(self) -> ObjectStore:
         """The objects without regard to rights; for keeping house."""
         if self._objects is None:
-            self._objects = objects_of(self._store, self._directory, self._actor)
+            content = self._shared.bytes.of(self._store, self._directory)
+            self._objects = objects_of(self._store, content, self._actor)
         return self._objects
 
     def at(self, when: str | datetime | None) -> LocalCatalog:

@@ -21,6 +21,7 @@ from ..errors import Conflict, NotFound, Unavailable
 from ..model import creation, definitions
 from ..objects import create_tables as create_object_tables
 from ..objects.of_catalog import OBJECTS, upgrade_objects
+from ..objects.placing import keep_place, new_place
 from .local import DATABASE, LocalCatalog
 
 _INDEXING = "tag:isrd.isi.edu,2018:indexing-preferences"
@@ -33,6 +34,7 @@ def create_local(
     catalog_id: str | None = None,
     annotations: Mapping[str, Any] | None = None,
     owner: Sequence[str] | None = None,
+    objects: str | None = None,
 ) -> LocalCatalog:
     """Create a catalog in a directory that does not exist yet, or is empty.
 
@@ -42,10 +44,13 @@ def create_local(
         catalog_id: Its identifier; default: the name of the directory.
         annotations: Annotations of the catalog, beside the default indexing preferences.
         owner: The roles that own it; default: the client.
+        objects: The URL of a store (such as ``s3://bucket/prefix``) below which the bytes of its
+            objects lie; default: in the directory.
 
     Raises:
         Conflict: the directory holds something.
-        Unavailable: it cannot be written.
+        BadRequest: `objects` names no store.
+        Unavailable: the directory or the store cannot be written.
     """
     place = Path(directory).absolute()
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
@@ -54,7 +59,7 @@ def create_local(
             hint="Choose another directory, or open the catalog that is there.",
         )
     try:
-        (place / OBJECTS).mkdir(parents=True)
+        (place if objects is not None else place / OBJECTS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(
             f"The directory {str(place)!r} for a catalog cannot be made: {error}.",
@@ -67,6 +72,7 @@ def create_local(
         catalog_id=catalog_id or place.name,
         annotations=annotations,
         owner=owner,
+        objects=objects,
     )
 
 
@@ -78,13 +84,19 @@ def create_in(
     catalog_id: str,
     annotations: Mapping[str, Any] | None = None,
     owner: Sequence[str] | None = None,
+    objects: str | None = None,
 ) -> LocalCatalog:
-    """Create a catalog in an empty database; see `create_local`. Its objects lie in `directory`."""
+    """Create a catalog in an empty database; see `create_local`.
+
+    Its objects lie in `directory` unless `objects` is the URL of a store.
+    """
+    place = None if objects is None else new_place(objects)
     who = client if client is not None else default_client()
     store = Store(storage, who)
     store.initialise()
     with store.writing() as writing:
         create_object_tables(writing.connection)
+        keep_place(writing.connection, place)
         _begin_model(writing, annotations or {}, owner)
         keep_identity(writing)
     store.at_begin(keep_identity)

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from .. import snaptime
 from ..engine.sqlite.storage import SqliteStorage
-from ..objects import ContentStore, ObjectStore
+from ..objects import ObjectStore
 from ..objects.acls import dump
 from ..objects.database import ObjectDatabase, Transactions
 from ..objects.names import PREFIX
+from ..objects.placing import content_at, keep_place, kept_place, new_place
 from ..objects.tables import NAME
 from .opening import default_client
 from .places import Directories
@@ -24,10 +25,15 @@ SCHEMA = "deriva_objects"
 """The schema in a PostgreSQL database."""
 _FOLDER = "objects"
 _DATABASE = "objects.db"
+CONTENT = "content"
+"""The directory of the bytes, if that is where they are."""
 
 
 def open_own_objects(registry: Registry, *, creators: Sequence[str] = ("*",)) -> ObjectStore:
     """Open the store beside the catalogs of a registry; it is made when it is missing.
+
+    Its bytes stay where they are when it was made: in the store that the registry names for
+    objects then, else in a directory.
 
     Args:
         registry: The catalogs.
@@ -40,8 +46,8 @@ def open_own_objects(registry: Registry, *, creators: Sequence[str] = ("*",)) ->
     folder, storage = _place(registry)
     database = ObjectDatabase(storage)
     database.prepare()
-    _begin_root(database, creators)
-    return ObjectStore(database, ContentStore.local(folder / "content"))
+    place = _begin_root(database, creators, registry.objects)
+    return ObjectStore(database, content_at(place, folder / CONTENT))
 
 
 def _place(registry: Registry) -> tuple[Path, Transactions]:
@@ -63,14 +69,23 @@ def _place(registry: Registry) -> tuple[Path, Transactions]:
     return places.files / f".{_FOLDER}", storage
 
 
-def _begin_root(database: ObjectDatabase, creators: Sequence[str]) -> None:
+def _begin_root(
+    database: ObjectDatabase, creators: Sequence[str], objects: str | None
+) -> str | None:
+    """Make the root unless it is there; returns where the bytes lie."""
+    here = sa.select(NAME.c.id).where(NAME.c.path == PREFIX)
+    with database.reading() as reading:
+        if reading.connection.execute(here).first() is not None:
+            return kept_place(reading.connection)
+    place = None if objects is None else new_place(objects)
     with database.writing() as writing:
-        here = sa.select(NAME.c.id).where(NAME.c.path == PREFIX)
-        if writing.connection.execute(here).first() is not None:
-            return
+        if writing.connection.execute(here).first() is not None:  # by another process
+            return kept_place(writing.connection)
+        keep_place(writing.connection, place)
         owner = (default_client(),)
         lists = {"owner": owner, "subtree-owner": owner, "create": tuple(creators)}
         row = {"path": PREFIX, "parent": "", "is_namespace": True, "deleted": False}
         writing.connection.execute(
             sa.insert(NAME).values(**row, created=snaptime.now(), acls=dump(lists))
         )
+    return place

@@ -50,6 +50,7 @@ class Places(Protocol):
         client: str | None,
         annotations: Mapping[str, Any] | None,
         owner: Sequence[str] | None,
+        objects: str | None,
     ) -> LocalCatalog:
         """Create an empty catalog in a building."""
         ...
@@ -110,10 +111,15 @@ class Directories:
         client: str | None,
         annotations: Mapping[str, Any] | None,
         owner: Sequence[str] | None,
+        objects: str | None,
     ) -> LocalCatalog:
         """Create an empty catalog in the directory of a building."""
         return create_local(
-            self.root / building, client=client, annotations=annotations, owner=owner
+            self.root / building,
+            client=client,
+            annotations=annotations,
+            owner=owner,
+            objects=objects,
         )
 
     def vacant(self, building: str) -> tuple[Storage, Path]:

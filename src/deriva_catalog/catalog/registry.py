@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from ..errors import Conflict, NotFound, Unavailable
+from ..errors import Conflict, Corrupted, NotFound, Unavailable
 from ..model.lookup import near_misses
 from .local import LocalCatalog
 from .opening import default_client, open_local
@@ -72,6 +72,9 @@ class Registry:
         self._storage: SqliteStorage | PostgresStorage | None = None
         self._schemas: Schemas | None = None
         self._ready = False
+        self.objects: str | None = None
+        """The URL of the store for the objects of catalogs that are made here; None for
+        directories beside them."""
 
     @classmethod
     def of_database(cls, url: str, files: Path | None = None) -> Registry:
@@ -189,6 +192,7 @@ class Registry:
         owner: Sequence[str] = (),
         is_persistent: bool = True,
         clone_source: str | None = None,
+        objects: str | None = None,
     ) -> LocalCatalog:
         """Create a catalog and make it known.
 
@@ -204,15 +208,23 @@ class Registry:
             owner: The roles that own it; default: the client.
             is_persistent: Whether it is meant to stay; recorded only.
             clone_source: The identifier of the catalog that it is made from; recorded only.
+            objects: The URL of a store below which the bytes of its objects lie; default: that of
+                the registry.
 
         Raises:
-            BadRequest: an identifier has characters that cannot stand in a URL.
+            BadRequest: an identifier has characters that cannot stand in a URL; `objects` names
+                no store.
+            Unavailable: that store cannot be used.
             Conflict: the identifier or the alias is taken; nothing is left behind.
         """
 
         def build(building: str) -> None:
             fresh = self.places.create(
-                building, client=client, annotations=annotations, owner=owner or None
+                building,
+                client=client,
+                annotations=annotations,
+                owner=owner or None,
+                objects=objects or self.objects,
             )
             try:
                 if prepare is not None:
@@ -257,7 +269,7 @@ class Registry:
 
         def build(building: str) -> None:
             place = self.places.directory(building)
-            if place is not None:
+            if place is not None and self.objects is None:
                 restore(source, place, client=client).close()
                 return
             with closing(open_local(source, client=client)) as original:
@@ -277,6 +289,7 @@ class Registry:
         description: str | None = None,
         client: str | None = None,
         progress: Callable[[int], object] | None = None,
+        objects: str | None = None,
     ) -> LocalCatalog:
         """Make a catalog that is a copy of another, with its history and objects; open it.
 
@@ -289,6 +302,8 @@ class Registry:
             description: What it is for.
             client: Who is recorded for what is written later; default: the login name.
             progress: Called with the number of rows after each batch.
+            objects: The URL of a store below which the bytes of its objects lie; default: that of
+                the registry.
 
         Raises:
             ReadOnly: `source` is a snapshot.
@@ -303,7 +318,7 @@ class Registry:
         }
 
         def build(building: str) -> None:
-            self._build_copy(building, source, progress)
+            self._build_copy(building, source, progress, objects)
 
         chosen = self.introduce(build, catalog_id, alias, facts)
         return self.places.open(chosen, client=client)
@@ -313,12 +328,13 @@ class Registry:
         building: str,
         source: LocalCatalog,
         progress: Callable[[int], object] | None = None,
+        objects: str | None = None,
     ) -> None:
         from .copying import copy_into
 
         storage, directory = self.places.vacant(building)
         with closing(storage):
-            copy_into(source, storage, directory, progress)
+            copy_into(source, storage, directory, progress, objects=objects or self.objects)
 
     def introduce(
         self,
@@ -511,7 +527,18 @@ class Registry:
                     f"Catalog {catalog_id!r} is in use.", hint="Delete it before it is purged."
                 )
             connection.execute(sa.update(CATALOG).where(here).values(purged=time.time()))
+        self._empty_bucket(catalog_id)
         self.places.remove(catalog_id)
+
+    def _empty_bucket(self, catalog_id: str) -> None:
+        """Delete the bytes of a catalog's objects that are not beside it."""
+        try:
+            catalog = self.places.open(catalog_id, client=None)
+        except (NotFound, Corrupted):
+            return  # there is nothing, or nothing that tells where they are
+        with closing(catalog):
+            if catalog.object_store.content.directory is None:
+                catalog.object_store.content.destroy()
 
     def deleted(self) -> list[str]:
         """The identifiers of the catalogs that were deleted and not purged."""

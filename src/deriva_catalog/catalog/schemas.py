@@ -79,6 +79,7 @@ class Schemas:
         client: str | None,
         annotations: Mapping[str, Any] | None,
         owner: Sequence[str] | None,
+        objects: str | None,
     ) -> LocalCatalog:
         """Create an empty catalog in the schema of a building."""
         storage, folder = self.vacant(building)
@@ -90,6 +91,7 @@ class Schemas:
                 catalog_id=building,
                 annotations=annotations,
                 owner=owner,
+                objects=objects,
             )
         except BaseException:
             storage.close()

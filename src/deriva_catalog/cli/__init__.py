@@ -50,6 +50,7 @@ that is not there.
 
 
 _CATALOG = "a name, a directory, or URL#NAME of a database"
+_OBJECTS = "the store for its files, such as s3://bucket/prefix; default: beside the catalog"
 _TARGET = (
     "what it will be called, a directory of its own ('./data'), or a PostgreSQL database and "
     "what it will be called there"
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     init.add_argument("--title", help="a title for people")
     init.add_argument("--description", help="what it is for")
+    init.add_argument("--objects", metavar="URL", help=_OBJECTS)
     listing = command("list", "list the catalogs of this machine, or of a database")
     listing.add_argument(
         "database", metavar="DATABASE", nargs="?", help="the URL of a PostgreSQL database"
@@ -153,6 +155,7 @@ def _add_copying(command: Callable[..., argparse.ArgumentParser]) -> None:
     copy.add_argument(
         "--id", help="the identifier that it keeps for good; default: the next number"
     )
+    copy.add_argument("--objects", metavar="URL", help=_OBJECTS)
     delete = command(
         "delete",
         "remove a catalog and all that it holds, for good",

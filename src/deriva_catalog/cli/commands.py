@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from ..catalog import LocalCatalog, Registry, connect, create_catalog, open_local
+from ..catalog import LocalCatalog, Registry, connect, create_local, open_local
 from ..catalog.backup import backup, restore
 from ..engine.postgresql.address import is_database_url
 from ..errors import BadRequest, Corrupted
@@ -80,7 +80,7 @@ def _init(options: argparse.Namespace) -> int:
     alias = None
     if _is_directory(options.target):
         _no_id_for_directory(options)
-        made = create_catalog(Path(options.target).expanduser())
+        made = create_local(Path(options.target).expanduser(), objects=options.objects)
     else:
         registry, alias = _registry_of(options.target)
         made = registry.create(
@@ -88,6 +88,7 @@ def _init(options: argparse.Namespace) -> int:
             alias=alias,
             name=options.title,
             description=options.description,
+            objects=options.objects,
         )
     with closing(made):
         return _tell_made(options, made, alias)
@@ -145,6 +146,7 @@ def _info(options: argparse.Namespace) -> int:
     if is_database_url(facts["url"]):
         print(f"Database   {facts['url']}")
     print(f"Directory  {facts['directory']}")
+    print(f"Files      {facts['objects']}")
     print(f"Snapshot   {facts['snapshot']}, {facts['changed']}")
     size = facts["size"]
     print(
@@ -173,6 +175,7 @@ def _facts(catalog: LocalCatalog) -> dict[str, Any]:
     return {
         "id": catalog.id,
         "directory": str(catalog.directory),
+        "objects": catalog.object_store.content.url,
         "url": catalog.url,
         "snapshot": snapshot,
         "changed": snaptime.to_iso(snaptime.decode(snapshot)),
@@ -242,7 +245,7 @@ def _copy(options: argparse.Namespace) -> int:
     with closing(_open(options.catalog)) as source, progress_bar("copying", " rows") as advance:
         if _is_directory(options.target):
             _no_id_for_directory(options)
-            made = open_local(backup(source, Path(options.target).expanduser()))
+            made = _copy_to_directory(source, options)
         else:
             registry, alias = _registry_of(options.target)
             made = registry.copy(
@@ -250,10 +253,20 @@ def _copy(options: argparse.Namespace) -> int:
                 catalog_id=options.id,
                 alias=alias,
                 progress=advance,
+                objects=options.objects,
                 **_said_of(options.catalog),
             )
     with closing(made):
         return _tell_made(options, made, alias)
+
+
+def _copy_to_directory(source: LocalCatalog, options: argparse.Namespace) -> LocalCatalog:
+    if options.objects is not None:
+        raise BadRequest(
+            f"The copy in the directory {options.target!r} keeps its files there.",
+            hint="Give it a name instead of a directory to have them in a store.",
+        )
+    return open_local(backup(source, Path(options.target).expanduser()))
 
 
 def _said_of(target: str) -> dict[str, str | None]:

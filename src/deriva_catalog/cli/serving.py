@@ -62,6 +62,7 @@ def add_serve(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
     add("--database", metavar="URL", help="serve the catalogs of a PostgreSQL database")
     add("--files", metavar="DIR", help="where the files (objects) of its catalogs lie")
+    add("--objects", metavar="URL", help="store for the files of new catalogs: s3://bucket/prefix")
     add("--home", metavar="DIR", help="serve the catalogs below this directory")
     add("--workers", type=int, metavar="N", help="processes that share the work (default: 1)")
     add("--tokens-file", metavar="FILE", help="bearer tokens of programs, as digests")

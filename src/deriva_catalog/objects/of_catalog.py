@@ -1,7 +1,8 @@
-"""The objects of one catalog: rows in its database, bytes in a directory of its own."""
+"""The objects of one catalog: rows in its database, bytes in a directory or bucket of its own."""
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from ..engine.store import Reading, Store
 from ..engine.transaction import Writing
 from .asking import Asker
 from .content import ContentStore
+from .placing import content_at, kept_place
 from .store import ObjectStore
 from .tables import is_current, upgrade_tables
 
@@ -34,9 +36,26 @@ class _Acting:
         return self.store.writing(self.actor)
 
 
-def objects_of(store: Store, directory: Path, actor: Client | None = None) -> ObjectStore:
-    """The objects of a catalog in `directory`; `actor` is who writes, if not the store's own."""
-    return ObjectStore(_Acting(store, actor), ContentStore.local(directory / OBJECTS))
+class Bytes:
+    """The bytes of one catalog; where they lie is looked up when they are first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._content: ContentStore | None = None
+
+    def of(self, store: Store, directory: Path) -> ContentStore:
+        """The bytes of the catalog in `directory`."""
+        with self._lock:
+            if self._content is None:
+                with store.storage.reading() as connection:
+                    place = kept_place(connection)
+                self._content = content_at(place, directory / OBJECTS)
+            return self._content
+
+
+def objects_of(store: Store, content: ContentStore, actor: Client | None = None) -> ObjectStore:
+    """The objects of a catalog; `actor` is who writes, if not the store's own."""
+    return ObjectStore(_Acting(store, actor), content)
 
 
 def asker_of(store: Store, client: Client) -> Asker:

@@ -49,6 +49,8 @@ class Configuration:
         home: The directory of the catalogs; None for this user's.
         database: A PostgreSQL database whose catalogs are served instead.
         files: The directory of the files (objects) of its catalogs.
+        objects: The URL of a store, such as ``s3://bucket/prefix``, for the files of catalogs
+            that are made from now on; those that exist stay where they are.
         tokens_file: A file of bearer tokens, see `tokenfile`.
         access_log: A file for the access log, ``-`` for the standard error; None for none.
         log_level: What else is told: ``debug``, ``info``, ``warning`` or ``error``.
@@ -65,6 +67,7 @@ class Configuration:
     home: Path | None = None
     database: str | None = None
     files: Path | None = None
+    objects: str | None = None
     tokens_file: Path | None = None
     access_log: str | None = None
     log_level: str = "info"

@@ -7,8 +7,10 @@ import resource
 import socket
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
@@ -16,6 +18,7 @@ from urllib.parse import quote
 from ..catalog.opening import default_client
 from ..catalog.registry import Registry, default_home
 from ..errors import Unavailable
+from ..objects.placing import try_place
 from .accesslog import AccessLog
 from .app import App
 from .authn.sessions import Sessions as Logins
@@ -65,10 +68,12 @@ def serve(configuration: Configuration, tell: Callable[[Announcement], None]) ->
         tell: Called once, when clients can connect.
 
     Raises:
-        Unavailable: the address is in use, or the database cannot be reached.
-        BadRequest: a file of tokens or of settings is malformed.
+        Unavailable: the address is in use, or the database or the store cannot be reached.
+        BadRequest: a file of tokens or of settings is malformed, or the URL of the store for
+            files.
     """
     _allow_many_files()
+    _try_objects(configuration)
     certificate = None
     if configuration.tls:
         certificate, key = own_certificate(_home(configuration) / "tls")
@@ -123,8 +128,25 @@ def _home(configuration: Configuration) -> Path:
 
 def _registry(configuration: Configuration) -> Registry:
     if configuration.database is None:
-        return Registry(_home(configuration))
-    return Registry.of_database(configuration.database, configuration.files)
+        made = Registry(_home(configuration))
+    else:
+        made = Registry.of_database(configuration.database, configuration.files)
+    made.objects = configuration.objects
+    return made
+
+
+def _try_objects(configuration: Configuration) -> None:
+    """See that the store for files can be used, before anybody counts on it.
+
+    A process that has used a bucket must not fork, so before several workers another one tries.
+    """
+    if configuration.objects is None:
+        return
+    if configuration.settings.workers == 1:
+        try_place(configuration.objects)
+        return
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
+        other.submit(try_place, configuration.objects).result()
 
 
 def _logins(configuration: Configuration) -> Logins:

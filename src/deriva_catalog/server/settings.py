@@ -34,6 +34,8 @@ class Settings:
         record_page: The page of a row, where ``/id/...`` sends browsers; ``{catalog}`` (with the
             snapshot), ``{schema}``, ``{table}`` and ``{rid}`` stand in it for what they say.
         upload_days: How long an upload in chunks may rest before it expires.
+        signed_url_seconds: How long a URL is good that a reader of a file in a bucket is sent to;
+            0 streams all files through the service.
         catalogs: How many catalogs a process keeps open, with connections to their databases.
         transactions: How many transactions over several requests a process has open at once.
         transaction_seconds: How long a client may do nothing while it has one open.
@@ -67,6 +69,7 @@ class Settings:
     connection_seconds: float = 300.0
     registry_seconds: float = 0.25
     upload_days: float = 30.0
+    signed_url_seconds: float = 0.0
     compress: bool = True
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()

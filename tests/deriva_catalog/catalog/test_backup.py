@@ -29,14 +29,14 @@ def catalog(tmp_path: Path) -> LocalCatalog:
 
 
 def test_a_backup_is_a_catalog_with_its_history(catalog: LocalCatalog, tmp_path: Path) -> None:
-    (catalog.directory / "objects" / "one").write_bytes(b"bytes")
+    put = catalog.objects.put("/hatrac/one", b"bytes")
     moment = catalog.latest_snapshot()
     backup(catalog, tmp_path / "copy")
     catalog.delete(parse_path("S:T"))
     restored = restore(tmp_path / "copy", tmp_path / "again")
     assert restored.count(T) == 2
     assert restored.latest_snapshot() == moment
-    assert (restored.directory / "objects" / "one").read_bytes() == b"bytes"
+    assert restored.objects.read(put.url) == b"bytes"
     assert restored.check() == []
     restored.insert(T, [{"name": "c"}])
     restored.close()

@@ -5,7 +5,7 @@ Nothing here knows what the bytes are: a store has keys, and a key has bytes, wh
 
 from __future__ import annotations
 
-from .addresses import own_place, open_store
+from .addresses import open_store, own_place
 from .bucket import BucketStore
 from .contract import Entry, KeyStore
 from .failures import translated

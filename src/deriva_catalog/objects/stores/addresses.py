@@ -37,7 +37,7 @@ _NAMES = {
     "account": "account_name",
 }
 _FLAGS = {"true": True, "false": False}
-_RETRY = {"max_retries": 6, "retry_timeout": timedelta(seconds=60)}
+_RETRY: Any = {"max_retries": 6, "retry_timeout": timedelta(seconds=60)}
 _CONNECT_TIMEOUT = "5s"
 
 
@@ -73,15 +73,13 @@ def _bucket(url: str) -> BucketStore:
     kind = _KINDS.get(parts.scheme)
     if kind is None:
         raise BadRequest(f"{url!r} names no store of objects.", hint=_EXAMPLES)
-    config = _options(url, kind, parts)
+    config: Any = _options(url, kind, parts)
     plain = urlunsplit((kind, parts.netloc, parts.path, "", ""))
-    client: dict[str, Any] = {"connect_timeout": _CONNECT_TIMEOUT}
+    client: Any = {"connect_timeout": _CONNECT_TIMEOUT}
     if _is_plain_http(kind, config):
         client["allow_http"] = True
     try:
-        backend = from_url(
-            plain, config=config or None, client_options=client, retry_config=_RETRY
-        )
+        backend = from_url(plain, config=config or None, client_options=client, retry_config=_RETRY)
     except (ValueError, obstore.exceptions.BaseError) as error:
         raise BadRequest(
             f"{url!r} names no store of objects: {reason(error)}.", hint=_EXAMPLES
@@ -138,7 +136,7 @@ def own_place(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "memory":
         raise BadRequest(
-            "A store in memory is forgotten when the process ends, so no catalog keeps files there.",
+            "A store in memory is forgotten when the process ends: no catalog keeps files there.",
             hint=_EXAMPLES,
         )
     path = f"{parts.path.rstrip('/')}/{uuid.uuid4().hex}"

@@ -85,11 +85,8 @@ class BucketStore:
 
         if length == 0:
             return
-        options: dict[str, Any] = {}
-        if length is not None:
-            options["range"] = (begin, begin + length)
-        elif begin:
-            options["range"] = {"offset": begin}
+        wanted = {"offset": begin} if length is None else (begin, begin + length)
+        options: Any = {"range": wanted} if begin or length is not None else None
         found = obstore.get(self.backend, key, options=options)
         for some in found.stream(min_chunk_size=piece):
             yield bytes(some)
