@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         DerivaMLMaterializeLimitExceeded,
         DerivaMLTableTypeError,
     )
+    from .core.filespec import FileSpec
     from .core.schema_definitions import (
         ColumnDefinition,
         ForeignKeyDefinition,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .core.storage import CachedAsset
     from .dataset.bag import DatasetBag
     from .dataset.dataset import Dataset
+    from .dataset.references import DatasetReference, FeatureReference
     from .dataset.spec import DatasetSpec, DatasetSpecConfig
     from .execution.configuration import ExecutionConfiguration
     from .execution.execution import Execution
@@ -74,6 +76,7 @@ __all__ = [
     "ConnectionMode",
     "Dataset",
     "DatasetBag",
+    "DatasetReference",
     "DatasetSpec",
     "DatasetSpecConfig",
     "DerivaAssetColumns",
@@ -90,6 +93,8 @@ __all__ = [
     "Execution",
     "ExecutionConfiguration",
     "FeatureRecord",
+    "FeatureReference",
+    "FileSpec",
     "ForeignKeyDefinition",
     "KeyDefinition",
     "MLAsset",
@@ -127,6 +132,7 @@ __getattr__, __dir__ = lazy_names(
             "DerivaMLMaterializeLimitExceeded",
             "DerivaMLTableTypeError",
         ),
+        ".core.filespec": ("FileSpec",),
         ".core.schema_definitions": (
             "ColumnDefinition",
             "ForeignKeyDefinition",
@@ -136,6 +142,7 @@ __getattr__, __dir__ = lazy_names(
         ".core.storage": ("CachedAsset",),
         ".dataset.bag": ("DatasetBag",),
         ".dataset.dataset": ("Dataset",),
+        ".dataset.references": ("DatasetReference", "FeatureReference"),
         ".dataset.spec": ("DatasetSpec", "DatasetSpecConfig"),
         ".execution.configuration": ("ExecutionConfiguration",),
         ".execution.execution": ("Execution",),

@@ -29,6 +29,7 @@ from .logging_config import configure_logging
 from .methods import checks as _checks
 from .methods import datasets as _datasets
 from .methods import executions as _executions
+from .methods import external_files as _external_files
 from .methods import features as _features
 from .methods import files as _files
 from .methods import rows as _rows
@@ -375,7 +376,10 @@ class DerivaML:
     get_cache_size = _files.get_cache_size
     get_storage_summary = _files.get_storage_summary
 
-    # --- checks before a run, references -------------------------------------------
+    # --- checks before a run, references, files that stay where they are -----------
+
+    add_files = _external_files.add_files
+    list_files = _external_files.list_files
 
     validate_dataset_specs = _checks.validate_dataset_specs
     validate_execution_configuration = _checks.validate_execution_configuration

@@ -35,6 +35,7 @@ from .report import PendingSummary, UploadCallback, UploadReport
 if TYPE_CHECKING:
     from deriva_ml.asset.asset import Asset
     from deriva_ml.core.base import DerivaML
+    from deriva_ml.core.filespec import FileSpec
     from deriva_ml.dataset.bag import DatasetBag
     from deriva_ml.dataset.dataset import Dataset
     from deriva_ml.dataset.versions import DatasetVersion
@@ -496,6 +497,30 @@ class Execution:
         return self._run.around.datasets.create(
             dataset_types, description, self.execution_rid, version
         )
+
+    @translated()
+    def add_files(
+        self,
+        files: Iterable[FileSpec | Mapping[str, Any]],
+        dataset_types: str | Iterable[str] | None = None,
+        description: str = "",
+        chunk_size: int = 500,
+        *,
+        root_name: str | None = None,
+    ) -> Dataset:
+        """Describe files that stay where they are, at once (see `Datasets.add_files`).
+
+        Raises:
+            DerivaMLResumeError: Before it was interrupted, the run did something else here.
+            DerivaMLExecutionError: This is a dry run, which cannot add anything.
+        """
+        self._refuse_dry_run("add files")
+        self._run.calls.open()
+        dataset = self._run.around.datasets.add_files(
+            files, self.execution_rid, dataset_types, description, chunk_size, root_name
+        )
+        self._run.journal.record(has_inputs=True)
+        return dataset
 
     # --- uploading -------------------------------------------------------------------
 
