@@ -24,7 +24,9 @@ from .host import web_address
 from .query import entities, equals
 from .session import Session
 
-__all__ = ["BatchRidResult", "ResolveRidResult", "Rids", "check_rid", "check_rids"]
+__all__ = ["BatchRidResult", "ResolveRidResult", "Rids", "check_rid", "check_rids", "rid_of"]
+
+_RIDS = ("rid", "RID", "dataset_rid", "asset_rid", "execution_rid", "workflow_rid")
 
 
 def check_rid(rid: object) -> str:
@@ -52,6 +54,34 @@ def check_rids(rids: Iterable[object]) -> list[str]:
     if not all_plain_rids(given):  # some object to convert, or to complain about
         given = [check_rid(r) for r in given]
     return list(dict.fromkeys(given))
+
+
+def rid_of(entity: object) -> tuple[str, str | None]:
+    """The RID of something, and the version when it names one of a dataset.
+
+    Args:
+        entity: A RID; ``"RID@1.2.0"`` or a `DatasetSpec`; a row with a RID; or an object that
+            stands for a row: a dataset, an asset, an execution, a workflow, a term.
+
+    Raises:
+        DerivaMLValidationError: There is no RID in it.
+    """
+    from deriva_ml.dataset.spec import DatasetSpec
+
+    if isinstance(entity, DatasetSpec):
+        return entity.rid, str(entity.version)
+    if isinstance(entity, str):
+        rid, _, version = entity.partition("@")
+        return (rid, version) if "." in version else (entity, None)
+    if isinstance(entity, Mapping):
+        found = entity.get("RID")
+    else:
+        found = next((r for r in (getattr(entity, n, None) for n in _RIDS) if r is not None), None)
+    if not isinstance(found, str):
+        raise DerivaMLValidationError(
+            f"There is no RID in {entity!r}: give a RID, a row, or an object that the catalog has."
+        )
+    return found, None
 
 
 @dataclass(frozen=True, slots=True)
