@@ -378,6 +378,7 @@ class DerivaML:
     # --- lineage -------------------------------------------------------------------
 
     lookup_lineage = _lineage.lookup_lineage
+    audit_provenance = _lineage.audit_provenance
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

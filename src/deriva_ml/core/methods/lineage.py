@@ -9,6 +9,7 @@ from ..rids import rid_of
 
 if TYPE_CHECKING:
     from deriva_ml.execution.lineage import DownstreamResult, LineageResult
+    from deriva_ml.execution.provenance_audit import ProvenanceAuditReport
 
     from ..base import DerivaML
 
@@ -68,3 +69,10 @@ def lookup_lineage(
         max_executions=max_executions,
         direction=direction,
     )
+
+
+def audit_provenance(self: DerivaML) -> ProvenanceAuditReport:
+    """Check that everything has a maker and every maker an input (see `provenance_audit`)."""
+    from deriva_ml.execution.provenance_audit import audit_provenance as audit
+
+    return audit(self.session)
