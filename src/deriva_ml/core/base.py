@@ -28,6 +28,7 @@ from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
 from .methods import datasets as _datasets
 from .methods import executions as _executions
+from .methods import experiments as _experiments
 from .methods import features as _features
 from .methods import files as _files
 from .methods import lineage as _lineage
@@ -375,10 +376,13 @@ class DerivaML:
     get_cache_size = _files.get_cache_size
     get_storage_summary = _files.get_storage_summary
 
-    # --- lineage -------------------------------------------------------------------
+    # --- lineage and experiments ---------------------------------------------------
 
     lookup_lineage = _lineage.lookup_lineage
     audit_provenance = _lineage.audit_provenance
+    lookup_experiment = _experiments.lookup_experiment
+    find_experiments = _experiments.find_experiments
+    compare_experiments = _experiments.compare_experiments
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

@@ -191,29 +191,35 @@ class Rids:
         return self._session.fetch(entities(table, equals("RID", rid)))[0]
 
     @translated()
-    def cite(self, entity: str | Mapping[str, Any], current: bool = False) -> str:
+    def cite(self, entity: object, current: bool = False) -> str:
         """A permanent link to a row.
 
         Args:
-            entity: A RID, a row with one, or a link that this method made (returned unchanged).
+            entity: A RID; a row with one; an object that stands for a row, such as a dataset, an
+                asset or an execution; or a link that this method made (returned unchanged). A
+                dataset at a version (``"RID@1.2.0"``, `DatasetSpec`) is linked as it was then.
             current: Leave out the snapshot, so that the link shows the row as it is then.
 
         Raises:
-            DerivaMLValidationError: There is no RID in `entity`.
+            DerivaMLValidationError: There is no RID in `entity`, or the version has no snapshot
+                because it is still under development.
             DerivaMLRidsNotFound: No row has the RID.
         """
-        rid = entity.get("RID") if isinstance(entity, Mapping) else entity
         catalog = self._session.catalog
         base = f"{web_address(self._session.hostname, catalog.url)}/id/{catalog.id}/"
-        if isinstance(rid, str) and rid.startswith(base):
-            return rid
+        if isinstance(entity, str) and entity.startswith(base):
+            return entity
+        rid, version = rid_of(entity)
         if rid == DRY_RUN_RID:
             return f"dry-run (rid={DRY_RUN_RID})"
         self._locate(check_rid(rid))
         if current:
             return f"{base}{rid}"
-        snapshot = catalog.snaptime or catalog.latest_snapshot()
-        return f"{base}{rid}@{snapshot}"
+        if version is not None:
+            from deriva_ml.dataset.history import Versions
+
+            return f"{base}{rid}@{Versions(self._session).snapshot(rid, version)}"
+        return f"{base}{rid}@{catalog.snaptime or catalog.latest_snapshot()}"
 
     @translated()
     def chaise_url(self, table: str | Table) -> str:
