@@ -29,9 +29,11 @@ from .logging_config import configure_logging
 from .methods import checks as _checks
 from .methods import datasets as _datasets
 from .methods import executions as _executions
+from .methods import experiments as _experiments
 from .methods import external_files as _external_files
 from .methods import features as _features
 from .methods import files as _files
+from .methods import lineage as _lineage
 from .methods import rows as _rows
 from .rids import Rids
 from .session import DatasetVersioning, Options, Session
@@ -385,6 +387,13 @@ class DerivaML:
     validate_execution_configuration = _checks.validate_execution_configuration
     find_datasets_referencing = _checks.find_datasets_referencing
     find_features_referencing = _checks.find_features_referencing
+    # --- lineage and experiments ---------------------------------------------------
+
+    lookup_lineage = _lineage.lookup_lineage
+    audit_provenance = _lineage.audit_provenance
+    lookup_experiment = _experiments.lookup_experiment
+    find_experiments = _experiments.find_experiments
+    compare_experiments = _experiments.compare_experiments
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

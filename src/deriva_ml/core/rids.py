@@ -24,7 +24,9 @@ from .host import web_address
 from .query import entities, equals
 from .session import Session
 
-__all__ = ["BatchRidResult", "ResolveRidResult", "Rids", "check_rid", "check_rids"]
+__all__ = ["BatchRidResult", "ResolveRidResult", "Rids", "check_rid", "check_rids", "rid_of"]
+
+_RIDS = ("rid", "RID", "dataset_rid", "asset_rid", "execution_rid", "workflow_rid")
 
 
 def check_rid(rid: object) -> str:
@@ -52,6 +54,34 @@ def check_rids(rids: Iterable[object]) -> list[str]:
     if not all_plain_rids(given):  # some object to convert, or to complain about
         given = [check_rid(r) for r in given]
     return list(dict.fromkeys(given))
+
+
+def rid_of(entity: object) -> tuple[str, str | None]:
+    """The RID of something, and the version when it names one of a dataset.
+
+    Args:
+        entity: A RID; ``"RID@1.2.0"`` or a `DatasetSpec`; a row with a RID; or an object that
+            stands for a row: a dataset, an asset, an execution, a workflow, a term.
+
+    Raises:
+        DerivaMLValidationError: There is no RID in it.
+    """
+    from deriva_ml.dataset.spec import DatasetSpec
+
+    if isinstance(entity, DatasetSpec):
+        return entity.rid, str(entity.version)
+    if isinstance(entity, str):
+        rid, _, version = entity.partition("@")
+        return (rid, version) if "." in version else (entity, None)
+    if isinstance(entity, Mapping):
+        found = entity.get("RID")
+    else:
+        found = next((r for r in (getattr(entity, n, None) for n in _RIDS) if r is not None), None)
+    if not isinstance(found, str):
+        raise DerivaMLValidationError(
+            f"There is no RID in {entity!r}: give a RID, a row, or an object that the catalog has."
+        )
+    return found, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,29 +191,35 @@ class Rids:
         return self._session.fetch(entities(table, equals("RID", rid)))[0]
 
     @translated()
-    def cite(self, entity: str | Mapping[str, Any], current: bool = False) -> str:
+    def cite(self, entity: object, current: bool = False) -> str:
         """A permanent link to a row.
 
         Args:
-            entity: A RID, a row with one, or a link that this method made (returned unchanged).
+            entity: A RID; a row with one; an object that stands for a row, such as a dataset, an
+                asset or an execution; or a link that this method made (returned unchanged). A
+                dataset at a version (``"RID@1.2.0"``, `DatasetSpec`) is linked as it was then.
             current: Leave out the snapshot, so that the link shows the row as it is then.
 
         Raises:
-            DerivaMLValidationError: There is no RID in `entity`.
+            DerivaMLValidationError: There is no RID in `entity`, or the version has no snapshot
+                because it is still under development.
             DerivaMLRidsNotFound: No row has the RID.
         """
-        rid = entity.get("RID") if isinstance(entity, Mapping) else entity
         catalog = self._session.catalog
         base = f"{web_address(self._session.hostname, catalog.url)}/id/{catalog.id}/"
-        if isinstance(rid, str) and rid.startswith(base):
-            return rid
+        if isinstance(entity, str) and entity.startswith(base):
+            return entity
+        rid, version = rid_of(entity)
         if rid == DRY_RUN_RID:
             return f"dry-run (rid={DRY_RUN_RID})"
         self._locate(check_rid(rid))
         if current:
             return f"{base}{rid}"
-        snapshot = catalog.snaptime or catalog.latest_snapshot()
-        return f"{base}{rid}@{snapshot}"
+        if version is not None:
+            from deriva_ml.dataset.history import Versions
+
+            return f"{base}{rid}@{Versions(self._session).snapshot(rid, version)}"
+        return f"{base}{rid}@{catalog.snaptime or catalog.latest_snapshot()}"
 
     @translated()
     def chaise_url(self, table: str | Table) -> str:

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from .configuration import ExecutionConfiguration
     from .descriptions import DescribedList, with_description
     from .execution import Execution
+    from .lineage import (
+        AssetSummary,
+        DatasetSummary,
+        DownstreamNode,
+        DownstreamResult,
+        ExecutionSummary,
+        LineageNode,
+        LineageResult,
+        RootDescriptor,
+        WorkflowSummary,
+    )
     from .load_configs import load_configs
     from .model_protocol import DerivaMLModel
     from .multirun import (
@@ -35,16 +46,25 @@ __all__ = [
     "AssetRIDConfig",
     "AssetSpec",
     "AssetSpecConfig",
+    "AssetSummary",
     "BaseConfig",
+    "DatasetSummary",
     "DerivaBaseConfig",
     "DerivaMLModel",
     "DescribedList",
+    "DownstreamNode",
+    "DownstreamResult",
     "Execution",
     "ExecutionConfiguration",
+    "ExecutionSummary",
+    "LineageNode",
+    "LineageResult",
     "LocalFile",
     "LocalFileConfig",
     "MultirunSpec",
+    "RootDescriptor",
     "Workflow",
+    "WorkflowSummary",
     "base_defaults",
     "create_model_config",
     "get_all_multirun_configs",
@@ -76,6 +96,17 @@ __getattr__, __dir__ = lazy_names(
         ".configuration": ("ExecutionConfiguration",),
         ".descriptions": ("DescribedList", "with_description"),
         ".execution": ("Execution",),
+        ".lineage": (
+            "AssetSummary",
+            "DatasetSummary",
+            "DownstreamNode",
+            "DownstreamResult",
+            "ExecutionSummary",
+            "LineageNode",
+            "LineageResult",
+            "RootDescriptor",
+            "WorkflowSummary",
+        ),
         ".load_configs": ("load_configs",),
         ".model_protocol": ("DerivaMLModel",),
         ".multirun": (

@@ -8,11 +8,13 @@ from deriva_ml.core.base import DerivaML
 from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition, TableDefinition
 from deriva_ml.core.exceptions import (
     DerivaMLException,
+    DerivaMLNotFoundError,
     DerivaMLRidsNotFound,
     DerivaMLTableNotFound,
     DerivaMLTableTypeError,
     DerivaMLValidationError,
 )
+from deriva_ml.dataset import DatasetSpec
 
 from ..conftest import Zoo
 
@@ -52,6 +54,31 @@ def test_a_citation_is_permanent_and_stays_itself(ml: DerivaML, zoo: Zoo) -> Non
     assert ml.cite("0000") == "dry-run (rid=0000)"
     with pytest.raises(DerivaMLException):
         ml.cite({"Name": "x"})
+
+
+def test_whatever_the_catalog_has_can_be_cited(ml: DerivaML, zoo: Zoo) -> None:
+    dataset = ml.datasets.create(["Training"], "d", zoo.execution)
+    first = dataset.current_version
+    dataset.add_dataset_members([zoo.subjects[0]])
+    execution = ml.lookup_execution(zoo.execution)
+    things = {
+        dataset.dataset_rid: dataset,
+        zoo.images[0]: ml.lookup_asset(zoo.images[0]),
+        zoo.execution: execution,
+        str(execution.workflow_rid): execution.workflow,
+        ml.lookup_term("Image_Class", "cat").rid: ml.lookup_term("Image_Class", "cat"),
+    }
+    for rid, thing in things.items():
+        assert ml.cite(thing) == ml.cite(rid)
+        assert ml.cite(thing, current=True).endswith(f"/id/{ml.catalog_id}/{rid}")
+    snapshot = dataset.dataset_history()[0].snapshot
+    assert ml.cite(f"{dataset.dataset_rid}@{first}").endswith(f"/{dataset.dataset_rid}@{snapshot}")
+    assert ml.cite(DatasetSpec(rid=dataset.dataset_rid, version=first)) == ml.cite(
+        f"{dataset.dataset_rid}@{first}"
+    )
+    assert str(snapshot) not in ml.cite(dataset)
+    with pytest.raises(DerivaMLNotFoundError, match=r"9\.9\.9"):
+        ml.cite(f"{dataset.dataset_rid}@9.9.9")
 
 
 def test_tables_and_rows_have_pages(ml: DerivaML, zoo: Zoo) -> None:

@@ -37,7 +37,7 @@ def retrieve_rid(self: DerivaML, rid: RID) -> Row:
     return self.rids.retrieve(rid)
 
 
-def cite(self: DerivaML, entity: str | Mapping[str, Any], current: bool = False) -> str:
+def cite(self: DerivaML, entity: Any, current: bool = False) -> str:
     """A permanent link to a row (see `Rids.cite`)."""
     return self.rids.cite(entity, current)
 
