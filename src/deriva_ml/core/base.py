@@ -30,6 +30,7 @@ from .methods import datasets as _datasets
 from .methods import executions as _executions
 from .methods import features as _features
 from .methods import files as _files
+from .methods import interchange as _interchange
 from .methods import rows as _rows
 from .rids import Rids
 from .session import DatasetVersioning, Options, Session
@@ -373,6 +374,10 @@ class DerivaML:
     clear_cache = _files.clear_cache
     get_cache_size = _files.get_cache_size
     get_storage_summary = _files.get_storage_summary
+
+    # --- interchange ---------------------------------------------------------------
+
+    export_ro_crate = _interchange.export_ro_crate
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

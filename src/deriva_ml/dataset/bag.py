@@ -13,6 +13,7 @@ from deriva_ml.core.exceptions import DerivaMLDatasetNotFound, DerivaMLNotFoundE
 from deriva_ml.core.query import entities
 from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies, VocabularyTerm
+from deriva_ml.interchange import of_datasets as _interchange
 
 from .collection import Datasets
 from .versions import DatasetVersion
@@ -268,6 +269,10 @@ class DatasetBag:
             file_transformer=file_transformer,
         )
         return restructure_assets(self, Path(output_dir), layout)
+
+    # --- other people's formats --------------------------------------------------------
+
+    to_ro_crate = _interchange.bag_to_ro_crate
 
     def __repr__(self) -> str:
         return f"DatasetBag({self.dataset_rid!r}, path={str(self._path)!r})"
