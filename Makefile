@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-koalas clients lint typecheck imports bench docs clean
+.PHONY: help demo test test-koalas clients validators lint typecheck imports bench docs clean
 
 help:
 	@echo "make demo   the main job on real images, embedded, end to end"
 	@echo "make test   lint, types, import contracts and all tests"
 	@echo "make clients  other people's clients, which are tested against our service"
+	@echo "make validators  other people's validators, which are run on what we write"
 	@echo "make lint   formatting and lint only"
 	@echo "make bench  measure speed and size, each beside a limit or a peer"
 	@echo "make docs   build the manual into build/docs"
@@ -67,13 +68,32 @@ $(VENV)/clients/%/ready: | $(BIN)/python
 
 clients: $(VENV)/clients/deriva/ready $(VENV)/clients/deriva-ml/ready
 
+# Validators of the formats that we write, each in an environment of its own. What RO-Crates refer
+# to on the web comes from two releases of a package, so that validating needs no network.
+VALIDATORS := $(VENV)/validators
+$(VALIDATORS)/rocrate/ready: | $(BIN)/python
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet 'roc-validator==0.13.0' 'rocrate==0.16.0'
+	$(@D)/bin/python -m pip install --quiet --no-deps --target $(@D)/contexts/1.1 'rocrate==0.15.0'
+	$(@D)/bin/python -m pip install --quiet --no-deps --target $(@D)/contexts/1.3 'rocrate==0.16.0'
+	@touch $@
+
+$(VALIDATORS)/croissant/ready: | $(BIN)/python
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet 'mlcroissant==1.1.1' 'pillow>=10'
+	@touch $@
+
+validators: $(VALIDATORS)/rocrate/ready $(VALIDATORS)/croissant/ready
+
 KOALAS := tests/hamilton/plugins/test_spark_koalas.py
 
 test-koalas: $(VENV)/pandas-for-spark
 	PYTHONPATH=$< $(BIN)/python -m pytest $(KOALAS)
 
 # pytest comes last, so that its closing line is the last thing printed.
-test: lint typecheck imports test-koalas clients $(VENV)/node/.ready
+test: lint typecheck imports test-koalas clients validators $(VENV)/node/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KOALAS)
 
 bench: $(VENV)/.test-ready

@@ -33,6 +33,7 @@ from .methods import experiments as _experiments
 from .methods import external_files as _external_files
 from .methods import features as _features
 from .methods import files as _files
+from .methods import interchange as _interchange
 from .methods import lineage as _lineage
 from .methods import rows as _rows
 from .rids import Rids
@@ -394,6 +395,9 @@ class DerivaML:
     lookup_experiment = _experiments.lookup_experiment
     find_experiments = _experiments.find_experiments
     compare_experiments = _experiments.compare_experiments
+    # --- interchange ---------------------------------------------------------------
+
+    export_ro_crate = _interchange.export_ro_crate
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

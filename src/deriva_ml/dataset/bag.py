@@ -13,6 +13,7 @@ from deriva_ml.core.exceptions import DerivaMLDatasetNotFound, DerivaMLNotFoundE
 from deriva_ml.core.query import entities
 from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies, VocabularyTerm
+from deriva_ml.interchange import of_datasets as _interchange
 
 from . import directories as _directories
 from . import showing as _showing
@@ -280,6 +281,9 @@ class DatasetBag:
     to_markdown = _showing.to_markdown
     display_markdown = _showing.display_markdown
     _repr_html_ = _showing.dataset_html
+    # --- other people's formats --------------------------------------------------------
+
+    to_ro_crate = _interchange.bag_to_ro_crate
 
     def __repr__(self) -> str:
         return f"DatasetBag({self.dataset_rid!r}, path={str(self._path)!r})"

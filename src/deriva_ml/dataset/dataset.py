@@ -9,6 +9,7 @@ from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
 from deriva_ml.core.definitions import VersionPart
 from deriva_ml.core.exceptions import DerivaMLValidationError
+from deriva_ml.interchange import of_datasets as _interchange
 
 from . import directories as _directories
 from . import showing as _showing
@@ -320,6 +321,10 @@ class Dataset:
                 "catalog does not have. Leave use_minid out."
             )
         return self._datasets.download_bag(self.dataset_rid, version, materialize, exclude_tables)
+
+    # --- other people's formats --------------------------------------------------------
+
+    to_ro_crate = _interchange.dataset_to_ro_crate
 
     # --- showing ---------------------------------------------------------------------
 

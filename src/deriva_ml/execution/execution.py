@@ -25,6 +25,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.core.logging_config import get_logger
 from deriva_ml.dataset.spec import DatasetSpec
+from deriva_ml.interchange import of_executions as _interchange
 
 from . import lifecycle, outputs
 from .commit import commit
@@ -621,6 +622,10 @@ class Execution:
     def _refuse_dry_run(self, what: str) -> None:
         if self.dry_run:
             raise DerivaMLExecutionError(f"This is a dry run: it cannot {what}.")
+
+    # --- other people's formats --------------------------------------------------------
+
+    to_ro_crate = _interchange.execution_to_ro_crate
 
     # --- showing ---------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from deriva_ml.core.exceptions import (
 from deriva_ml.core.query import any_of, attributes, entities, equals, link, name_of
 from deriva_ml.core.rids import check_rid
 from deriva_ml.core.session import Session
+from deriva_ml.interchange import of_executions as _interchange
 
 from .creation import link_child
 from .lifecycle import state_named
@@ -251,6 +252,10 @@ class ExecutionRecord:
     def list_assets(self, asset_role: str | None = None) -> list[Asset]:
         """The assets that the execution read (``Input``) or made (``Output``)."""
         return self._executions.around.assets.of_execution(self.execution_rid, asset_role)
+
+    # --- other people's formats --------------------------------------------------------
+
+    to_ro_crate = _interchange.execution_to_ro_crate
 
     def __repr__(self) -> str:
         return f"ExecutionRecord({self.execution_rid!r}, {self.status.value!r})"

@@ -1,0 +1,34 @@
+"""Other people's formats: RO-Crate, Croissant, OpenLineage and MLflow, written and read.
+
+::
+
+    dataset.to_ro_crate("pictures.zip", license="CC-BY-4.0")   # a bag that describes itself
+    ml.export_ro_crate(execution_rid, "run")                   # a Workflow Run RO-Crate
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .dataflow import DataflowRecorder
+    from .ro_crate import dataset_crate, write_ro_crate
+    from .run_crate import export_ro_crate
+
+__all__ = [
+    "DataflowRecorder",
+    "dataset_crate",
+    "export_ro_crate",
+    "write_ro_crate",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        ".dataflow": ("DataflowRecorder",),
+        ".ro_crate": ("dataset_crate", "write_ro_crate"),
+        ".run_crate": ("export_ro_crate",),
+    },
+)
