@@ -27,6 +27,7 @@ from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
 from .methods import datasets as _datasets
+from .methods import denormalized as _denormalized
 from .methods import executions as _executions
 from .methods import features as _features
 from .methods import files as _files
@@ -373,6 +374,10 @@ class DerivaML:
     clear_cache = _files.clear_cache
     get_cache_size = _files.get_cache_size
     get_storage_summary = _files.get_storage_summary
+
+    # --- wide tables ---------------------------------------------------------------
+
+    estimate_denormalized_size = _denormalized.estimate_denormalized_size
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

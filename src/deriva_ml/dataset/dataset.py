@@ -11,6 +11,7 @@ from deriva_ml.core.definitions import VersionPart
 from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.core.query import attributes, equals
 
+from . import denormalized as _denormalized
 from .members import MemberRids
 from .versions import DatasetVersion
 
@@ -283,6 +284,19 @@ class Dataset:
                 "catalog does not have. Leave use_minid out."
             )
         return self._datasets.download_bag(self.dataset_rid, version, materialize, exclude_tables)
+
+    # --- wide tables (see `denormalized`) --------------------------------------------
+
+    denormalization_source = _denormalized.live_source
+    get_denormalized_as_dataframe = _denormalized.get_denormalized_as_dataframe
+    get_denormalized_as_dict = _denormalized.get_denormalized_as_dict
+    get_denormalized_as_arrow = _denormalized.get_denormalized_as_arrow
+    get_denormalized_as_polars = _denormalized.get_denormalized_as_polars
+    denormalize_as_dataframe = get_denormalized_as_dataframe
+    denormalize_as_dict = get_denormalized_as_dict
+    list_denormalized_columns = _denormalized.list_denormalized_columns
+    describe_denormalized = _denormalized.describe_denormalized
+    list_schema_paths = _denormalized.list_schema_paths
 
     # --- showing ---------------------------------------------------------------------
 
