@@ -42,9 +42,15 @@ class Output:
 
 def data_frame(rows: Sequence[Row], outputs: Sequence[Output]) -> pd.DataFrame:
     """Rows as a frame with one column for each output, also when there are no rows."""
+    return frame_of([[row.get(o.name) for row in rows] for o in outputs], outputs)
+
+
+def frame_of(columns: Sequence[list[Any]], outputs: Sequence[Output]) -> pd.DataFrame:
+    """Values in the JSON form as a frame, a list for each output."""
     import pandas as pd
 
-    data = {o.name: _series([row.get(o.name) for row in rows], o.storage) for o in outputs}
+    pairs = zip(outputs, columns, strict=True)
+    data = {o.name: _series(values, o.storage) for o, values in pairs}
     return pd.DataFrame(data, columns=[o.name for o in outputs])
 
 
@@ -70,6 +76,15 @@ def arrow_table(rows: Sequence[Row], outputs: Sequence[Output]) -> Any:
     Raises:
         ImportError: pyarrow is not installed.
     """
+    return arrow_of([[row.get(o.name) for row in rows] for o in outputs], outputs)
+
+
+def arrow_of(columns: Sequence[list[Any]], outputs: Sequence[Output]) -> Any:
+    """Values in the JSON form as a ``pyarrow.Table``, a list for each output.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+    """
     try:
         arrow = importlib.import_module("pyarrow")
     except ImportError:
@@ -77,8 +92,9 @@ def arrow_table(rows: Sequence[Row], outputs: Sequence[Output]) -> Any:
             "Arrow tables need the package pyarrow, which is not installed. "
             "Install it: pip install pyarrow"
         ) from None
-    columns = [_arrow_array(arrow, [row.get(o.name) for row in rows], o) for o in outputs]
-    return arrow.table(columns, names=[o.name for o in outputs])
+    pairs = zip(outputs, columns, strict=True)
+    arrays = [_arrow_array(arrow, values, o) for o, values in pairs]
+    return arrow.table(arrays, names=[o.name for o in outputs])
 
 
 def _arrow_array(arrow: Any, values: list[Any], output: Output) -> Any:

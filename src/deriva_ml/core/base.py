@@ -28,6 +28,7 @@ from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
 from .methods import checks as _checks
 from .methods import datasets as _datasets
+from .methods import denormalized as _denormalized
 from .methods import executions as _executions
 from .methods import experiments as _experiments
 from .methods import external_files as _external_files
@@ -398,6 +399,9 @@ class DerivaML:
     # --- interchange ---------------------------------------------------------------
 
     export_ro_crate = _interchange.export_ro_crate
+    # --- wide tables ---------------------------------------------------------------
+
+    estimate_denormalized_size = _denormalized.estimate_denormalized_size
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

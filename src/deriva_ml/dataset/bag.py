@@ -15,6 +15,7 @@ from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies, VocabularyTerm
 from deriva_ml.interchange import of_datasets as _interchange
 
+from . import denormalized as _denormalized
 from . import directories as _directories
 from . import showing as _showing
 from .collection import Datasets
@@ -231,6 +232,19 @@ class DatasetBag:
     def lookup_term(self, table: str | Table, term_name: str) -> VocabularyTerm:
         """A term by name or synonym."""
         return Vocabularies(self._session).lookup_term(table, term_name)
+
+    # --- wide tables (see `denormalized`) --------------------------------------------
+
+    denormalization_source = _denormalized.bag_source
+    get_denormalized_as_dataframe = _denormalized.get_denormalized_as_dataframe
+    get_denormalized_as_dict = _denormalized.get_denormalized_as_dict
+    get_denormalized_as_arrow = _denormalized.get_denormalized_as_arrow
+    get_denormalized_as_polars = _denormalized.get_denormalized_as_polars
+    denormalize_as_dataframe = get_denormalized_as_dataframe
+    denormalize_as_dict = get_denormalized_as_dict
+    list_denormalized_columns = _denormalized.list_denormalized_columns
+    describe_denormalized = _denormalized.describe_denormalized
+    list_schema_paths = _denormalized.list_schema_paths
 
     # --- files -----------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from deriva_ml.core.definitions import VersionPart
 from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.interchange import of_datasets as _interchange
 
+from . import denormalized as _denormalized
 from . import directories as _directories
 from . import showing as _showing
 from .members import MemberRids
@@ -325,6 +326,18 @@ class Dataset:
     # --- other people's formats --------------------------------------------------------
 
     to_ro_crate = _interchange.dataset_to_ro_crate
+    # --- wide tables (see `denormalized`) --------------------------------------------
+
+    denormalization_source = _denormalized.live_source
+    get_denormalized_as_dataframe = _denormalized.get_denormalized_as_dataframe
+    get_denormalized_as_dict = _denormalized.get_denormalized_as_dict
+    get_denormalized_as_arrow = _denormalized.get_denormalized_as_arrow
+    get_denormalized_as_polars = _denormalized.get_denormalized_as_polars
+    denormalize_as_dataframe = get_denormalized_as_dataframe
+    denormalize_as_dict = get_denormalized_as_dict
+    list_denormalized_columns = _denormalized.list_denormalized_columns
+    describe_denormalized = _denormalized.describe_denormalized
+    list_schema_paths = _denormalized.list_schema_paths
 
     # --- showing ---------------------------------------------------------------------
 
