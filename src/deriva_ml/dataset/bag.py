@@ -16,9 +16,9 @@ from deriva_ml.core.vocabulary import Vocabularies, VocabularyTerm
 from deriva_ml.interchange import of_datasets as _interchange
 
 from . import denormalized as _denormalized
-from . import directories as _directories
 from . import showing as _showing
 from .collection import Datasets
+from .directories import is_source_root, source_directory
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
@@ -102,9 +102,23 @@ class DatasetBag:
         """The dataset's version in this bag."""
         return self._datasets.current_version(self.dataset_rid)
 
-    source_directory = property(_directories.source_directory)
-    is_directory = property(_directories.is_directory)
-    is_source_root = property(_directories.is_source_root)
+    @property
+    def source_directory(self) -> str | None:
+        """The directory that the dataset of files was made from; None for other datasets.
+
+        For the top directory it is a name; for those inside it the path from there.
+        """
+        return source_directory(self._datasets.session, self.dataset_rid)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the dataset stands for a directory of files."""
+        return self.source_directory is not None
+
+    @property
+    def is_source_root(self) -> bool:
+        """Whether the dataset is the top directory of those that were added in one call."""
+        return is_source_root(self._datasets.session, self.dataset_rid)
 
     @property
     def execution_rid(self) -> str | None:

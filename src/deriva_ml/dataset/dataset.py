@@ -12,8 +12,8 @@ from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.interchange import of_datasets as _interchange
 
 from . import denormalized as _denormalized
-from . import directories as _directories
 from . import showing as _showing
+from .directories import is_source_root, source_directory
 from .members import MemberRids
 from .versions import DatasetVersion
 
@@ -109,9 +109,23 @@ class Dataset:
         """The datasets of the same catalog."""
         return self._datasets
 
-    source_directory = property(_directories.source_directory)
-    is_directory = property(_directories.is_directory)
-    is_source_root = property(_directories.is_source_root)
+    @property
+    def source_directory(self) -> str | None:
+        """The directory that the dataset of files was made from; None for other datasets.
+
+        For the top directory it is a name; for those inside it the path from there.
+        """
+        return source_directory(self._datasets.session, self.dataset_rid)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the dataset stands for a directory of files."""
+        return self.source_directory is not None
+
+    @property
+    def is_source_root(self) -> bool:
+        """Whether the dataset is the top directory of those that were added in one call."""
+        return is_source_root(self._datasets.session, self.dataset_rid)
 
     def add_dataset_type(self, dataset_type: str) -> None:
         """Give the dataset one more type."""

@@ -87,7 +87,8 @@ def add_files(self: DerivaML, files: Files, *args: Any, **named: Any) -> Dataset
 
 # What the call takes, for those that look it up; the older order is one of its two forms.
 add_files.__signature__ = _NOW.replace(  # type: ignore[attr-defined]
-    parameters=[inspect.Parameter("self", _ANY), *_NOW.parameters.values()]
+    parameters=[inspect.Parameter("self", _ANY), *_NOW.parameters.values()],
+    return_annotation="Dataset | str",
 )
 
 

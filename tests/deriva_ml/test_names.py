@@ -1,0 +1,388 @@
+"""Every name of the reference is there, typed, documented, and takes what it must take."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+
+import pytest
+
+from deriva_ml import execution
+from deriva_ml.core import definitions, exceptions
+from deriva_ml.execution.state_machine import InvalidTransitionError
+
+from .spec_names import BASES, ENUMS, NAMES
+
+_WORD = re.compile(r"(\w+)(\([^()]*(?:\(\)[^()]*)*\))?")
+
+
+@dataclass(frozen=True)
+class Name:
+    """One name of the reference: where it is, and the parameters that it must take."""
+
+    home: str
+    name: str
+    parameters: str | None
+
+    def __str__(self) -> str:
+        return f"{self.home}{'.' if ':' in self.home else ':'}{self.name}"
+
+
+def _names() -> Iterator[Name]:
+    home = ""
+    for line in NAMES.splitlines():
+        if line.startswith("["):
+            home = line.strip("[]")
+        else:
+            for name, parameters in _WORD.findall(line):
+                yield Name(home, name, parameters[1:-1] if parameters else None)
+
+
+EVERY = {str(name): name for name in _names()}
+
+
+@cache
+def _owner(home: str) -> Any:
+    module, _, owner = home.partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, owner) if owner else found
+
+
+# --- what is wrong with a name -----------------------------------------------------------
+
+
+def _wrong(name: Name) -> list[str]:
+    try:
+        owner = _owner(name.home)
+    except (ImportError, AttributeError) as error:
+        return [f"absent: {error}"]
+    if inspect.isclass(owner):
+        return _wrong_member(owner, name)
+    if not hasattr(owner, name.name):
+        return ["absent"]
+    found = getattr(owner, name.name)
+    if inspect.isfunction(found):
+        return _wrong_function(found, name.parameters)
+    if inspect.isclass(found) and found.__module__.startswith("deriva_ml"):
+        return _undocumented(found)
+    return []
+
+
+def _wrong_member(owner: type, name: Name) -> list[str]:
+    found = inspect.getattr_static(owner, name.name, None)
+    if isinstance(found, property):
+        if found.fget is None or "return" not in found.fget.__annotations__:
+            return ["untyped"]
+        return _undocumented(found)
+    if isinstance(found, staticmethod | classmethod):
+        found = found.__func__
+    if inspect.isfunction(found):
+        return _wrong_function(found, name.parameters, own=name.name.startswith("__"))
+    if found is not None or name.name in _fields(owner):
+        return []
+    return ["absent"]
+
+
+def _fields(owner: type) -> set[str]:
+    """Names of fields, and of attributes that ``__init__`` and what it calls set."""
+    found = set(getattr(owner, "model_fields", ())) | set(
+        getattr(owner, "model_computed_fields", ())
+    )
+    if dataclasses.is_dataclass(owner):
+        found |= {f.name for f in dataclasses.fields(owner)}
+    for each in owner.__mro__:
+        found |= set(inspect.get_annotations(each))
+        if each.__module__.startswith("deriva_ml"):
+            source = inspect.getsource(each)
+            found |= set(re.findall(r"self\.(\w+)\b(?:: [^=\n]+)? = ", source))
+    return found
+
+
+def _wrong_function(function: Any, wanted: str | None, own: bool = False) -> list[str]:
+    signature = inspect.signature(function)
+    parameters = {n: p for n, p in signature.parameters.items() if n not in ("self", "cls")}
+    wrong = [] if own else _undocumented(function)
+    untyped = [n for n, p in parameters.items() if p.annotation is inspect.Parameter.empty]
+    if signature.return_annotation is inspect.Signature.empty:
+        untyped.append("return")
+    if untyped:
+        wrong.append(f"untyped: {', '.join(untyped)}")
+    if wanted is not None:
+        wrong += _wrong_parameters(wanted, parameters)
+    return wrong
+
+
+def _undocumented(found: Any) -> list[str]:
+    return [] if (inspect.getdoc(found) or "").strip() else ["no docstring"]
+
+
+def _wrong_parameters(wanted: str, have: dict[str, inspect.Parameter]) -> list[str]:
+    """Those of the reference that are absent, in another place, or have another default."""
+    given = ast.parse(f"f({_as_call(wanted)})", mode="eval").body
+    assert isinstance(given, ast.Call)
+    kinds = inspect.Parameter
+    places = [
+        n for n, p in have.items() if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+    ]
+    wrong = []
+    before_star = True
+    position = 0
+    for keyword in given.keywords:
+        name = str(keyword.arg)
+        if name == "STAR":
+            before_star = False
+            continue
+        parameter = have.get(name)
+        if parameter is None and not any(p.kind is kinds.VAR_KEYWORD for p in have.values()):
+            wrong.append(f"no parameter {name!r}")
+        elif before_star and places[position : position + 1] != [name]:
+            wrong.append(f"{name!r} is not at place {position}")
+        elif parameter is not None and not isinstance(keyword.value, ast.Name):
+            default = ast.literal_eval(keyword.value)
+            if parameter.default != default:
+                wrong.append(f"the default of {name!r} is {parameter.default!r}, not {default!r}")
+        position += 1
+    return wrong
+
+
+def _as_call(parameters: str) -> str:
+    """``a, b=1, *, c`` as keywords of a call: ``a=given, b=1, STAR=given, c=given``."""
+    parts = [p.strip() for p in re.split(r",(?![^(]*\))", parameters) if p.strip()]
+    named = ["STAR" if p == "*" else p for p in parts]
+    return ", ".join(p if "=" in p else f"{p}=given" for p in named)
+
+
+# --- the walk ----------------------------------------------------------------------------
+
+
+def test_the_table_is_long() -> None:
+    assert len(EVERY) > 900
+
+
+def test_every_name_is_there_typed_and_documented() -> None:
+    wrong = {text: _wrong(name) for text, name in EVERY.items()}
+    found = {text: faults for text, faults in wrong.items() if faults}
+    assert {text: f for text, f in found.items() if not _awaited(text)} == {}
+
+
+def test_the_list_of_what_is_not_built_is_of_names_in_the_table() -> None:
+    homes = {name.home for name in EVERY.values()}
+    assert {name for name in NOT_BUILT if name not in EVERY and name not in homes} == set()
+
+
+def _awaited(text: str) -> bool:
+    return text in NOT_BUILT or EVERY[text].home in NOT_BUILT
+
+
+def test_the_exceptions_are_a_tree() -> None:
+    above: list[type] = []
+    for line in BASES.strip().splitlines():
+        depth, name = (len(line) - len(line.lstrip())) // 2, line.strip()
+        found = getattr(exceptions, name)
+        del above[depth:]
+        assert all(issubclass(found, base) for base in above), name
+        assert str(found.__new__(found, "text")) in ("", "text")
+        above.append(found)
+    assert InvalidTransitionError is exceptions.InvalidTransitionError
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_enumerations_have_their_members(name: str) -> None:
+    enumeration: type[Enum] = getattr(definitions, name)
+    for member in ENUMS[name].split():
+        key, _, value = member.partition("=")
+        assert enumeration[key].value == (value or enumeration[key].value)
+    if name == "UploadState":
+        assert [m.value for m in enumeration] == list(range(8))
+
+
+ALIASES = {
+    "deriva_ml.core.base:DerivaML": {
+        "restore_execution": "resume_execution",
+        "list_workflows": "find_workflows",
+        "list_feature_values": "feature_values",
+        "retrieve_rid": "resolve_rid",
+        "domain_path": "pathBuilder",
+        "domain_schema": "default_schema",
+        "add_workflow": "create_workflow",
+        "increment_dataset_version": "create_dataset",
+    },
+    "deriva_ml.dataset:Dataset": {"increment_dataset_version": "release", "rid": "dataset_rid"},
+    "deriva_ml.dataset:DatasetBag": {"list_feature_values": "feature_values"},
+    "deriva_ml.dataset:DatasetVersion": {"increment_version": "next_release"},
+    "deriva_ml.execution:Execution": {"upload_execution_outputs": "commit_output_assets"},
+    "deriva_ml.execution:Workflow": {"rid": "workflow_rid"},
+}
+"""Older names, and those that stand beside them now."""
+
+
+@pytest.mark.parametrize("home", ALIASES)
+def test_older_names_stand_beside_the_present_ones(home: str) -> None:
+    owner = _owner(home)
+    known = _fields(owner) | set(dir(owner))
+    for older, now in ALIASES[home].items():
+        assert {older, now} <= known
+        assert _wrong(Name(home, older, None)) == []
+
+
+def test_one_class_has_the_fields_of_both_asset_configurations() -> None:
+    config = execution.AssetRIDConfig("1-ABC", "masks", cache=True)
+    assert (config.rid, config.description, config.cache) == ("1-ABC", "masks", True)
+    assert execution.AssetSpecConfig("1-ABC", True).cache
+    states = {status.value: status.execution_status.value for status in definitions.Status}
+    assert (states["Pending"], states["Completed"]) == ("Created", "Uploaded")
+
+
+# --- not built ---------------------------------------------------------------------------
+# Names (or whole homes, as ``module`` or ``module:Class``) that are still to come.
+
+NOT_BUILT: set[str] = {
+    "deriva_ml:FileUploadState",
+    "deriva_ml:CachedBag",
+    "deriva_ml:CatalogProvenance",
+    "deriva_ml:CatalogCreationMethod",
+    "deriva_ml:CloneDetails",
+    "deriva_ml:get_catalog_provenance",
+    "deriva_ml:set_catalog_provenance",
+    "deriva_ml.core.ermrest:UploadCallback",
+    "deriva_ml.core.ermrest:FileUploadState",
+    "deriva_ml.core.ermrest:UploadProgress",
+    "deriva_ml.core.ermrest:VocabularyTerm",
+    "deriva_ml.core.ermrest:VocabularyTermHandle",
+    "deriva_ml.core.storage:CachedBag",
+    "deriva_ml.core.schema_cache:SchemaCache",
+    "deriva_ml.core.schema_cache:PinStatus",
+    "deriva_ml.core.schema_diff:SchemaDiff",
+    "deriva_ml.core.catalog_stub:CatalogStub",
+    "deriva_ml.core.base:DerivaML.__init__",
+    "deriva_ml.core.base:DerivaML.from_context",
+    "deriva_ml.core.base:DerivaML.credential",
+    "deriva_ml.core.base:DerivaML.s3_bucket",
+    "deriva_ml.core.base:DerivaML.use_minid",
+    "deriva_ml.core.base:DerivaML.workspace",
+    "deriva_ml.core.base:DerivaML.configuration",
+    "deriva_ml.core.base:DerivaML.whoami",
+    "deriva_ml.core.base:DerivaML.is_authenticated",
+    "deriva_ml.core.base:DerivaML.refresh_schema",
+    "deriva_ml.core.base:DerivaML.pin_schema",
+    "deriva_ml.core.base:DerivaML.unpin_schema",
+    "deriva_ml.core.base:DerivaML.pin_status",
+    "deriva_ml.core.base:DerivaML.diff_schema",
+    "deriva_ml.core.base:DerivaML.globus_login",
+    "deriva_ml.core.base:DerivaML.apply_catalog_annotations",
+    "deriva_ml.core.base:DerivaML.add_page",
+    "deriva_ml.core.base:DerivaML.catalog_provenance",
+    "deriva_ml.core.base:DerivaML.create_table",
+    "deriva_ml.core.base:DerivaML.create_vocabulary",
+    "deriva_ml.core.base:DerivaML.create_asset",
+    "deriva_ml.core.base:DerivaML.create_asset_table",
+    "deriva_ml.core.base:DerivaML.cache_table",
+    "deriva_ml.core.base:DerivaML.clear_vocabulary_cache",
+    "deriva_ml.core.base:DerivaML.estimate_bag_size",
+    "deriva_ml.core.base:DerivaML.bag_info",
+    "deriva_ml.core.base:DerivaML.cache_dataset",
+    "deriva_ml.core.base:DerivaML.estimate_denormalized_size",
+    "deriva_ml.core.base:DerivaML.validate_config_file",
+    "deriva_ml.core.base:DerivaML.validate_config_directory",
+    "deriva_ml.core.base:DerivaML.bootstrap_config",
+    "deriva_ml.core.base:DerivaML.create_feature",
+    "deriva_ml.core.base:DerivaML.add_features",
+    "deriva_ml.core.base:DerivaML.asset_record_class",
+    "deriva_ml.core.base:DerivaML.lookup_execution",
+    "deriva_ml.core.base:DerivaML.resume_execution",
+    "deriva_ml.core.base:DerivaML.lookup_workflow",
+    "deriva_ml.core.base:DerivaML.lookup_workflow_by_url",
+    "deriva_ml.core.base:DerivaML.list_cached_bags",
+    "deriva_ml.core.base:DerivaML.delete_cached_bag",
+    "deriva_ml.core.base:DerivaML.get_table_annotations",
+    "deriva_ml.core.base:DerivaML.get_column_annotations",
+    "deriva_ml.core.base:DerivaML.set_display_annotation",
+    "deriva_ml.core.base:DerivaML.set_visible_columns",
+    "deriva_ml.core.base:DerivaML.set_visible_foreign_keys",
+    "deriva_ml.core.base:DerivaML.set_table_display",
+    "deriva_ml.core.base:DerivaML.set_column_display",
+    "deriva_ml.core.base:DerivaML.set_strict_preallocated_rid",
+    "deriva_ml.core.base:DerivaML.is_strict_preallocated_rid",
+    "deriva_ml.core.base:DerivaML.apply_annotations",
+    "deriva_ml.core.base:DerivaML.add_visible_column",
+    "deriva_ml.core.base:DerivaML.remove_visible_column",
+    "deriva_ml.core.base:DerivaML.reorder_visible_columns",
+    "deriva_ml.core.base:DerivaML.add_visible_foreign_key",
+    "deriva_ml.core.base:DerivaML.remove_visible_foreign_key",
+    "deriva_ml.core.base:DerivaML.reorder_visible_foreign_keys",
+    "deriva_ml.core.base:DerivaML.get_handlebars_template_variables",
+    "deriva_ml.dataset.bag_cache",
+    "deriva_ml.dataset:Dataset.get_denormalized_as_dataframe",
+    "deriva_ml.dataset:Dataset.get_denormalized_as_dict",
+    "deriva_ml.dataset:Dataset.list_denormalized_columns",
+    "deriva_ml.dataset:Dataset.describe_denormalized",
+    "deriva_ml.dataset:Dataset.list_schema_paths",
+    "deriva_ml.dataset:Dataset.cache_denormalized",
+    "deriva_ml.dataset:Dataset.download_dataset_bag",
+    "deriva_ml.dataset:Dataset.estimate_bag_size",
+    "deriva_ml.dataset:Dataset.bag_info",
+    "deriva_ml.dataset:Dataset.cache",
+    "deriva_ml.dataset:DatasetBag.engine",
+    "deriva_ml.dataset:DatasetBag.materialize",
+    "deriva_ml.dataset:DatasetBag.get_table",
+    "deriva_ml.dataset:DatasetBag.get_denormalized_as_dataframe",
+    "deriva_ml.dataset:DatasetBag.get_denormalized_as_dict",
+    "deriva_ml.dataset:DatasetBag.denormalize_as_dataframe",
+    "deriva_ml.dataset:DatasetBag.denormalize_as_dict",
+    "deriva_ml.dataset:DatasetBag.list_denormalized_columns",
+    "deriva_ml.dataset:DatasetBag.describe_denormalized",
+    "deriva_ml.dataset:DatasetBag.list_schema_paths",
+    "deriva_ml.dataset:DatasetBag.as_torch_dataset",
+    "deriva_ml.dataset:DatasetBag.as_tf_dataset",
+    "deriva_ml.dataset.split:split_dataset",
+    "deriva_ml.dataset.split:subsample",
+    "deriva_ml.asset:AssetRecord",
+    "deriva_ml.asset:asset_record_class",
+    "deriva_ml.asset.aux_classes",
+    "deriva_ml.asset:AssetEntry",
+    "deriva_ml.asset:AssetManifest",
+    "deriva_ml.execution:get_notebook_configuration",
+    "deriva_ml.execution:notebook_config",
+    "deriva_ml.execution:run_notebook",
+    "deriva_ml.execution:Execution.upload_assets",
+    "deriva_ml.execution.state_store:ExecutionStatus",
+    "deriva_ml.execution.base_config:render_notebook_config",
+    "deriva_ml.config",
+    "deriva_ml.config:ConfigEntry",
+    "deriva_ml.config:ConfigEntryResult",
+    "deriva_ml.config:ConfigValidationReport",
+    "deriva_ml.config:BootstrapSuggestion",
+    "deriva_ml.config:BootstrapSkipped",
+    "deriva_ml.config:BootstrapReport",
+    "deriva_ml.catalog",
+    "deriva_ml.catalog:CatalogProvenance",
+    "deriva_ml.catalog:CloneDetails",
+    "deriva_ml.catalog:LocalizeResult",
+    "deriva_ml.schema:create_or_retarget_ml_catalog",
+    "deriva_ml.schema:initialize_ml_schema",
+    "deriva_ml.schema:add_directory_dataset_table",
+    "deriva_ml.schema:reset_ml_schema",
+    "deriva_ml.demo_catalog:create_demo_files",
+    "deriva_ml.model:DerivaModel.from_cached",
+    "deriva_ml.model:DerivaModel.refresh_model",
+    "deriva_ml.model:DerivaModel.is_dataset_rid",
+    "deriva_ml.model:DerivaModel.lookup_feature",
+    "deriva_ml.model:DerivaModel.asset_metadata_columns",
+    "deriva_ml.model:DerivaModel.list_dataset_element_types",
+    "deriva_ml.model:DerivaModel.create_table",
+    "deriva_ml.model:DerivaModel.chaise_config",
+    "deriva_ml.model:DerivaModel.apply",
+    "deriva_ml.model",
+    "deriva_ml.local_db",
+    "deriva_ml.local_db:Workspace",
+    "deriva_ml.local_db:Denormalizer",
+    "deriva_ml.interfaces",
+}
