@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from deriva.core import DEFAULT_CREDENTIAL_FILE, format_credential, write_credential
-from deriva_ml.demo_catalog import create_demo_catalog
 from told import GIVEN, tell
 
 from deriva_ml import DerivaML
+from deriva_ml.demo_catalog import create_demo_catalog
 
 write_credential(DEFAULT_CREDENTIAL_FILE, {GIVEN.host: format_credential(oauth2_token=GIVEN.token)})
 catalog = create_demo_catalog(

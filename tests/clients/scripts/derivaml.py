@@ -7,12 +7,12 @@ from pathlib import Path
 
 from deriva.core import DEFAULT_CREDENTIAL_FILE, format_credential, write_credential
 from deriva.core.ermrest_model import Column, Schema, Table, builtin_types
-from deriva_ml.dataset.aux_classes import DatasetSpec, VersionPart
 from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from told import GIVEN, tell
 
 from deriva_ml import DerivaML, MLVocab
 from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition
+from deriva_ml.dataset.aux_classes import DatasetSpec, VersionPart
 from deriva_ml.schema import create_ml_catalog
 
 place = Path(tempfile.mkdtemp(dir=Path(__file__).parent))
