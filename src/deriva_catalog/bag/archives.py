@@ -19,6 +19,7 @@ from ..errors import BadRequest, Conflict, Corrupted
 from ..objects.content import Progress
 from .names import clash_key, portable_name
 from .staging import staging
+from .tags import read_bag
 from .validation import validate
 
 Archiver = Literal["zip", "tar", "tgz"]
@@ -64,16 +65,22 @@ def is_archive(file: Path) -> bool:
 
 
 def pack_bag(
-    directory: Path, archive: Path, *, name: str | None = None, progress: Progress | None = None
+    directory: Path,
+    archive: Path,
+    *,
+    name: str | None = None,
+    without_listed: bool = False,
+    progress: Progress | None = None,
 ) -> Path:
     """Pack a bag into one file, which appears when it is complete.
 
-    Files that are only listed in ``fetch.txt`` stay out, so that the archive has them listed, too.
+    Files that are only listed in ``fetch.txt`` and not there stay listed in the archive.
 
     Args:
         directory: The bag; its files are compared with its manifests by name and length.
         archive: The file; its ending tells how it is packed. Must not exist.
         name: The folder in the archive; default: the name of `archive` without its ending.
+        without_listed: Leave out files that ``fetch.txt`` lists, also those that are there.
         progress: Told the bytes of each piece of a file.
 
     Raises:
@@ -98,6 +105,9 @@ def pack_bag(
         )
     with staging(archive.absolute(), f"packing a bag into {str(archive)!r}") as place:
         members = _members(directory)
+        if without_listed:
+            listed = {entry.path for entry in read_bag(directory).fetch}
+            members = [path for path in members if path not in listed]
         building = place / "archive"
         with building.open("wb") as out:
             if archiver == "zip":

@@ -170,7 +170,7 @@ class _CsvRows:
             yield from self._counted(_without_header(whole) if headed else whole, headed)
             headed = True
         if not headed:
-            yield ",".join(_quoted(c.name) for c in self._table.columns).encode() + b"\n"
+            yield csv_header(self._table)
 
     def _counted(self, pieces: Iterable[bytes], headed: bool) -> Iterator[bytes]:
         ends = _RecordCounter()
@@ -210,6 +210,11 @@ def _without_header(pieces: Iterator[bytes]) -> Iterator[bytes]:
                 yield head[end + 1 :]
                 yield from pieces
                 return
+
+
+def csv_header(table: Table) -> bytes:
+    """The first line of a table's CSV."""
+    return ",".join(_quoted(column.name) for column in table.columns).encode() + b"\n"
 
 
 def _quoted(name: str) -> str:

@@ -26,6 +26,7 @@ from .connect import open_session
 from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
+from .methods import bags as _bags
 from .methods import checks as _checks
 from .methods import datasets as _datasets
 from .methods import denormalized as _denormalized
@@ -70,13 +71,18 @@ class DerivaML:
         deriva_logging_level: Level of the loggers below it.
         credential: What proves to a server who you are, as ``{"bearer-token": ...}`` or
             ``{"cookie": ...}``; None means what ``deriva-catalog login`` kept.
-        s3_bucket: Where archives with persistent identifiers go; not available.
-        use_minid: Whether to use persistent identifiers; without a bucket they are off.
+        s3_bucket: Where archives with persistent identifiers go: a bucket of S3, or a URL such as
+            ``s3://bucket/folder`` or ``file:///directory``.
+        use_minid: Whether downloads use archives with persistent identifiers, and make those that
+            are missing. Without a bucket they do not; None means if there is a bucket.
         clean_execution_dir: Whether an execution's directory is removed after its upload.
         mode: Must be online: what is cached opens without a connection.
         domain_schema: The only domain schema; sets both `domain_schemas` and `default_schema`.
         check_auth: Refuse a login that the server no longer knows; without one you are anonymous.
         dataset_versioning: See `Options`.
+        registry: What gives the persistent identifiers: the URL of a folder, or the name of an
+            installed service (see `deriva_ml.dataset.registries`); None means what
+            ``DERIVA_ML_REGISTRY`` says, else a folder of the bucket.
 
     Raises:
         DerivaMLNotFoundError: There is no such catalog.
@@ -107,8 +113,9 @@ class DerivaML:
         domain_schema: str | None = None,
         check_auth: bool = True,
         dataset_versioning: DatasetVersioning = "auto",
+        registry: str | None = None,
     ) -> None:
-        _refuse_unavailable(s3_bucket, mode)
+        _refuse_unavailable(mode)
         configure_logging(logging_level, deriva_logging_level)
         schemas = {domain_schemas} if isinstance(domain_schemas, str) else domain_schemas
         if domain_schema is not None:
@@ -124,7 +131,13 @@ class DerivaML:
             ml_schema=ml_schema,
             credential=credential,
             check_auth=check_auth,
-            options=Options(dataset_versioning, clean_execution_dir),
+            options=Options(
+                dataset_versioning,
+                clean_execution_dir,
+                s3_bucket,
+                bool(s3_bucket) and use_minid is not False,
+                registry,
+            ),
         )
         self.hydra_runtime_output_dir = (
             None if hydra_runtime_output_dir is None else Path(hydra_runtime_output_dir)
@@ -257,6 +270,16 @@ class DerivaML:
     def clean_execution_dir(self) -> bool:
         """Whether an execution's directory is removed after its upload."""
         return self.session.options.clean_execution_dir
+
+    @property
+    def s3_bucket(self) -> str | None:
+        """Where archives of dataset versions go."""
+        return self.session.options.s3_bucket
+
+    @property
+    def use_minid(self) -> bool:
+        """Whether downloads use archives with persistent identifiers."""
+        return self.session.options.use_minid
 
     @property
     def mode(self) -> ConnectionMode:
@@ -403,6 +426,14 @@ class DerivaML:
 
     estimate_denormalized_size = _denormalized.estimate_denormalized_size
 
+    # --- bags ----------------------------------------------------------------------
+
+    estimate_bag_size = _bags.estimate_bag_size
+    bag_info = _bags.bag_info
+    cache_dataset = _bags.cache_dataset
+    list_cached_bags = _bags.list_cached_bags
+    delete_cached_bag = _bags.delete_cached_bag
+
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"
 
@@ -423,12 +454,7 @@ class _CallablePaths:
         return getattr(self._paths, name)
 
 
-def _refuse_unavailable(s3_bucket: str | None, mode: ConnectionMode | str) -> None:
-    if s3_bucket is not None:
-        raise DerivaMLConfigurationError(
-            f"Archives with persistent identifiers in a bucket ({s3_bucket!r}) are not available; "
-            "leave s3_bucket out."
-        )
+def _refuse_unavailable(mode: ConnectionMode | str) -> None:
     if ConnectionMode(mode) is not ConnectionMode.online:
         raise DerivaMLConfigurationError(
             "A connection is always online. Datasets that were downloaded open without one."

@@ -95,6 +95,8 @@ class DerivaMLConfig(BaseModel):
         credential: What proves who you are; never shown or written. None means look it up.
         s3_bucket: Bucket for bags that get a MINID.
         use_minid: Whether bags get a MINID, which takes a bucket: without one it is off.
+        registry: What gives MINIDs: the URL of a folder of records, or the name of an installed
+            service; None means a folder of the bucket.
         check_auth: Whether the login is checked when connecting; embedded stores have none.
         clean_execution_dir: Whether a run's directory goes away once all of it is uploaded.
         mode: ``online``, or ``offline`` to work with what is cached.
@@ -119,6 +121,7 @@ class DerivaMLConfig(BaseModel):
     )
     s3_bucket: str | None = None
     use_minid: bool | None = None
+    registry: str | None = None
     check_auth: bool = True
     clean_execution_dir: bool = True
     mode: ConnectionMode = ConnectionMode.online

@@ -31,10 +31,16 @@ class Options:
             version of it and of the datasets that contain it. ``dev``: changes collect under a
             development label until ``release`` is called.
         clean_execution_dir: Whether an execution's directory is removed after its upload.
+        s3_bucket: Where archives of dataset versions go; None means there are none.
+        use_minid: Whether downloads use archives with persistent identifiers, and make them.
+        registry: What gives the identifiers (see `registries`); None means a folder of the bucket.
     """
 
     dataset_versioning: DatasetVersioning = "auto"
     clean_execution_dir: bool = True
+    s3_bucket: str | None = None
+    use_minid: bool = False
+    registry: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,24 +12,34 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deriva_catalog.bag import BagCatalog, index_bag, open_bag
-from deriva_catalog.bag.seen import drop_damaged, first_seen, looked_over
+from deriva_catalog.bag.seen import Seen, drop_damaged, first_seen, looked_over
 from deriva_catalog.errors import CatalogError, Unavailable
 
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
-    from deriva_catalog.bag.export import Exported
+    from deriva_catalog.bag.tags import Digests
 
-__all__ = ["BagKey", "CachedBag", "DamagedBag", "cached_bag", "store_bag"]
+__all__ = [
+    "BagKey",
+    "DamagedBag",
+    "KeptBag",
+    "bag_in",
+    "cached_bag",
+    "complete_in",
+    "key_in",
+    "store_bag",
+]
 
 FORMAT = 1
 _SEEN = "seen.json"
+_KEY = "key.json"
 
 
 @dataclass(frozen=True)
@@ -51,13 +61,17 @@ class BagKey:
     @property
     def name(self) -> str:
         """Name of the directory of the bag and its index."""
+        return f"{self.dataset}@{self.version}-{self.digest[:16]}"
+
+    @property
+    def digest(self) -> str:
+        """A hash that stands for all of it, in hexadecimal."""
         facts = [FORMAT, self.catalog, self.dataset, str(self.version), sorted(self.exclude_tables)]
-        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        return f"{self.dataset}@{self.version}-{digest[:16]}"
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class CachedBag:
+class KeptBag:
     """A bag of the cache, open.
 
     `complete` says whether all of its files are there, `repairing` that damaged ones were removed
@@ -75,11 +89,25 @@ class CachedBag:
         return self.path.with_name(_SEEN)
 
 
+class Written(Protocol):
+    """What is known of a bag that was just written."""
+
+    @property
+    def payload(self) -> Mapping[str, Digests]:
+        """The digests of every payload file, by algorithm."""
+        ...
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """Every file and folder that is there."""
+        ...
+
+
 class DamagedBag(Exception):
     """A bag of the cache was damaged, and was removed."""
 
 
-def cached_bag(cache_dir: Path, key: BagKey) -> CachedBag | None:
+def cached_bag(cache_dir: Path, key: BagKey) -> KeptBag | None:
     """The bag, if it is here.
 
     Files that look as they did when the bag was made are not read; those that were touched since
@@ -98,20 +126,18 @@ def cached_bag(cache_dir: Path, key: BagKey) -> CachedBag | None:
         if dropped:
             seen = looked_over(bag, place / _SEEN)
         if seen is not None:
-            return CachedBag(bag, open_bag(bag), seen.complete, repairing=bool(dropped))
+            return KeptBag(bag, open_bag(bag), seen.complete, repairing=bool(dropped))
     except CatalogError:
         pass  # not a bag any more: it is made again, like one with damaged files
     _discard(place)
     raise DamagedBag(str(bag))
 
 
-def store_bag(
-    cache_dir: Path, key: BagKey, write: Callable[[Path], Exported], *, complete: bool
-) -> CachedBag:
+def store_bag(cache_dir: Path, key: BagKey, write: Callable[[Path], Written]) -> KeptBag:
     """Make a bag with `write`, and keep it unless another process was faster.
 
     It is written beside its place, indexed, and then renamed, so that it is here as a whole or
-    not at all. `complete` says whether `write` brings the files too.
+    not at all.
 
     Raises:
         Unavailable: The cache cannot be written.
@@ -122,8 +148,10 @@ def store_bag(
     try:
         building.mkdir(parents=True)
         written = write(bag)
+        complete = written.payload.keys() <= set(written.paths)
         index_bag(bag, payload=written.payload)
         first_seen(bag, complete, building / _SEEN, written.paths)
+        (building / _KEY).write_text(json.dumps(_document(key)))
         place = bags / key.name
         try:
             building.rename(place)
@@ -141,7 +169,49 @@ def store_bag(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     kept = place / bag.name
-    return CachedBag(kept, open_bag(kept), complete)
+    return KeptBag(kept, open_bag(kept), complete)
+
+
+def bag_in(place: Path) -> Path:
+    """The bag in a directory of the cache."""
+    return place / f"Dataset_{place.name.partition('@')[0]}"
+
+
+def complete_in(place: Path) -> bool:
+    """Whether all files of the bag in a directory of the cache are there."""
+    seen = Seen.load(place / _SEEN)
+    return seen is not None and seen.complete
+
+
+def key_in(place: Path) -> BagKey | None:
+    """What the bag in a directory of the cache holds; None if there is no bag.
+
+    Directories that an older release made tell only the dataset and the version.
+    """
+    try:
+        found = json.loads((place / _KEY).read_text())
+        return BagKey(
+            str(found["catalog"]),
+            str(found["dataset"]),
+            DatasetVersion.parse(found["version"]),
+            frozenset(found["exclude_tables"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    dataset, _, rest = place.name.partition("@")
+    try:
+        return BagKey("", dataset, DatasetVersion.parse(rest.rpartition("-")[0]))
+    except ValueError:
+        return None
+
+
+def _document(key: BagKey) -> dict[str, object]:
+    return {
+        "catalog": key.catalog,
+        "dataset": key.dataset,
+        "version": str(key.version),
+        "exclude_tables": sorted(key.exclude_tables),
+    }
 
 
 def _discard(place: Path) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
 from deriva_ml.core.definitions import VersionPart
-from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.interchange import of_datasets as _interchange
 
+from . import bag_methods as _bags
 from . import denormalized as _denormalized
 from . import showing as _showing
 from .directories import is_source_root, source_directory
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from deriva_ml.feature.definition import Feature
     from deriva_ml.feature.record import FeatureRecord, Selector
 
-    from .bag import DatasetBag
     from .collection import Datasets
     from .drift import Drift
     from .history import VersionList
@@ -312,30 +311,10 @@ class Dataset:
 
     # --- bags ------------------------------------------------------------------------
 
-    def download_dataset_bag(
-        self,
-        version: DatasetVersion | str | None = None,
-        materialize: bool = True,
-        use_minid: bool = False,
-        exclude_tables: Iterable[str] | None = None,
-    ) -> DatasetBag:
-        """A version of the dataset on this machine, readable without the catalog.
-
-        Args:
-            version: Which version; None means the current one.
-            materialize: Bring the files too, not only the rows.
-            use_minid: Take the bag from its persistent identifier; not available.
-            exclude_tables: Tables that are left out.
-
-        Raises:
-            DerivaMLValidationError: The version is under development, or `use_minid` is set.
-        """
-        if use_minid:
-            raise DerivaMLValidationError(
-                "Persistent identifiers of bags (use_minid=True) need a registry, which this "
-                "catalog does not have. Leave use_minid out."
-            )
-        return self._datasets.download_bag(self.dataset_rid, version, materialize, exclude_tables)
+    download_dataset_bag = _bags.download_dataset_bag
+    estimate_bag_size = _bags.estimate_bag_size
+    bag_info = _bags.bag_info
+    cache = _bags.cache
 
     # --- other people's formats --------------------------------------------------------
 

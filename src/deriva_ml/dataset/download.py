@@ -19,14 +19,15 @@ from deriva_catalog.bag import (
     object_fetcher,
     url_fetcher,
 )
-from deriva_ml.core.exceptions import DerivaMLTableNotFound, DerivaMLValidationError
+from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.core.session import Session
 from deriva_ml.model.catalog import DerivaModel
 
 from .bag import DatasetBag
-from .cache import BagKey, CachedBag, DamagedBag, cached_bag, store_bag
-from .history import Versions
-from .reach import reach
+from .cache import BagKey, DamagedBag, KeptBag, cached_bag, store_bag
+from .minid import archive_of, bucket_of, register_bag, unpack_archive
+from .reach import asset_tables, reach
+from .sizes import snapshot_of
 from .spec import DatasetSpec
 from .versions import DatasetVersion
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from deriva_catalog.bag.export import Exported, Files
     from deriva_catalog.objects.content import Progress
 
-__all__ = ["Carriage", "carriage_of", "download_bag", "download_spec"]
+__all__ = ["Carriage", "carriage_of", "download_bag", "download_spec", "key_of", "spec_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ def download_bag(
     with_files: bool = True,
     exclude_tables: Iterable[str] | None = None,
     carriage: Carriage | None = None,
+    use_minid: bool | None = None,
 ) -> DatasetBag:
     """A version of a dataset as a bag, from the cache or else from the catalog.
 
@@ -142,30 +144,41 @@ def download_bag(
         with_files: Bring the files too, not only the rows.
         exclude_tables: Tables that are left out.
         carriage: How much is asked at the same time, and how long we wait.
+        use_minid: Take the bag from its archive, and make and register that first if the version
+            has none. None means what the connection says, after a look into the cache.
 
     Raises:
         DerivaMLNotFoundError: The dataset has no such version.
         DerivaMLValidationError: The version is under development.
         DerivaMLTableNotFound: A table to leave out does not exist.
+        DerivaMLConfigurationError: `use_minid` is set, and the connection has no bucket.
 
     Cost: nothing is asked of the catalog when the version is in the cache.
     """
     key = key_of(session, dataset, version, exclude_tables)
     how = carriage or Carriage()
-    found: CachedBag | None = None
+    if use_minid:
+        bucket_of(session)
+    wants_minid = session.options.use_minid if use_minid is None else use_minid
+    found: KeptBag | None = None
     careful = False
     try:
         found = cached_bag(session.cache_dir, key)
     except DamagedBag:
         # Perhaps it is the stored object, linked, that is damaged: what is copied is hashed.
         careful = True
-    if found is None:
+    archived = archive_of(session, key) if wants_minid and (found is None or use_minid) else None
+    to_register = wants_minid and archived is None and (found is None or use_minid)
+    if found is None and archived is not None:
+        found = store_bag(session.cache_dir, key, partial(unpack_archive, archived))
+    elif found is None:
         files = _files_at_once(session, with_files, careful)
-        write = partial(_write, session, key, files, how)
-        found = store_bag(session.cache_dir, key, write, complete=with_files and files != "list")
+        found = store_bag(session.cache_dir, key, partial(_write, session, key, files, how))
     fetch = partial(_fetch, session, found, how, careful or found.repairing)
-    if with_files and not found.complete:
+    if not found.complete and (with_files or to_register):
         fetch()
+    if to_register:
+        register_bag(session, key, found.path)
     return _opened(session, found, dataset, fetch)
 
 
@@ -176,7 +189,7 @@ def _files_at_once(session: Session, with_files: bool, careful: bool) -> Files:
     return "copy" if careful else "link"
 
 
-def _opened(session: Session, found: CachedBag, dataset: str, fetch: partial[None]) -> DatasetBag:
+def _opened(session: Session, found: KeptBag, dataset: str, fetch: partial[None]) -> DatasetBag:
     offline = Session(
         hostname=session.hostname,
         catalog=found.catalog,
@@ -195,19 +208,8 @@ def _opened(session: Session, found: CachedBag, dataset: str, fetch: partial[Non
 
 def _write(session: Session, key: BagKey, files: Files, how: Carriage, directory: Path) -> Exported:
     """Export what belongs to the dataset at the version's snapshot."""
-    past = session.at(Versions(session).snapshot(key.dataset, key.version))
-    for name in key.exclude_tables:
-        if not any(t.name == name for t in past.model.tables()):
-            raise DerivaMLTableNotFound(
-                name, f"There is no table {name!r} to leave out of the bag."
-            )
+    past = snapshot_of(session, key)
     reached = reach(past, key.dataset, key.exclude_tables, concurrency=how.questions)
-    asset_tables = [
-        (t.schema, t.name)
-        for t in past.model.find_assets()
-        # Rows of File describe files that stay where they are.
-        if (t.schema, t.name) != (past.ml_schema, "File")
-    ]
     info = {
         "External-Identifier": f"{key.dataset}@{key.version}",
         "Dataset-RID": key.dataset,
@@ -219,7 +221,7 @@ def _write(session: Session, key: BagKey, files: Files, how: Carriage, directory
             directory,
             {**reached.rids, **dict.fromkeys(reached.whole, "all")},
             files=files,
-            asset_tables=asset_tables,
+            asset_tables=[(t.schema, t.name) for t in asset_tables(past.model)],
             info=info,
             progress=progress,
         )
@@ -228,7 +230,7 @@ def _write(session: Session, key: BagKey, files: Files, how: Carriage, directory
 # --- files that are missing --------------------------------------------------------------
 
 
-def _fetch(session: Session, found: CachedBag, how: Carriage, careful: bool) -> None:
+def _fetch(session: Session, found: KeptBag, how: Carriage, careful: bool) -> None:
     with _progress(found.path.name.removeprefix("Dataset_"), "files") as progress:
         materialize(
             found.path,

@@ -28,11 +28,12 @@ from deriva_catalog.path.ast import ColumnName, ExplicitLink, Query
 from deriva_ml.core.query import any_of, attributes
 from deriva_ml.core.session import Session
 from deriva_ml.model.associations import association_of
+from deriva_ml.model.catalog import DerivaModel
 
 from .elements import element_types
 from .nesting import descendants
 
-__all__ = ["Reached", "reach"]
+__all__ = ["Reached", "asset_tables", "reach"]
 
 TableKey = tuple[str, str]
 
@@ -45,11 +46,15 @@ class Reached:
         datasets: RIDs of the dataset and of all datasets inside it.
         rids: RIDs by table, for tables of which some rows are reached.
         whole: Vocabularies, which are taken with all of their terms.
+        lengths: Bytes of the files of asset tables, as far as their rows tell.
+        unmeasured: How many rows of asset tables do not tell.
     """
 
     datasets: tuple[str, ...]
     rids: dict[TableKey, list[str]]
     whole: frozenset[TableKey]
+    lengths: dict[TableKey, int] = field(default_factory=dict)
+    unmeasured: dict[TableKey, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,6 +101,8 @@ class _Walk:
         }
         self.terminal = {(model.ml_schema, "Execution"), (model.ml_schema, "Workflow")}
         self.dataset = (model.ml_schema, "Dataset")
+        self.lengths = {_key(table): 0 for table in asset_tables(model)}
+        self.unmeasured = dict.fromkeys(self.lengths, 0)
 
     def run(self) -> Reached:
         self.depth[self.dataset] = 0
@@ -104,7 +111,13 @@ class _Walk:
         while self.queue:
             self.take([step for batch in self.wave() for step in self.steps(batch)])
         rids = {k: sorted(v) for k, v in self.rids.items()}
-        return Reached(self.anchors, rids, frozenset(self.whole))
+        return Reached(
+            self.anchors,
+            rids,
+            frozenset(self.whole),
+            {key: length for key, length in self.lengths.items() if key in rids},
+            {key: count for key, count in self.unmeasured.items() if count},
+        )
 
     def wave(self) -> list[_Batch]:
         """The batches that come next and are at one distance."""
@@ -218,12 +231,26 @@ class _Walk:
         if new:
             self.depth.setdefault(_key(table), depth)
             known.update(dict.fromkeys(new))
+            self.measure(_key(table), new.values())
             self.queue.append(_Batch(table, list(new.values()), onward))
 
+    def measure(self, key: TableKey, rows: Iterable[Row]) -> None:
+        """Add up the files of an asset table's rows."""
+        if key in self.lengths:
+            lengths = [row["Length"] for row in rows]
+            told = [int(length) for length in lengths if length is not None]
+            self.lengths[key] += sum(told)
+            self.unmeasured[key] += len(lengths) - len(told)
+
     def _columns(self, table: Table) -> list[str]:
-        """The columns that lead on from a table: `RID`, its references, what is referred to."""
+        """The columns that lead on from a table: `RID`, its references, what is referred to.
+
+        Those of an asset table also tell how long its files are.
+        """
         inbound = self.session.model.model.inbound.get(_key(table), ())
         names = {"RID": None}
+        if _key(table) in self.lengths:
+            names["Length"] = None
         for fkey in table.foreign_keys:
             if self.allowed(fkey.referenced_schema, fkey.referenced_table):
                 names.update(dict.fromkeys(fkey.columns))
@@ -262,6 +289,15 @@ def reach(
                 return map(session.fetch, queries)
 
         return _Walk(session, frozenset(exclude_tables), anchors, fetch_all).run()
+
+
+def asset_tables(model: DerivaModel) -> list[Table]:
+    """The tables whose files go into bags: all that have any but ``File``.
+
+    Its rows describe files that stay where they are.
+    """
+    described = (model.ml_schema, "File")
+    return [table for table in model.find_assets() if _key(table) != described]
 
 
 def _key(table: Table) -> TableKey:

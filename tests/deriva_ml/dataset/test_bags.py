@@ -13,7 +13,6 @@ import pytest
 
 from deriva_catalog.bag import validate
 from deriva_catalog.bag.seen import Seen
-from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
     DerivaMLDatasetNotFound,
@@ -29,40 +28,6 @@ from deriva_ml.dataset.spec import DatasetSpec
 from deriva_ml.feature import FeatureRecord
 
 from ..conftest import Zoo, make_execution
-
-
-@pytest.fixture
-def photos(ml: DerivaML, zoo: Zoo) -> Zoo:
-    """The same subjects with pictures whose files are in the object store."""
-    rows = []
-    for i in range(8):
-        data = f"picture {i}".encode()
-        stored = ml.catalog.objects.put(f"/hatrac/Image/{i}.png", data)
-        rows.append(
-            {
-                "URL": stored.url,
-                "Filename": f"{i % 4}.png",
-                "Length": stored.length,
-                "MD5": stored.md5,
-                "Subject": zoo.subjects[i // 4],
-            }
-        )
-    images = [r["RID"] for r in ml.catalog.insert(TableName("Image", "zoo"), rows)]
-    labels = [
-        {"Execution": zoo.execution, "Image": rid, "Image_Class": "cat" if i < 4 else "dog"}
-        for i, rid in enumerate(images)
-    ]
-    ml.features.insert_values(ml.lookup_feature("Image", "Label"), labels)
-    return replace(zoo, images=images)
-
-
-@pytest.fixture
-def nested(ml: DerivaML, photos: Zoo) -> str:
-    """A split dataset: four pictures to train with, two to test with."""
-    train = ml.datasets.create(["Training"], "train", photos.execution, members=photos.images[:4])
-    test = ml.datasets.create(["Testing"], "test", photos.execution, members=photos.images[4:6])
-    whole = ml.datasets.create(["Split"], "all", photos.execution, members=[train.rid, test.rid])
-    return whole.rid
 
 
 def test_a_bag_answers_as_the_live_dataset_does(ml: DerivaML, nested: str) -> None:
@@ -313,7 +278,7 @@ def test_versions_that_do_not_exist_are_refused(ml: DerivaML, nested: str, spec:
     before = ml.catalog.latest_snapshot()
     with pytest.raises(DerivaMLException):
         ml.download_dataset_bag(spec.format(nested))
-    with pytest.raises(DerivaMLValidationError):
+    with pytest.raises(DerivaMLException, match="bucket"):
         ml.lookup_dataset(nested).download_dataset_bag(use_minid=True)
     assert ml.catalog.latest_snapshot() == before
     assert not list((ml.cache_dir / "bags").glob("*")) if ml.cache_dir.exists() else True
