@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .export import export_bag as export_bag
     from .names import portable_name as portable_name
     from .sources import Fetcher as Fetcher
+    from .sources import cached_fetcher as cached_fetcher
     from .sources import content_fetcher as content_fetcher
     from .sources import first_of as first_of
     from .sources import object_fetcher as object_fetcher
@@ -45,6 +46,7 @@ _HOMES = {
     "FetchEntry": "tags",
     "Fetcher": "sources",
     "Materialized": "completing",
+    "cached_fetcher": "sources",
     "content_fetcher": "sources",
     "export_bag": "export",
     "first_of": "sources",
@@ -71,6 +73,7 @@ __all__ = [
     "FetchEntry",
     "Fetcher",
     "Materialized",
+    "cached_fetcher",
     "content_fetcher",
     "export_bag",
     "first_of",

@@ -17,6 +17,7 @@ from urllib.request import url2pathname
 
 from ..errors import CatalogError, Forbidden, NotAuthenticated, NotFound, Unavailable
 from ..objects import Content
+from ..objects.cache import ContentCache, Wanted
 from ..objects.contract import Contents, Objects
 from ..objects.names import PREFIX
 from .tags import FetchEntry
@@ -24,7 +25,14 @@ from .tags import FetchEntry
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Fetcher", "content_fetcher", "first_of", "object_fetcher", "url_fetcher"]
+__all__ = [
+    "Fetcher",
+    "cached_fetcher",
+    "content_fetcher",
+    "first_of",
+    "object_fetcher",
+    "url_fetcher",
+]
 
 Fetcher = Callable[[FetchEntry, Path], Content | None]
 """Writes the bytes that are at the ``url`` of an entry to a path that does not exist yet.
@@ -72,6 +80,25 @@ def content_fetcher(store: Contents, *, link: bool = True) -> Fetcher:
         if not (link and store.link(sha256, destination)):
             store.get(content, destination)
         return content
+
+    return fetch
+
+
+def cached_fetcher(cache: ContentCache, fetcher: Fetcher, *, link: bool = True) -> Fetcher:
+    """Return a fetcher that asks another only for what is not kept on this machine already.
+
+    Args:
+        cache: What is kept, by digests; what is fetched is added to it.
+        fetcher: Gets the rest.
+        link: Whether a hard link to the kept file will do; it is read-only.
+    """
+
+    def fetch(entry: FetchEntry, destination: Path) -> Content | None:
+        sha256, md5 = entry.digests.get("sha256"), entry.digests.get("md5")
+        if sha256 is None and md5 is None:
+            return fetcher(entry, destination)
+        wanted = Wanted(sha256, md5, entry.length)
+        return cache.get(wanted, destination, lambda place: fetcher(entry, place), link=link)
 
     return fetch
 

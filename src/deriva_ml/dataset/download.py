@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from deriva_catalog.bag import (
     Fetcher,
+    cached_fetcher,
     content_fetcher,
     export_bag,
     first_of,
@@ -19,6 +20,7 @@ from deriva_catalog.bag import (
     object_fetcher,
     url_fetcher,
 )
+from deriva_ml.core.content import content_cache
 from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.core.session import Session
 from deriva_ml.model.catalog import DerivaModel
@@ -244,6 +246,9 @@ def _fetch(session: Session, found: KeptBag, how: Carriage, careful: bool) -> No
 def fetcher_for(session: Session, how: Carriage, *, careful: bool = False) -> Fetcher:
     """What gets the files of a bag: from the catalog's objects, else from where they are listed.
 
+    What comes from elsewhere is kept by its content, so that the same file in ten datasets is
+    fetched once.
+
     Args:
         session: The connection.
         how: How long we wait for files that lie elsewhere.
@@ -254,11 +259,16 @@ def fetcher_for(session: Session, how: Carriage, *, careful: bool = False) -> Fe
     own = [f"deriva://localhost/{catalog.id}"]
     if address.scheme in ("http", "https"):
         own.append(f"{address.scheme}://{address.netloc}")
-    return first_of(
-        content_fetcher(catalog.objects.content, link=not careful),
+    here = content_fetcher(catalog.objects.content, link=not careful)
+    elsewhere = first_of(
         object_fetcher(catalog.objects, own, link=not careful),
         url_fetcher(connect_s=how.connect_s, read_s=how.read_s, local_files=True),
     )
+    kept = content_cache(session.cache_dir)
+    if catalog.objects.content.directory is not None:
+        # Objects of this machine are a cache themselves.
+        return first_of(here, cached_fetcher(kept, elsewhere))
+    return cached_fetcher(kept, first_of(here, elsewhere))
 
 
 @contextmanager
