@@ -82,7 +82,7 @@ $(VALIDATORS)/rocrate/ready: | $(BIN)/python
 $(VALIDATORS)/croissant/ready: | $(BIN)/python
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet 'mlcroissant==1.1.1' 'pillow>=10'
+	$(@D)/bin/python -m pip install --quiet 'mlcroissant==1.1.1' 'pillow>=10' 'pyarrow>=15'
 	@touch $@
 
 validators: $(VALIDATORS)/rocrate/ready $(VALIDATORS)/croissant/ready

@@ -312,6 +312,7 @@ class DatasetBag:
     # --- other people's formats --------------------------------------------------------
 
     to_ro_crate = _interchange.bag_to_ro_crate
+    to_croissant = _interchange.bag_to_croissant
 
     def __repr__(self) -> str:
         return f"DatasetBag({self.dataset_rid!r}, path={str(self._path)!r})"

@@ -13,20 +13,25 @@ from typing import TYPE_CHECKING
 from ..core._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .croissant import croissant_description, table_files, write_croissant
     from .dataflow import DataflowRecorder
     from .ro_crate import dataset_crate, write_ro_crate
     from .run_crate import export_ro_crate
 
 __all__ = [
     "DataflowRecorder",
+    "croissant_description",
     "dataset_crate",
     "export_ro_crate",
+    "table_files",
+    "write_croissant",
     "write_ro_crate",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        ".croissant": ("croissant_description", "table_files", "write_croissant"),
         ".dataflow": ("DataflowRecorder",),
         ".ro_crate": ("dataset_crate", "write_ro_crate"),
         ".run_crate": ("export_ro_crate",),

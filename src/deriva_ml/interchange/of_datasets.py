@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deriva_ml.dataset.dataset import Dataset
     from deriva_ml.dataset.versions import DatasetVersion
 
+    from .croissant import TableFormat
     from .facts import DatasetFact
 
 
@@ -57,6 +58,63 @@ def bag_to_ro_crate(
     from .ro_crate import write_ro_crate
 
     return write_ro_crate(self, destination, license=license)
+
+
+def dataset_to_croissant(
+    self: Dataset,
+    destination: str | Path,
+    version: DatasetVersion | str | None = None,
+    *,
+    license: str | None = None,
+    tables: TableFormat = "parquet",
+    materialize: bool = True,
+) -> Path:
+    """Write a version of the dataset as its bag with a Croissant description at the top.
+
+    Args:
+        destination: The directory to be, or the zip file if it ends in ``.zip``.
+        version: Which version; None means the current one.
+        license: SPDX identifier or URL of the license of the data.
+        tables: What loaders read the rows from: ``parquet`` files, which are added (this needs
+            pyarrow), or the ``csv`` files of the bag, whose types they guess.
+        materialize: Bring the files too; else the bag lists where they are.
+
+    Raises:
+        DerivaMLValidationError: The version is under development, `destination` exists, or
+            `tables` is none of the choices.
+        DerivaMLUnavailableError: `destination` cannot be written.
+        ImportError: pyarrow is needed and not installed.
+    """
+    from .croissant import write_croissant
+
+    bag = self.download_dataset_bag(version, materialize)
+    sources = _sources(self, bag)
+    return write_croissant(bag, destination, license=license, tables=tables, sources=sources)
+
+
+def bag_to_croissant(
+    self: DatasetBag,
+    destination: str | Path,
+    *,
+    license: str | None = None,
+    tables: TableFormat = "parquet",
+) -> Path:
+    """Write a copy of the bag with a Croissant description at the top, and return where it is.
+
+    Args:
+        destination: The directory to be, or the zip file if it ends in ``.zip``.
+        license: SPDX identifier or URL of the license of the data.
+        tables: What loaders read the rows from: ``parquet`` files, which are added (this needs
+            pyarrow), or the ``csv`` files of the bag, whose types they guess.
+
+    Raises:
+        DerivaMLValidationError: `destination` exists, or `tables` is none of the choices.
+        DerivaMLUnavailableError: `destination` cannot be written.
+        ImportError: pyarrow is needed and not installed.
+    """
+    from .croissant import write_croissant
+
+    return write_croissant(self, destination, license=license, tables=tables)
 
 
 @translated()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deriva_catalog.bag import read_bag
+from deriva_catalog.bag.names import PAYLOAD
 from deriva_catalog.bag.staging import staging
 from deriva_catalog.bag.tags import DECLARATION, FETCH, INFO, Bag, info_bytes, manifest_bytes
+from deriva_catalog.objects import hash_file
 from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLValidationError, translated
 
 __all__ = ["copy_bag", "link_or_copy", "new_package"]
@@ -81,7 +82,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 # --- bags --------------------------------------------------------------------------------
 
 
-def copy_bag(source: Path, target: Path, more: Mapping[str, bytes]) -> None:
+def copy_bag(source: Path, target: Path, more: Mapping[str, bytes | None]) -> None:
     """Copy a bag and add files to it, so that the copy is a valid bag.
 
     Files of assets are linked where that is possible and they cannot be written.
@@ -89,12 +90,14 @@ def copy_bag(source: Path, target: Path, more: Mapping[str, bytes]) -> None:
     Args:
         source: The bag.
         target: An empty directory.
-        more: Bytes by path; below ``data/`` they are payload, elsewhere files about the bag.
+        more: Bytes by path, None for a file that is in `target` already. Below ``data/`` they are
+            payload, elsewhere files about the bag.
 
     Raises:
         DerivaMLDataError: The bag has such a file already.
     """
     bag = read_bag(source)
+    _require_known(bag)
     listed = {entry.path for entry in bag.fetch}
     for path in bag.payload:
         if (source / path).is_file():
@@ -106,9 +109,19 @@ def copy_bag(source: Path, target: Path, more: Mapping[str, bytes]) -> None:
     for path, data in more.items():
         if path in bag.payload or (source / path).exists():
             raise DerivaMLDataError(f"The bag {str(source)!r} has a file {path!r} already.")
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        (target / path).write_bytes(data)
-    _write_tags(bag, target, more)
+        if data is not None:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            (target / path).write_bytes(data)
+    _write_tags(bag, target, sorted(more))
+
+
+def _require_known(bag: Bag) -> None:
+    """Refuse a bag whose digests are not those that `deriva_catalog` writes."""
+    if not set(bag.manifests) <= {"md5", "sha256"} or _OXUM not in bag.info:
+        raise DerivaMLDataError(
+            f"The bag {str(bag.directory)!r} was not written by this library: it has manifests of "
+            f"{sorted(bag.manifests)}. Load it into a catalog, and download its dataset."
+        )
 
 
 def _put(source: Path, target: Path, *, link: bool) -> None:
@@ -119,29 +132,24 @@ def _put(source: Path, target: Path, *, link: bool) -> None:
     shutil.copyfile(source, target)
 
 
-def _write_tags(bag: Bag, target: Path, more: Mapping[str, bytes]) -> None:
+def _write_tags(bag: Bag, target: Path, more: Iterable[str]) -> None:
     """Write the files around the payload: those of the bag, with what was added to it."""
-    payload = {path: data for path, data in more.items() if path.startswith("data/")}
+    payload = {p: hash_file(target / p) for p in more if p.startswith(PAYLOAD)}
     size, _, count = bag.info[_OXUM].partition(".")
-    total = int(size) + sum(map(len, payload.values()))
+    total = int(size) + sum(content.length for content in payload.values())
     info = {**bag.info, _OXUM: f"{total}.{int(count) + len(payload)}"}
     tags = {
         DECLARATION: (bag.directory / DECLARATION).read_bytes(),
         INFO: info_bytes(info),
-        **{path: data for path, data in more.items() if path not in payload},
     }
     if bag.fetch:
         tags[FETCH] = (bag.directory / FETCH).read_bytes()
     for algorithm, known in bag.manifests.items():
-        digests = {**known, **_digests(payload, algorithm)}
-        tags[f"manifest-{algorithm}.txt"] = manifest_bytes(digests)
-    for algorithm in bag.manifests:
-        (target / f"tagmanifest-{algorithm}.txt").write_bytes(
-            manifest_bytes(_digests(tags, algorithm))
-        )
+        added = {path: getattr(content, algorithm) for path, content in payload.items()}
+        tags[f"manifest-{algorithm}.txt"] = manifest_bytes({**known, **added})
     for name, data in tags.items():
         (target / name).write_bytes(data)
-
-
-def _digests(files: Mapping[str, bytes], algorithm: str) -> dict[str, str]:
-    return {path: hashlib.new(algorithm, data).hexdigest() for path, data in files.items()}
+    about = {p: hash_file(target / p) for p in [*tags, *more] if p not in payload}
+    for algorithm in bag.manifests:
+        digests = {path: getattr(content, algorithm) for path, content in about.items()}
+        (target / f"tagmanifest-{algorithm}.txt").write_bytes(manifest_bytes(digests))
