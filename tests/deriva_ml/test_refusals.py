@@ -7,11 +7,9 @@ models, snapshots, sequences; and the files of the working directory.
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +37,11 @@ from deriva_ml.core.exceptions import (
     InvalidTransitionError,
 )
 from deriva_ml.dataset import split_dataset, subsample
-from deriva_ml.dataset.dataset import Dataset
 from deriva_ml.execution.execution import Execution
 from deriva_ml.execution.runner import run_model
 
-from .conftest import Stage, Zoo, fill_zoo
-
-WORKFLOW = Workflow(
-    name="train.py", workflow_type="Training", url="https://x/train.py", checksum="c0ffee"
-)
+from .conftest import Stage, Zoo
+from .scenes import WORKFLOW, Scene, files, make_scene, stored
 
 
 @pytest.fixture
@@ -60,45 +54,15 @@ def place(stage: Stage) -> Path:
     return stage.place
 
 
-def stored(place: Path) -> dict[str, list[Any]]:
-    """Everything in the database of a catalog, by physical table."""
-    with closing(sqlite3.connect(f"file:{place / 'catalog.db'}?mode=ro", uri=True)) as database:
-        known = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-        tables = [name for (name,) in database.execute(known).fetchall()]
-        return {n: database.execute(f'SELECT * FROM "{n}"').fetchall() for n in tables}
-
-
-def files(directory: Path) -> set[Path]:
-    return {p for p in directory.rglob("*") if p.is_file()}
-
-
 # --- bad input -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A catalog with a dataset inside another, and an execution that was created."""
-
-    ml: DerivaML
-    place: Path
-    zoo: Zoo
-    dataset: Dataset
-    parent: Dataset
-    exe: Execution
 
 
 @pytest.fixture(scope="module")
 def scene(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """One for all cases, since none of them changes it."""
-    root = tmp_path_factory.mktemp("refusals")
-    shutil.copytree(_template, root / "catalog")
-    ml = DerivaML(str(root / "catalog"), working_dir=root / "work")
-    zoo = fill_zoo(ml)
-    dataset = ml.datasets.create(members=zoo.images[:2])
-    parent = ml.datasets.create(members=[dataset.rid])
-    exe = ml.create_execution(workflow=WORKFLOW)
-    yield Scene(ml, root / "catalog", zoo, dataset, parent, exe)
-    ml.catalog.close()
+    made = make_scene(_template, tmp_path_factory.mktemp("refusals"))
+    yield made
+    made.ml.catalog.close()
 
 
 Case = tuple[Callable[[Scene], Any], type[DerivaMLException]]
