@@ -26,6 +26,7 @@ from .connect import open_session
 from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
+from .methods import assets as _assets
 from .methods import checks as _checks
 from .methods import datasets as _datasets
 from .methods import denormalized as _denormalized
@@ -402,6 +403,11 @@ class DerivaML:
     # --- wide tables ---------------------------------------------------------------
 
     estimate_denormalized_size = _denormalized.estimate_denormalized_size
+
+    # --- records of assets -----------------------------------------------------------
+
+    asset_record_class = _assets.asset_record_class
+    asset_manifest = _assets.asset_manifest
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"
