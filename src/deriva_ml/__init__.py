@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         MLVocab,
         UploadState,
     )
+    from .core.ermrest import FileUploadState
     from .core.exceptions import (
         DerivaMLDirtyWorkflowError,
         DerivaMLException,
@@ -95,6 +96,7 @@ __all__ = [
     "FeatureRecord",
     "FeatureReference",
     "FileSpec",
+    "FileUploadState",
     "ForeignKeyDefinition",
     "KeyDefinition",
     "MLAsset",
@@ -125,6 +127,7 @@ __getattr__, __dir__ = lazy_names(
             "MLVocab",
             "UploadState",
         ),
+        ".core.ermrest": ("FileUploadState",),
         ".core.exceptions": (
             "DerivaMLDirtyWorkflowError",
             "DerivaMLException",

@@ -9,16 +9,22 @@ from ..core._lazy import lazy_names
 if TYPE_CHECKING:
     from .asset import Asset
     from .file_path import AssetFilePath
+    from .manifest import AssetEntry, AssetManifest
+    from .record import AssetRecord, asset_record_class
     from .spec import AssetRIDConfig, AssetSpec, AssetSpecConfig, LocalFile, LocalFileConfig
 
 __all__ = [
     "Asset",
+    "AssetEntry",
     "AssetFilePath",
+    "AssetManifest",
     "AssetRIDConfig",
+    "AssetRecord",
     "AssetSpec",
     "AssetSpecConfig",
     "LocalFile",
     "LocalFileConfig",
+    "asset_record_class",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -26,6 +32,8 @@ __getattr__, __dir__ = lazy_names(
     {
         ".asset": ("Asset",),
         ".file_path": ("AssetFilePath",),
+        ".manifest": ("AssetEntry", "AssetManifest"),
+        ".record": ("AssetRecord", "asset_record_class"),
         ".spec": (
             "AssetRIDConfig",
             "AssetSpec",

@@ -26,6 +26,7 @@ from .connect import open_session
 from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
+from .methods import assets as _assets
 from .methods import bags as _bags
 from .methods import checks as _checks
 from .methods import datasets as _datasets
@@ -433,6 +434,10 @@ class DerivaML:
     cache_dataset = _bags.cache_dataset
     list_cached_bags = _bags.list_cached_bags
     delete_cached_bag = _bags.delete_cached_bag
+    # --- records of assets -----------------------------------------------------------
+
+    asset_record_class = _assets.asset_record_class
+    asset_manifest = _assets.asset_manifest
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

@@ -20,6 +20,7 @@ __all__ = [
     "SENTINEL_FILE_URL",
     "SENTINEL_WORKFLOW_CHECKSUM",
     "SENTINEL_WORKFLOW_URL",
+    "STRICT_PREALLOCATED_RID",
     "SYSTEM_SCHEMAS",
     "DerivaAssetColumns",
     "DerivaSystemColumns",
@@ -79,3 +80,6 @@ SENTINEL_WORKFLOW_CHECKSUM = "0" * 40
 SENTINEL_FILE_URL = "tag:deriva-ml,unknown-provenance:file"
 SENTINEL_FILE_MD5 = "0" * 32
 SENTINEL_EXECUTION_DESCRIPTION = "deriva-ml unknown-provenance sentinel execution"
+
+STRICT_PREALLOCATED_RID = "tag:isrd.isi.edu,2026:strict-preallocated-rid"
+"""Annotation of an asset table whose rows are to be inserted under RIDs that were leased before."""

@@ -151,6 +151,8 @@ class Executions:
         dataset: Any = None,
         dataset_role: str = "any",
         checksum: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[ExecutionRecord]:
         """Executions of the catalog that satisfy all conditions, in one query (``any``: two).
 
@@ -163,6 +165,8 @@ class Executions:
             dataset_role: ``input``, ``output`` or ``any``.
             checksum: The checksum of their code: git's hash of the script, or for a run that was
                 filed (`DerivaML.file_run`) that of the tree.
+            since: They began at this time or later; a time without a zone is local.
+            until: They began before this time.
 
         Raises:
             DerivaMLValidationError: The role is none of these, or is given without a dataset;
@@ -180,6 +184,8 @@ class Executions:
                 status=state,
                 dataset_links=links,
                 checksum=checksum,
+                since=since,
+                until=until,
             )
             rows.update((row["RID"], row) for row in found)
         made = [ExecutionRecord(self, row) for row in rows.values()]

@@ -245,7 +245,11 @@ def _insert_assets(run: Run, stored: Sequence[tuple[OutputFile, ObjectVersion]])
             fresh.setdefault(key, (output, version))
     for name in dict.fromkeys(key[:2] for key in fresh):
         table = run.session.table(":".join(name))
-        rows = [_asset_row(o, v) for key, (o, v) in fresh.items() if key[:2] == name]
+        some = [pair for key, pair in fresh.items() if key[:2] == name]
+        rows = [_asset_row(o, v) for o, v in some]
+        if run.session.model.is_strict_preallocated_rid(table):
+            leases = run.session.catalog.lease_rids([o.token for o, _ in some])
+            rows = [{"RID": leases[o.token], **r} for (o, _), r in zip(some, rows, strict=True)]
         for row in _insert_rows(run, table, rows):
             known[(*name, row["URL"])] = row["RID"]
     rids = {o.token: known[o.schema, o.table, v.url] for o, v in stored}

@@ -30,12 +30,14 @@ from deriva_ml.interchange import of_executions as _interchange
 from . import lifecycle, outputs
 from .commit import commit
 from .dataset_collection import DatasetCollection
+from .directories import register_directory, upload_states
 from .registry import pending_of
 from .report import PendingSummary, UploadCallback, UploadReport
 
 if TYPE_CHECKING:
     from deriva_ml.asset.asset import Asset
     from deriva_ml.core.base import DerivaML
+    from deriva_ml.core.ermrest import FileUploadState
     from deriva_ml.core.filespec import FileSpec
     from deriva_ml.dataset.bag import DatasetBag
     from deriva_ml.dataset.dataset import Dataset
@@ -561,6 +563,24 @@ class Execution:
         """
         self.commit_output_assets(clean_folder)
         return self.uploaded_assets
+
+    def upload_assets(self, assets_dir: Path | str) -> dict[str, FileUploadState]:
+        """Register every file of a directory, and upload them with everything else that waits.
+
+        The path of a file is ``<schema>/<table>/`` or ``<table>/``, a folder for each metadata
+        column of the table in alphabetical order (``None`` for no value), and its name.
+
+        Returns what became of each file, by its path below the directory.
+
+        Raises:
+            DerivaMLValidationError: A path does not say which asset its file is; none is
+                registered then.
+            DerivaMLUploadError: Something cannot be uploaded; another call of
+                `commit_output_assets` tries again.
+        """
+        registered = register_directory(self._run, assets_dir)
+        self.commit_output_assets(clean_folder=False)
+        return upload_states(self._run, registered)
 
     @property
     def uploaded_assets(self) -> dict[str, list[AssetFilePath]]:

@@ -443,12 +443,14 @@ class Journal:
     def committed(self, rids: Mapping[str, str], **facts: Any) -> None:
         """Mark everything as committed: outputs by token with their RIDs, all feature values."""
         with self._writing() as connection:
-            connection.executemany(
-                "UPDATE output SET status = 'uploaded', rid = ?, error = NULL WHERE token = ?",
-                [(rid, token) for token, rid in rids.items()],
-            )
+            _mark_uploaded(connection, rids)
             connection.execute("UPDATE feature_value SET committed = 1 WHERE committed = 0")
             _keep_facts(connection, facts)
+
+    def uploaded(self, rids: Mapping[str, str]) -> None:
+        """Mark outputs as uploaded, by token with their RIDs."""
+        with self._writing() as connection:
+            _mark_uploaded(connection, rids)
 
     def failed(self, errors: Mapping[str, str]) -> None:
         """Mark outputs as failed, by token, with the reasons."""
@@ -538,6 +540,13 @@ def _given_already(
     return DerivaMLValidationError(
         f"This execution has given a value in {record[1]!r} about {record[2]} "
         "already; an execution gives one value of a feature for each row."
+    )
+
+
+def _mark_uploaded(connection: sqlite3.Connection, rids: Mapping[str, str]) -> None:
+    connection.executemany(
+        "UPDATE output SET status = 'uploaded', rid = ?, error = NULL WHERE token = ?",
+        [(rid, token) for token, rid in rids.items()],
     )
 
 

@@ -23,6 +23,7 @@ from deriva_ml.core.exceptions import DerivaMLUnavailableError
 from .configuration import ExecutionConfiguration
 from .environment import write_environment_snapshot
 from .journal import Journal, OutputFile
+from .secrets import copy_masked
 from .source import CodeSource
 from .workflow import Workflow
 
@@ -155,7 +156,7 @@ def _hydra_files(place: Path, hydra_output: Path | None) -> list[Described]:
     stem = f"hydra-{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}-"
     files = []
     for file in sorted(f for f in folder.iterdir() if f.is_file()):
-        copy = Path(shutil.copyfile(file, place / f"{stem}{file.name}"))
+        copy = copy_masked(file, place / f"{stem}{file.name}")
         text = f"{file.name} as Hydra composed it."
         files.append(Described(copy, _T.hydra_config, text, stem, f"-{file.name}"))
     return files

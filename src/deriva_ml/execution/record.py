@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
+from deriva_catalog.path.ast import ColumnName, Comparison, Operator
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import (
     DerivaMLCycleError,
@@ -284,6 +285,8 @@ def find_rows(
     status: str | None,
     dataset_links: tuple[str, str] | None,
     checksum: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Row]:
     """Rows of executions that satisfy all conditions, in one query.
 
@@ -294,6 +297,8 @@ def find_rows(
         status: Their state.
         dataset_links: A table that links datasets with executions, and the dataset's RID.
         checksum: The checksum of their workflow.
+        since: They began then or later.
+        until: They began before then.
     """
     executions = session.ml("Execution")
     steps: list[Any] = []
@@ -313,6 +318,10 @@ def find_rows(
         steps.append(equals("Workflow", workflow))
     if status is not None:
         steps.append(equals("Status", status))
+    for moment, operator in ((since, Operator.GEQ), (until, Operator.LT)):
+        if moment is not None:
+            text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+            steps.append(Comparison(ColumnName("Start"), operator, text))
     if checksum is not None:
         workflows = session.ml("Workflow")
         steps = [*steps, link("Workflow", workflows), equals("Checksum", checksum)]

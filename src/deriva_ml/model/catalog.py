@@ -12,6 +12,7 @@ from typing import Any
 
 from deriva_catalog.interface import Catalog
 from deriva_catalog.model.elements import SYSTEM_COLUMNS, ForeignKey, Model, Schema, Table
+from deriva_ml.core.constants import STRICT_PREALLOCATED_RID
 from deriva_ml.core.definitions import ML_SCHEMA, SYSTEM_SCHEMAS
 from deriva_ml.core.exceptions import (
     DerivaMLConfigurationError,
@@ -249,6 +250,14 @@ class DerivaModel:
     def asset_metadata_sorted(self, table: str | Table) -> list[str]:
         """The metadata columns of an asset table in alphabetical order."""
         return sorted(self.asset_metadata(table))
+
+    def is_strict_preallocated_rid(self, table: str | Table) -> bool:
+        """Whether files of an asset table are inserted only under RIDs that were leased before.
+
+        Raises:
+            DerivaMLTableTypeError: It is not an asset table.
+        """
+        return bool(self.asset(table).annotations.get(STRICT_PREALLOCATED_RID))
 
     # --- associations ----------------------------------------------------------------
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deriva_catalog.path.ast import TableName
 from deriva_ml import ExecutionConfiguration, Workflow
@@ -24,15 +26,17 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.execution.report import UploadProgress
 
+WORKFLOW = {
+    "name": "train.py",
+    "workflow_type": "Training",
+    "url": "https://example.org/train.py",
+    "checksum": "0123456789abcdef",
+}
+
 
 @pytest.fixture
 def workflow() -> Workflow:
-    return Workflow(
-        name="train.py",
-        workflow_type="Training",
-        url="https://example.org/train.py",
-        checksum="0123456789abcdef",
-    )
+    return Workflow(**WORKFLOW)
 
 
 def rows(ml: DerivaML, table: str) -> list[dict[str, object]]:
@@ -668,3 +672,55 @@ def test_an_execution_shows_itself(ml: DerivaML, workflow: Workflow) -> None:
     exe = ml.create_execution(ExecutionConfiguration(description="<b>"), workflow=workflow)
     assert repr(exe) == f"Execution({exe.execution_rid!r}, Created, '<b>')"
     assert "&lt;b&gt;" in exe._repr_html_()
+
+
+# --- what else is kept, and found ----------------------------------------------------
+
+
+def test_outputs_may_belong_to_several_domain_schemas(place: Path, tmp_path: Path) -> None:
+    ml = DerivaML(str(place), working_dir=tmp_path / "w")
+    ml.catalog.create_schema("other")
+    ml = DerivaML(str(place), working_dir=tmp_path / "w", default_schema="zoo")
+    ml.create_asset("Report", schema="other")
+    with ml.create_execution(workflow=Workflow(**WORKFLOW)) as exe:
+        exe.asset_file_path("Report", "r.txt").write_text("r")
+        exe.asset_file_path("Image", "i.png").write_text("i")
+    exe.upload_execution_outputs()
+    assert {"other/Report", "zoo/Image"} <= set(exe.uploaded_assets)
+    assert len(ml.list_assets("Report")) == len(ml.list_assets("Image")) == 1
+    ml.catalog.close()
+
+
+def test_executions_are_found_by_the_time_they_began(ml: DerivaML, workflow: Workflow) -> None:
+    before = datetime.now(UTC)
+    never = ml.create_execution(workflow=workflow)
+    with ml.create_execution(workflow=workflow) as exe:
+        pass
+    after = datetime.now() + timedelta(seconds=1)  # without a zone: local
+    found = ml.find_executions(since=before, until=after)
+    assert [e.execution_rid for e in found] == [exe.execution_rid]
+    assert ml.find_executions(since=after) == ml.find_executions(until=before) == []
+    assert never.execution_rid in {e.execution_rid for e in ml.find_executions()}
+
+
+def test_secrets_of_the_configuration_are_not_kept(
+    ml: DerivaML, place: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "hydra" / "hydra-config"
+    folder.mkdir(parents=True)
+    config = {"deriva_ml": {"credential": {"bearer-token": "s3cret"}}, "model": {"max_tokens": 9}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    words = ["deriva_ml.credential.bearer-token=s3cret", "model.max_tokens=9", "db.password=s3cret"]
+    (folder / "overrides.yaml").write_text(yaml.safe_dump(words))
+    (folder / "plain.yaml").write_text("a: 1  # kept as it is\n")
+    connected = DerivaML(
+        str(place), working_dir=tmp_path / "w", hydra_runtime_output_dir=tmp_path / "hydra"
+    )
+    exe = connected.create_execution(workflow=Workflow(**WORKFLOW))
+    kept = exe.working_dir / "assets" / "deriva-ml" / "Execution_Metadata"
+    texts = {p.name.rpartition("-")[2]: p.read_text() for p in kept.iterdir()}
+    assert not [name for name, text in texts.items() if "s3cret" in text]
+    assert yaml.safe_load(texts["config.yaml"])["model"] == {"max_tokens": 9}
+    assert "model.max_tokens=9" in texts["overrides.yaml"]
+    assert texts["plain.yaml"] == "a: 1  # kept as it is\n"
+    connected.catalog.close()

@@ -138,11 +138,13 @@ def find_executions(
     dataset: Any = None,
     dataset_role: str = "any",
     checksum: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[ExecutionRecord]:
     """Executions of the catalog (see `Executions.find`); ``sort=True``: the newest first."""
     newest = _newest_first(sort)
     return self.executions.find(
-        workflow, workflow_type, status, newest, dataset, dataset_role, checksum
+        workflow, workflow_type, status, newest, dataset, dataset_role, checksum, since, until
     )
 
 

@@ -1,0 +1,106 @@
+"""``deriva-ml-upload``: upload what the executions of this machine left behind."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deriva_ml.execution.report import UploadReport
+
+__all__ = ["main"]
+
+_PROGRAM = "deriva-ml-upload"
+_SHOWN = 10
+
+_DESCRIPTION = """\
+Upload the outputs of executions that ended before they were uploaded: all that this machine
+has for a catalog, or those that are named. What is uploaded already is not sent again.
+"""
+
+_EPILOG = """\
+exit status: 0 when everything is uploaded; 1 when some of it is not; 2 when the command line
+was not understood or the catalog cannot be reached.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--host", metavar="H", required=True, help="host, URL or directory of the catalog")
+    add("--catalog", metavar="C", default="1", help="number or name of the catalog (default: 1)")
+    add(
+        "--execution",
+        metavar="RID",
+        action="append",
+        help="an execution to upload; may be given several times (default: all that ended)",
+    )
+    add("--clean", action="store_true", help="remove the files of executions afterwards")
+    add("--working-dir", metavar="DIR", type=Path, help="working directory of the executions")
+    add(
+        "--mode",
+        choices=("online", "offline"),
+        default="online",
+        help="offline: only say what waits, without the catalog",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    given = _parser().parse_args(argv)
+    from deriva_ml.core.exceptions import DerivaMLException, DerivaMLUploadError
+
+    try:
+        return _run(given)
+    except DerivaMLUploadError as error:
+        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    except DerivaMLException as error:
+        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(given: argparse.Namespace) -> int:
+    from deriva_ml.core.base import DerivaML
+
+    ml = DerivaML(given.host, given.catalog, working_dir=given.working_dir, mode=given.mode)
+    if given.mode == "offline":
+        summary = ml.pending_summary()
+        print(summary.render())
+        return 1 if summary.has_pending else 0
+    try:
+        report = ml.commit_pending_executions(
+            execution_rids=given.execution, clean_folder=given.clean
+        )
+    finally:
+        ml.catalog.close()
+    return _tell(report)
+
+
+def _tell(report: UploadReport) -> int:
+    """Print counts and the first errors; returns the exit status."""
+    print(
+        f"{len(report.execution_rids)} executions: {report.total_uploaded} uploaded, "
+        f"{report.total_failed} failed."
+    )
+    for table, counts in sorted(report.per_table.items()):
+        print(f"  {table}: {counts['uploaded']} uploaded, {counts['failed']} failed")
+    for error in report.errors[:_SHOWN]:
+        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+    if len(report.errors) > _SHOWN:
+        print(f"{_PROGRAM}: and {len(report.errors) - _SHOWN} errors more", file=sys.stderr)
+    return 1 if report.errors or report.total_failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
