@@ -155,6 +155,16 @@ def test_bytes_first_names_later(objects: Objects, tmp_path: Path) -> None:
         contents.flush([content_of(b"never").sha256])
 
 
+def test_a_version_is_called_as_in_another_store_unless_that_is_taken(objects: Objects) -> None:
+    content = objects.content.add(b"moved")
+    wanted = Upload("/hatrac/a", content=content, version="ABCDEFGHIJ234567ABCDEFGHIJ")
+    (first,) = objects.register([wanted])
+    assert first.url == "/hatrac/a:ABCDEFGHIJ234567ABCDEFGHIJ"
+    assert objects.read(first.url) == b"moved"
+    (other,) = objects.register([replace(wanted, name="/hatrac/b")])
+    assert other.version not in (first.version, "")
+
+
 def test_content_is_got_by_its_digest(objects: Objects, tmp_path: Path) -> None:
     contents, data = objects.content, b"some bytes"
     content = contents.add(data)

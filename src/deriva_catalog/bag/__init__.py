@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .completing import Materialized as Materialized
     from .completing import materialize as materialize
     from .export import export_bag as export_bag
+    from .loading import Loaded as Loaded
+    from .loading import LoadPolicy as LoadPolicy
+    from .loading import TableKnowledge as TableKnowledge
+    from .loading import load_bag as load_bag
     from .names import portable_name as portable_name
     from .sources import Fetcher as Fetcher
     from .sources import content_fetcher as content_fetcher
@@ -44,7 +48,11 @@ _HOMES = {
     "BagWriter": "writer",
     "FetchEntry": "tags",
     "Fetcher": "sources",
+    "LoadPolicy": "loading",
+    "Loaded": "loading",
     "Materialized": "completing",
+    "TableKnowledge": "loading",
+    "load_bag": "loading",
     "content_fetcher": "sources",
     "export_bag": "export",
     "first_of": "sources",
@@ -70,11 +78,15 @@ __all__ = [
     "BagWriter",
     "FetchEntry",
     "Fetcher",
+    "LoadPolicy",
+    "Loaded",
     "Materialized",
+    "TableKnowledge",
     "content_fetcher",
     "export_bag",
     "first_of",
     "index_bag",
+    "load_bag",
     "materialize",
     "object_fetcher",
     "open_bag",
