@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backends import AnyCatalog, Backend
-from deriva_catalog.bag.completing import content_fetcher, materialize
+from deriva_catalog.bag import content_fetcher, materialize
 from deriva_catalog.bag.export import ASSET, export_bag
 from deriva_catalog.bag.tags import read_bag
 from deriva_catalog.errors import BadRequest, Conflict, NotFound
