@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backends import AnyCatalog, Backend
-from deriva_catalog.bag.completing import content_fetcher, materialize
+from deriva_catalog.bag import content_fetcher, materialize
 from deriva_catalog.bag.export import ASSET, export_bag
 from deriva_catalog.bag.tags import read_bag
 from deriva_catalog.errors import BadRequest, Conflict, NotFound
@@ -153,6 +153,16 @@ def test_bytes_first_names_later(objects: Objects, tmp_path: Path) -> None:
     assert [a == b for a, b in zip(again, made, strict=True)] == [False] + [True] * 301
     with pytest.raises(NotFound):
         contents.flush([content_of(b"never").sha256])
+
+
+def test_a_version_is_called_as_in_another_store_unless_that_is_taken(objects: Objects) -> None:
+    content = objects.content.add(b"moved")
+    wanted = Upload("/hatrac/a", content=content, version="ABCDEFGHIJ234567ABCDEFGHIJ")
+    (first,) = objects.register([wanted])
+    assert first.url == "/hatrac/a:ABCDEFGHIJ234567ABCDEFGHIJ"
+    assert objects.read(first.url) == b"moved"
+    (other,) = objects.register([replace(wanted, name="/hatrac/b")])
+    assert other.version not in (first.version, "")
 
 
 def test_content_is_got_by_its_digest(objects: Objects, tmp_path: Path) -> None:

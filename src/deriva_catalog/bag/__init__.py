@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .completing import Materialized as Materialized
     from .completing import materialize as materialize
     from .export import export_bag as export_bag
+    from .loading import Loaded as Loaded
+    from .loading import LoadPolicy as LoadPolicy
+    from .loading import TableKnowledge as TableKnowledge
+    from .loading import load_bag as load_bag
     from .names import portable_name as portable_name
     from .sources import Fetcher as Fetcher
     from .sources import cached_fetcher as cached_fetcher
@@ -45,8 +49,12 @@ _HOMES = {
     "BagWriter": "writer",
     "FetchEntry": "tags",
     "Fetcher": "sources",
+    "LoadPolicy": "loading",
+    "Loaded": "loading",
     "Materialized": "completing",
     "cached_fetcher": "sources",
+    "TableKnowledge": "loading",
+    "load_bag": "loading",
     "content_fetcher": "sources",
     "export_bag": "export",
     "first_of": "sources",
@@ -72,12 +80,16 @@ __all__ = [
     "BagWriter",
     "FetchEntry",
     "Fetcher",
+    "LoadPolicy",
+    "Loaded",
     "Materialized",
+    "TableKnowledge",
     "cached_fetcher",
     "content_fetcher",
     "export_bag",
     "first_of",
     "index_bag",
+    "load_bag",
     "materialize",
     "object_fetcher",
     "open_bag",

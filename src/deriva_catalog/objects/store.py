@@ -204,6 +204,7 @@ class ObjectStore:
                 granting=granting,
             )
             current = self._current(writing.connection, ids) if reuse else {}
+            uploads = _without_taken_versions(writing.connection, uploads)
             made: list[ObjectVersion] = []
             rows: list[dict[str, object]] = []
             for upload in uploads:
@@ -492,3 +493,22 @@ class PieceReader(io.RawIOBase):
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+
+def _without_taken_versions(
+    connection: sa.Connection, uploads: Sequence[Upload]
+) -> Sequence[Upload]:
+    """The uploads, without wishes for the identifier of a version that exists or existed."""
+    wanted = [u.version for u in uploads if u.version is not None]
+    if not wanted:
+        return uploads
+    taken: set[str] = set()
+    for some in chunks(wanted):
+        found = sa.select(VERSION.c.version).where(VERSION.c.version.in_(some))
+        taken.update(connection.execute(found).scalars())
+    free: list[Upload] = []
+    for upload in uploads:
+        free.append(replace(upload, version=None) if upload.version in taken else upload)
+        if upload.version is not None:
+            taken.add(upload.version)
+    return free

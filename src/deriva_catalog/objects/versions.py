@@ -49,7 +49,8 @@ class ObjectVersion:
 class Upload:
     """A file to be put under `name`; `content` when its bytes are in the store already.
 
-    `md5` and `sha256` are what the sender declares the digests to be, in hexadecimal.
+    `md5` and `sha256` are what the sender declares the digests to be, in hexadecimal. `version`
+    is what another store calls this version; it is called so here too, unless that is taken.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Upload:
     filename: str | None = None
     md5: str | None = None
     sha256: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def version_of(upload: Upload, path: str, now: int) -> ObjectVersion:
     assert content is not None
     return ObjectVersion(
         path,
-        fresh_version(),
+        upload.version or fresh_version(),
         content.length,
         content.md5,
         content.sha256,

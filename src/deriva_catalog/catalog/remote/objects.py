@@ -329,6 +329,7 @@ def _upload_document(upload: Upload) -> dict[str, Any]:
         "sha256": content.sha256,
         "content_type": upload.content_type,
         "filename": upload.filename,
+        "version": upload.version,
         "declared": [name for name in ("md5", "sha256") if getattr(upload, name) is not None],
     }
     return {name: value for name, value in document.items() if value not in (None, [])}

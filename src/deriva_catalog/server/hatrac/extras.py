@@ -233,6 +233,9 @@ def _described_upload(view: View, given: Any) -> Upload:
             hint="Send the bytes first.",
         )
     kind, filename = given.get("content_type"), given.get("filename")
+    version = given.get("version")
+    if version is not None and not (isinstance(version, str) and version.isalnum()):
+        raise BadRequest(f"{version!r} cannot be the identifier of a version.")
     declared_ones = given.get("declared") or ()
     return Upload(
         given["name"],
@@ -241,6 +244,7 @@ def _described_upload(view: View, given: Any) -> Upload:
         filename=None if filename is None else str(filename),
         md5=md5 if "md5" in declared_ones else None,
         sha256=sha256 if "sha256" in declared_ones else None,
+        version=version,
     )
 
 
