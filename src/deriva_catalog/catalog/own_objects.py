@@ -19,12 +19,13 @@ from .opening import default_client
 from .places import Directories
 from .registry import Registry
 
-__all__ = ["open_own_objects"]
+__all__ = ["find_own_objects", "open_own_objects"]
 
 SCHEMA = "deriva_objects"
 """The schema in a PostgreSQL database."""
 _FOLDER = "objects"
-_DATABASE = "objects.db"
+DATABASE = "objects.db"
+"""The file of the names, if that is where they are."""
 CONTENT = "content"
 """The directory of the bytes, if that is where they are."""
 
@@ -45,9 +46,36 @@ def open_own_objects(registry: Registry, *, creators: Sequence[str] = ("*",)) ->
     """
     folder, storage = _place(registry)
     database = ObjectDatabase(storage)
-    database.prepare()
+    database.prepare()  # creates the tables as well
     place = _begin_root(database, creators, registry.objects)
     return ObjectStore(database, content_at(place, folder / CONTENT))
+
+
+def find_own_objects(registry: Registry) -> ObjectStore | None:
+    """The store beside the catalogs of a registry; None when there is none yet."""
+    if isinstance(registry.places, Directories):
+        if not (registry.home / _FOLDER / DATABASE).is_file():
+            return None
+    elif not _has_schema(registry):
+        return None
+    folder, storage = _place(registry)
+    database = ObjectDatabase(storage)
+    database.prepare()
+    with database.reading() as reading:
+        place = kept_place(reading.connection)
+    return ObjectStore(database, content_at(place, folder / CONTENT))
+
+
+def _has_schema(registry: Registry) -> bool:
+    from .schemas import Schemas
+
+    assert isinstance(registry.places, Schemas), "there is no other kind of place"
+    if not registry.places.has_registry():
+        return False
+    with registry.places.registry.reading() as connection:
+        found = sa.text("SELECT to_regclass(:name)")
+        name = f"{SCHEMA}.{NAME.name}"
+        return connection.execute(found, {"name": name}).scalar() is not None
 
 
 def _place(registry: Registry) -> tuple[Path, Transactions]:
@@ -55,7 +83,7 @@ def _place(registry: Registry) -> tuple[Path, Transactions]:
     if isinstance(registry.places, Directories):
         folder = registry.home / _FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / _DATABASE
+        file = folder / DATABASE
         return folder, SqliteStorage(file, create=not file.exists())
     from ..engine.postgresql.storage import PostgresStorage
     from .schemas import Schemas

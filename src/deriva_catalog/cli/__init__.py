@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from .housekeeping import add_housekeeping
 from .serving import add_serve
 from .signin import add_signin
 from .users import add_users
@@ -36,6 +37,8 @@ examples:
   deriva-catalog copy digits postgresql://kim@host/lab#digits
                                               move to a database, with all history
   deriva-catalog check digits                 read and verify every row, version and file
+  deriva-catalog gc                           delete the bytes of files that nothing needs
+  deriva-catalog undelete digits /hatrac/a    bring a file back that was deleted
   deriva-catalog serve                        serve them over HTTP, with a link to log in
   deriva-catalog user add kim                 let kim log in there
   deriva-catalog login catalog.example.org    log in to a server
@@ -123,12 +126,14 @@ def _parser() -> argparse.ArgumentParser:
     check = command(
         "check",
         "verify every row, version and file of a catalog",
-        "\n\nReads everything. The exit status is 1 when something is wrong.",
+        "\n\nReads everything. The exit status is 1 when something is wrong. '/hatrac' stands for "
+        "the\nservice's own files, or 'URL#/hatrac' for those in a database.",
     )
-    check.add_argument("catalog", metavar="CATALOG", help=_CATALOG)
+    check.add_argument("catalog", metavar="CATALOG|/hatrac", help=_CATALOG)
     check.add_argument(
         "--no-files", action="store_true", help="leave out the files: rows and history only"
     )
+    add_housekeeping(command)
     add_serve(command)
     add_users(command)
     add_signin(command)

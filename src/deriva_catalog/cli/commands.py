@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -12,37 +11,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from ..catalog import LocalCatalog, Registry, connect, create_local, open_local
+from ..catalog import LocalCatalog, Registry, create_local, open_local
 from ..catalog.backup import backup, restore
+from ..catalog.own_backup import backup_own, restore_own
 from ..engine.postgresql.address import is_database_url
 from ..errors import BadRequest, Corrupted
+from ..objects import ObjectStore
 from ..path.ast import TableName
 from .archive import is_archive, pack, unpacked
+from .housekeeping import HOUSEKEEPING_COMMANDS
 from .output import print_json, print_table, progress_bar, shown_size
 from .serving import serve
 from .signin import SIGNIN_COMMANDS
+from .targets import is_directory, is_own, open_catalog, own_objects, registry_of
 from .users import USER_COMMANDS
 
 Command = Callable[[argparse.Namespace], int]
-
-
-def _is_directory(target: str) -> bool:
-    """Whether a target is meant as a directory: by the look of a path."""
-    if is_database_url(target):
-        return False
-    return target.startswith((".", "~")) or os.sep in target or "/" in target
-
-
-def _open(name: str) -> LocalCatalog:
-    if is_database_url(name):
-        url, _, rest = name.partition("#")
-        catalog_id, _, moment = rest.partition("@")
-        opened = Registry.of_database(url).open(unquote(catalog_id))
-        return opened.at(moment) if moment else opened
-    place, _, moment = name.partition("@")
-    if _is_directory(place):
-        return connect(Path(place).expanduser(), f"@{moment}" if moment else None)
-    return connect("localhost", name)
 
 
 def _registry_of(target: str) -> tuple[Registry, str | None]:
@@ -78,7 +62,7 @@ def _tell_made(options: argparse.Namespace, catalog: LocalCatalog, alias: str | 
 
 def _init(options: argparse.Namespace) -> int:
     alias = None
-    if _is_directory(options.target):
+    if is_directory(options.target):
         _no_id_for_directory(options)
         made = create_local(Path(options.target).expanduser(), objects=options.objects)
     else:
@@ -137,7 +121,7 @@ def _time(seconds: float) -> str:
 
 
 def _info(options: argparse.Namespace) -> int:
-    with closing(_open(options.catalog)) as catalog:
+    with closing(open_catalog(options.catalog)) as catalog:
         facts = _facts(catalog)
     if options.json:
         print_json(facts)
@@ -186,15 +170,24 @@ def _facts(catalog: LocalCatalog) -> dict[str, Any]:
 
 
 def _check(options: argparse.Namespace) -> int:
+    if is_own(options.catalog):
+        return _told(options, _damaged_files(own_objects(options.catalog)))
     try:
-        with closing(_open(options.catalog)) as catalog:
+        with closing(open_catalog(options.catalog)) as catalog:
             findings = [(f.kind, f.subject, f.message) for f in catalog.check()]
             if not options.no_files:
-                with progress_bar("verifying files") as advance:
-                    found = catalog.object_store.verify(advance)
-                findings += [("file", f.name, f.problem) for f in found]
+                findings += _damaged_files(catalog.object_store)
     except Corrupted as error:  # too damaged to be opened
         findings = [("database", options.catalog, error.message)]
+    return _told(options, findings)
+
+
+def _damaged_files(store: ObjectStore) -> list[tuple[str, str, str]]:
+    with progress_bar("verifying files") as advance:
+        return [("file", f.name, f.problem) for f in store.verify(advance)]
+
+
+def _told(options: argparse.Namespace, findings: list[tuple[str, str, str]]) -> int:
     if options.json:
         names = ("kind", "subject", "message")
         print_json([dict(zip(names, finding, strict=True)) for finding in findings])
@@ -213,7 +206,9 @@ def _check(options: argparse.Namespace) -> int:
 
 def _backup(options: argparse.Namespace) -> int:
     destination = Path(options.destination).expanduser().absolute()
-    with closing(_open(options.catalog)) as catalog:
+    if is_own(options.catalog):
+        return _backup_own(options, destination)
+    with closing(open_catalog(options.catalog)) as catalog:
         if is_archive(destination):
             pack(lambda place: backup(catalog, place), destination)
         else:
@@ -226,11 +221,37 @@ def _backup(options: argparse.Namespace) -> int:
     return 0
 
 
+def _backup_own(options: argparse.Namespace, destination: Path) -> int:
+    with closing(own_objects(options.catalog)) as store:
+        if is_archive(destination):
+            pack(lambda place: backup_own(store, place), destination)
+        else:
+            backup_own(store, destination)
+    if options.json:
+        print_json({"backup": str(destination), "objects": options.catalog})
+    else:
+        print(f"The service's own files were copied to {destination}")
+    return 0
+
+
+def _restore_own(options: argparse.Namespace, source: Path) -> int:
+    registry = registry_of(options.target)
+    with unpacked(source) as backed_up:
+        restore_own(backed_up, registry)
+    if options.json:
+        print_json({"restored": str(source), "objects": options.target})
+    else:
+        print(f"The service's own files are those of {source} now")
+    return 0
+
+
 def _restore(options: argparse.Namespace) -> int:
     alias = None
     source = Path(options.source).expanduser().absolute()
+    if is_own(options.target):
+        return _restore_own(options, source)
     with unpacked(source) as backed_up:
-        if _is_directory(options.target):
+        if is_directory(options.target):
             _no_id_for_directory(options)
             made = restore(backed_up, Path(options.target).expanduser())
         else:
@@ -242,8 +263,11 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _copy(options: argparse.Namespace) -> int:
     alias = None
-    with closing(_open(options.catalog)) as source, progress_bar("copying", " rows") as advance:
-        if _is_directory(options.target):
+    with (
+        closing(open_catalog(options.catalog)) as source,
+        progress_bar("copying", " rows") as advance,
+    ):
+        if is_directory(options.target):
             _no_id_for_directory(options)
             made = _copy_to_directory(source, options)
         else:
@@ -271,7 +295,7 @@ def _copy_to_directory(source: LocalCatalog, options: argparse.Namespace) -> Loc
 
 def _said_of(target: str) -> dict[str, str | None]:
     """The title and description under which a catalog is registered, if it is."""
-    if _is_directory(target):
+    if is_directory(target):
         return {}
     registry, name = _registry_of(target)
     if name is None:
@@ -282,7 +306,7 @@ def _said_of(target: str) -> dict[str, str | None]:
 
 def _delete(options: argparse.Namespace) -> int:
     registry, name = _registry_of(options.catalog)
-    if name is None or _is_directory(options.catalog):
+    if name is None or is_directory(options.catalog):
         raise BadRequest(
             f"{options.catalog!r} is not registered, so it cannot be deleted by name.",
             hint="Remove the directory of a catalog that lies in one.",
@@ -312,6 +336,7 @@ COMMANDS: dict[str, Command] = {
     "delete": _delete,
     "check": _check,
     "serve": serve,
+    **HOUSEKEEPING_COMMANDS,
     **SIGNIN_COMMANDS,
     **USER_COMMANDS,
 }

@@ -24,6 +24,10 @@ class Transactions(Protocol):
         """The one writing transaction."""
         ...
 
+    def filled(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Told after rows with numbers of their own were written."""
+        ...
+
     def close(self) -> None:
         """Release all connections."""
         ...

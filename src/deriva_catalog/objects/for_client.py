@@ -95,10 +95,16 @@ class ClientObjects:
             check_names(reading.connection, names, parents=True, granting=granting)
         if any(upload.content is not None for upload in waiting):
             _ = self.content  # raises
-        stored = self._store.add_contents(waiting, progress=progress, workers=workers)
-        return self._store.register(
-            stored, reuse=reuse, acls=owned_by(asker.client.id), granting=granting
-        )
+        store = self._store
+
+        def stored() -> list[Upload]:
+            return store.add_contents(waiting, progress=progress, workers=workers)
+
+        def named(uploads: list[Upload]) -> list[ObjectVersion]:
+            owner = owned_by(asker.client.id)
+            return store.register(uploads, reuse=reuse, acls=owner, granting=granting)
+
+        return store.naming(stored, named, waiting)
 
     def register(
         self, uploads: Sequence[Upload], *, parents: bool = True, reuse: bool = False

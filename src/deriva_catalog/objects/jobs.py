@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -347,37 +347,3 @@ def cancel(store: ObjectStore, asker: Asker, name: ObjectName | None, job_id: st
 def _end(connection: sa.Connection, job: Job) -> None:
     if connection.execute(sa.delete(JOB).where(JOB.c.job == job.id)).rowcount != 1:
         raise NotFound(f"Upload {job.id} was finished or cancelled meanwhile.", job=job.id)
-
-
-def tidy(store: ObjectStore, idle: timedelta = IDLE) -> None:
-    """`expire` jobs and sweep what dead processes left, once in a while; cheap to call often."""
-    if store.is_due():
-        expire(store, idle)
-        store.content.sweep()
-
-
-def expire(store: ObjectStore, idle: timedelta = IDLE) -> int:
-    """Give up the jobs that rested for `idle`; returns how many.
-
-    Chunks of jobs that are not known any more go as well, once they are a day old: those of a
-    process that died between the two steps of ending a job, or of a deleted object.
-    """
-    chunks, now = ChunkStore(store.content), datetime.now(UTC)
-    with store.database.reading() as reading:
-        rows = reading.connection.execute(sa.select(JOB.c.job, JOB.c.created))
-        known: dict[str, int] = {job: created for job, created in rows}
-    old: list[str] = []
-    for job, created in known.items():
-        latest = datetime.fromtimestamp(created / 1e6, UTC)
-        if now - max(latest, chunks.touched(job) or latest) >= idle:
-            old.append(job)
-    with store.database.writing() as writing:
-        for job in old:
-            writing.connection.execute(sa.delete(JOB).where(JOB.c.job == job))
-    for job in old:
-        chunks.remove(job)
-    for job in chunks.jobs() - known.keys():
-        touched = chunks.touched(job)
-        if touched is None or now - touched >= min(idle, timedelta(days=1)):
-            chunks.remove(job)
-    return len(old)

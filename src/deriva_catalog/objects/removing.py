@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from .. import snaptime
 from .tables import JOB, NAME, VERSION
 
 
@@ -18,13 +19,16 @@ def below(path: str) -> sa.ColumnElement[bool]:
 
 def remove_version(connection: sa.Connection, version: str) -> None:
     """Delete one version; the one before becomes the current one."""
-    connection.execute(sa.update(VERSION).where(VERSION.c.version == version).values(deleted=True))
+    here = VERSION.c.version == version
+    connection.execute(sa.update(VERSION).where(here).values(deleted=True, removed=snaptime.now()))
 
 
 def remove_names(connection: sa.Connection, path: str) -> None:
     """Delete a name and all below it, with versions and uploads."""
-    gone = (NAME.c.path == path) | below(path)
+    gone = ((NAME.c.path == path) | below(path)) & ~NAME.c.deleted
+    mark = {"deleted": True, "removed": snaptime.now()}
     ids = sa.select(NAME.c.id).where(gone)
     connection.execute(sa.delete(JOB).where(JOB.c.name_id.in_(ids)))
-    connection.execute(sa.update(VERSION).where(VERSION.c.name_id.in_(ids)).values(deleted=True))
-    connection.execute(sa.update(NAME).where(gone).values(deleted=True))
+    there = VERSION.c.name_id.in_(ids) & ~VERSION.c.deleted
+    connection.execute(sa.update(VERSION).where(there).values(**mark))
+    connection.execute(sa.update(NAME).where(gone).values(**mark))

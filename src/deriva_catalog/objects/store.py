@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -26,12 +26,13 @@ import sqlalchemy as sa
 from .. import snaptime
 from ..errors import BadRequest, CatalogError, Conflict, NotFound
 from .acls import NOBODY, Acls, dump
+from .collected import ContentGone, content_gone, require_present
 from .content import ContentStore, Progress, Source
 from .database import ObjectDatabase
 from .names import PREFIX, ObjectName, parse_name
 from .naming import Granting, claim_names
 from .removing import remove_names, remove_version
-from .tables import NAME, VERSION, is_current
+from .tables import NAME, VERSION, knows_former
 from .versions import (
     SELECT,
     ObjectFinding,
@@ -119,12 +120,12 @@ class ObjectStore:
             NotFound: A parent is missing and `parents` is False.
             Unavailable: The storage failed.
         """
-        parse_name(name, version_allowed=False)
         upload = Upload(name, source, None, content_type, filename, md5, sha256)
-        stored = self._stored(upload, progress)
-        if stored.content is not None:
-            self.content.flush([stored.content.sha256])
-        return self.register([stored], parents=parents)[0]
+
+        def stored() -> list[Upload]:
+            return self.add_contents([upload], progress=progress)
+
+        return self.naming(stored, lambda s: self.register(s, parents=parents), [upload])[0]
 
     def put_many(
         self,
@@ -142,9 +143,12 @@ class ObjectStore:
         Raises:
             CatalogError: As `put`; no object becomes visible then.
         """
-        return self.register(
-            self.add_contents(uploads, progress=progress, workers=workers), reuse=reuse
-        )
+        waiting = list(uploads)
+
+        def stored() -> list[Upload]:
+            return self.add_contents(waiting, progress=progress, workers=workers)
+
+        return self.naming(stored, lambda s: self.register(s, reuse=reuse), waiting)
 
     def add_contents(
         self,
@@ -155,13 +159,16 @@ class ObjectStore:
     ) -> list[Upload]:
         """Store the bytes of uploads without naming them; returns them with their `content`.
 
-        Bytes that are never named do no harm: `unreferenced` finds them.
+        Bytes that are never named do no harm: they are collected as garbage after some days.
         """
         waiting = list(uploads)
         for upload in waiting:
             parse_name(upload.name, version_allowed=False)
-        with ThreadPoolExecutor(workers, thread_name_prefix="objects") as pool:
-            stored = list(pool.map(lambda upload: self._stored(upload, progress), waiting))
+        if len(waiting) == 1:
+            stored = [self._stored(waiting[0], progress)]
+        else:
+            with ThreadPoolExecutor(workers, thread_name_prefix="objects") as pool:
+                stored = list(pool.map(lambda upload: self._stored(upload, progress), waiting))
         self.content.flush([u.content.sha256 for u in stored if u.content is not None])
         return stored
 
@@ -187,14 +194,18 @@ class ObjectStore:
             BadRequest: An upload has no `content`.
             Conflict: A name is a namespace or was deleted, or a parent is an object.
             NotFound: A parent is missing and `parents` is False.
+            ContentGone: Bytes were collected as garbage before they got their name.
         """
+        digests = set()
         for upload in uploads:
             if upload.content is None:
                 raise BadRequest(f"The bytes of {upload.name!r} are not stored yet.")
+            digests.add(upload.content.sha256)
         names = {u.name: parse_name(u.name, version_allowed=False) for u in uploads}
         now = snaptime.now()
         lists = dump(acls)
         with self.database.writing() as writing:
+            require_present(writing.connection, self.content, digests)
             ids = claim_names(
                 writing.connection,
                 list(names.values()),
@@ -221,6 +232,31 @@ class ObjectStore:
                 writing.connection.execute(sa.insert(VERSION), rows)
         return made
 
+    def naming(
+        self,
+        stored: Callable[[], list[Upload]],
+        name: Callable[[list[Upload]], list[ObjectVersion]],
+        uploads: Sequence[Upload],
+    ) -> list[ObjectVersion]:
+        """Store bytes and name them; once more if they were collected in between.
+
+        Args:
+            stored: Stores the bytes of the uploads, unless they are there.
+            name: Names them.
+            uploads: What is stored; what can be read only once is not stored again.
+
+        Raises:
+            ContentGone: They were collected again, or cannot be stored once more.
+        """
+        try:
+            return name(stored())
+        except (ContentGone, NotFound) as error:
+            if "sha256" not in error.facts:  # it is a namespace that is missing
+                raise
+            if not all(isinstance(upload.source, bytes | Path) for upload in uploads):
+                raise content_gone(str(error.facts["sha256"])) from error
+        return name(stored())
+
     def create_namespace(self, name: str, *, parents: bool = True) -> None:
         """Make a namespace; nothing happens when it exists.
 
@@ -241,7 +277,7 @@ class ObjectStore:
         """Delete a version, an object with its versions, or a namespace with all below it.
 
         The name of an object or namespace stays taken for ever. Bytes that nothing refers to any
-        more stay where they are; `unreferenced` lists them.
+        more stay where they are until they are collected; see `collecting` and `restoring`.
 
         Raises:
             NotFound: There is no such thing.
@@ -451,7 +487,7 @@ class ObjectStore:
     ) -> sa.ColumnElement[bool]:
         """Whether a version is or was of a name; an old catalog opened for reading has no past."""
         if self._knows_former is None:
-            self._knows_former = is_current(connection)
+            self._knows_former = knows_former(connection)
         name_id = here.scalar_subquery()
         return of_name(name_id) if self._knows_former else VERSION.c.name_id == name_id
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from .. import snaptime
+
 METADATA = sa.MetaData()
 
 NAME = sa.Table(
@@ -16,8 +18,10 @@ NAME = sa.Table(
     sa.Column("deleted", sa.Boolean, nullable=False, default=False),
     sa.Column("created", sa.BigInteger, nullable=False),
     sa.Column("acls", sa.Text),
+    sa.Column("removed", sa.BigInteger),
 )
-"""Every name that was ever used; `created` in microseconds since 1970.
+"""Every name that was ever used; `created`, and `removed` if it was deleted, in microseconds since
+1970.
 
 `acls` is a JSON object of access control lists; NULL when all of them are empty.
 """
@@ -38,6 +42,7 @@ VERSION = sa.Table(
     sa.Column("acls", sa.Text),
     sa.Column("md5_declared", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("sha256_declared", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("removed", sa.BigInteger),
 )
 """Versions in the order of `id`; the newest that is not deleted is the current one.
 
@@ -69,7 +74,22 @@ JOB = sa.Table(
 )
 """Uploads that go on; `name_id` is NULL for bytes that get their names later."""
 
-_ADDED = (NAME.c.acls, VERSION.c.acls, VERSION.c.md5_declared, VERSION.c.sha256_declared)
+COLLECTED = sa.Table(
+    "_object_collected",
+    METADATA,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("time", sa.BigInteger, nullable=False),
+)
+"""Digests of bytes that were collected as garbage, or were about to be; see `collecting`."""
+
+_ADDED = (
+    NAME.c.acls,
+    NAME.c.removed,
+    VERSION.c.acls,
+    VERSION.c.md5_declared,
+    VERSION.c.sha256_declared,
+    VERSION.c.removed,
+)
 
 
 def create_tables(connection: sa.Connection) -> None:
@@ -77,9 +97,14 @@ def create_tables(connection: sa.Connection) -> None:
     METADATA.create_all(connection)
 
 
+def knows_former(connection: sa.Connection) -> bool:
+    """Whether the tables know former names; those of the first release did not."""
+    return sa.inspect(connection).has_table(FORMER.name)
+
+
 def is_current(connection: sa.Connection) -> bool:
-    """Whether the tables have the present layout; the first one knew neither lists nor jobs."""
-    return sa.inspect(connection).has_table(JOB.name)
+    """Whether the tables have the present layout."""
+    return sa.inspect(connection).has_table(COLLECTED.name)
 
 
 def upgrade_tables(connection: sa.Connection) -> None:
@@ -89,4 +114,8 @@ def upgrade_tables(connection: sa.Connection) -> None:
         if column.name not in have:
             spelled = sa.schema.CreateColumn(column).compile(connection).string
             connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {spelled}")
+    now = snaptime.now()  # one time for all: what was deleted together comes back together
+    for table in (NAME, VERSION):  # deleted before it was written down when: kept from now on
+        unknown = table.c.deleted & table.c.removed.is_(None)
+        connection.execute(sa.update(table).where(unknown).values(removed=now))
     METADATA.create_all(connection)

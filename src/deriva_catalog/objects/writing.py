@@ -52,15 +52,22 @@ def put(
     with store.database.reading() as reading:
         check_names(reading.connection, [name], parents=parents, granting=granting)
         precondition(current_state(reading.connection, name))
-    assert upload.source is not None
-    content = store.content.add(upload.source, progress, check=partial(declared, upload), take=take)
-    store.content.flush([content.sha256])
-    stored = replace(upload, source=None, content=content)
-    with store.database.writing() as writing:
-        precondition(current_state(writing.connection, name))
-        return store.register(
-            [stored], parents=parents, acls=owned_by(asker.client.id), granting=granting
-        )[0]
+    source = upload.source
+    assert source is not None
+
+    def stored() -> list[Upload]:
+        content = store.content.add(source, progress, check=partial(declared, upload), take=take)
+        store.content.flush([content.sha256])
+        return [replace(upload, source=None, content=content)]
+
+    def named(uploads: list[Upload]) -> list[ObjectVersion]:
+        with store.database.writing() as writing:
+            precondition(current_state(writing.connection, name))
+            return store.register(
+                uploads, parents=parents, acls=owned_by(asker.client.id), granting=granting
+            )
+
+    return store.naming(stored, named, [upload])[0]
 
 
 def make_namespace(

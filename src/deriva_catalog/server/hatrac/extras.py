@@ -29,7 +29,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import BadRequest, Conflict, NotFound
-from ...objects import Content, ObjectVersion, Upload, jobs
+from ...objects import Content, ObjectVersion, Upload, idle, jobs
 from ...objects.acls import owned_by
 from ...objects.asking import ROOT
 from ...objects.headers import checked_content_type, digest_header
@@ -175,7 +175,7 @@ def _upload(request: Request, view: View, arguments: Sequence[str]) -> Answer:
         case ():
             _post(request)
             plan = plan_of(json_body(request))
-            jobs.tidy(store, view.idle)
+            idle.tidy(store, view.idle)
             if plan.sha256 is None:
                 raise BadRequest("An upload without a name declares the SHA-256 of its bytes.")
             same = [

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import BadRequest
-from ...objects import jobs
+from ...objects import idle, jobs
 from ...objects.headers import (
     checked_content_type,
     digest_header,
@@ -65,7 +65,7 @@ def _all(request: Request, view: View, name: ObjectName) -> Answer:
     if request.method != "POST":
         raise wrong_method(request, "GET", "POST")
     plan = plan_of(json_body(request))
-    jobs.tidy(view.store, view.idle)
+    idle.tidy(view.store, view.idle)
     job = jobs.begin(view.store, view.asker, name, plan, parents=wants_parents(request))
     return created(job.url, view.base)
 

@@ -20,7 +20,7 @@ from deriva_catalog.catalog.remote import open_remote, parse_host
 from deriva_catalog.catalog.remote.catalog import RemoteCatalog
 from deriva_catalog.catalog.remote.contents import CHUNK
 from deriva_catalog.errors import CatalogError, Conflict, Corrupted, Unavailable
-from deriva_catalog.objects import jobs
+from deriva_catalog.objects.idle import expire
 from service_process import ServiceProcess
 
 USER = default_client()
@@ -180,8 +180,8 @@ def test_a_killed_client_leaves_a_job_that_expires(
     catalog.close()
     assert local.objects.names() == []
     assert leftovers(local.directory / "objects") != []
-    assert jobs.expire(local.objects, timedelta(days=1)) == 0
-    assert jobs.expire(local.objects, timedelta(0)) == 1
+    assert expire(local.objects, timedelta(days=1)) == 0
+    assert expire(local.objects, timedelta(0)) == 1
     assert leftovers(local.directory / "objects") == []
 
 

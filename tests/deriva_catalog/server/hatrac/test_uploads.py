@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from catalog_server import HttpClient, Served
-from deriva_catalog.objects import jobs
+from deriva_catalog.objects.idle import expire
 
 DATA = bytes(random.Random(1).randbytes(10_500))
 CHUNK = 1000
@@ -251,8 +251,8 @@ def test_idle_jobs_expire(served: Served, kim: HttpClient, name: str) -> None:
     store = served.service.objects
     job = begin(kim, name)
     send(kim, job, [0])
-    assert jobs.expire(store, timedelta(days=1)) == 0
+    assert expire(store, timedelta(days=1)) == 0
     assert kim.get(job).status == 200
-    assert jobs.expire(store, timedelta(0)) >= 1
+    assert expire(store, timedelta(0)) >= 1
     assert kim.get(job).status == 404
     assert not (store.content.directory / "uploads" / job.rpartition("/")[2]).exists()
