@@ -83,20 +83,28 @@ def _cloned(source: Path, target: Path) -> bool:
 
 
 @contextmanager
-def held(file: Path) -> Iterator[None]:
-    """Wait until no other thread or process holds the lock that `file` stands for, and hold it.
+def held(file: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock that `file` stands for against all other threads and processes.
 
     The operating system drops the lock when the process ends, in whatever way. The file is
     removed in the end.
+
+    Args:
+        file: Made when missing; its directory must exist.
+        wait: Whether to wait until nobody else holds it.
+
+    Yields whether the lock is held, which is always so after waiting.
     """
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            _lock(handle)
+            if not _lock(handle, wait):
+                yield False
+                return
             # Whoever held it before has removed the file that we waited for.
             if _is_at(handle, file):
                 try:
-                    yield
+                    yield True
                 finally:
                     with suppress(OSError):  # Windows does not remove what is open
                         file.unlink()
@@ -105,20 +113,23 @@ def held(file: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def _lock(handle: int) -> None:
+def _lock(handle: int, wait: bool) -> bool:
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+            msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if not wait and isinstance(error, BlockingIOError | PermissionError):
+            return False
         if os.name == "nt":
             raise
         # A file system without locks: better to fetch twice than never.
+    return True
 
 
 def _is_at(handle: int, file: Path) -> bool:

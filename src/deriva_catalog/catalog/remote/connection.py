@@ -30,7 +30,16 @@ from ..registry import default_home
 from .failures import error_of
 from .host import HostAddress, is_loopback
 
-__all__ = ["Connection", "Content", "Received", "Repeat", "Sender", "Timeouts", "context_header"]
+__all__ = [
+    "Connection",
+    "Content",
+    "Received",
+    "Repeat",
+    "Sender",
+    "Timeouts",
+    "back_off_s",
+    "context_header",
+]
 
 log = logging.getLogger("deriva_catalog.remote")
 
@@ -275,7 +284,7 @@ class Connection:
                 pause = _wanted_pause(response)
                 response.close()
             log.info("%s %s is repeated: %s", method, _shown(target), failure)
-            time.sleep(_pause(attempt) if pause is None else pause)
+            time.sleep(back_off_s(attempt) if pause is None else pause)
         raise AssertionError("the last attempt returns or raises")
 
     def _read(self, response: httpx.Response, target: str) -> bytes:
@@ -380,7 +389,8 @@ def _is_about_tls(error: BaseException) -> bool:
     return False
 
 
-def _pause(attempt: int) -> float:
+def back_off_s(attempt: int) -> float:
+    """How many seconds to wait before the next try: longer each time, and never the same."""
     longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))
     return random.uniform(longest / 2, longest)
 

@@ -10,10 +10,10 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, BinaryIO
 
 from ...errors import Conflict, Corrupted, NotFound, Unavailable
@@ -23,6 +23,7 @@ from ...objects.hashing import ParallelHasher
 from ...objects.packs import pack_one
 from .connection import Received, Repeat
 from .link import Link
+from .parallel import for_each
 from .receiving import Place, receive, save
 
 __all__ = ["Known", "Readable", "RemoteContents", "json_bytes"]
@@ -41,10 +42,23 @@ _BYTES = {"Content-Type": "application/octet-stream"}
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A source whose digests are known, and how to open its bytes."""
+    """A source whose digests are known, perhaps without the MD5, and how to open its bytes."""
 
     content: Content
     open: Callable[[], BinaryIO]
+
+    def part(self, begin: int, length: int) -> bytes:
+        """Some of the bytes."""
+        with self.open() as file:
+            file.seek(begin)
+            return file.read(length)
+
+    def whole(self) -> Content:
+        """The content with its MD5."""
+        if self.content.md5:
+            return self.content
+        with self.open() as file:
+            return replace(self.content, md5=_digest_of(file, "md5"))
 
 
 class RemoteContents:
@@ -52,6 +66,8 @@ class RemoteContents:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._chunks = BoundedSemaphore(WORKERS)
+        """Chunks in memory at the same time, of however many files."""
 
     @property
     def directory(self) -> None:
@@ -72,11 +88,11 @@ class RemoteContents:
             Unavailable: The server cannot be reached, or `source` not be read.
             NotAuthenticated, Forbidden: The client may not store bytes in the catalog.
         """
-        with Readable(source) as known:
+        # The server works the MD5 out anyhow; here it takes longer than all the rest.
+        with Readable(source, md5=check is not None) as known:
             if check is not None:
                 check(known.content)
-            self._send(known, progress)
-            return known.content
+            return self._send(known, progress)
 
     def add_many(
         self, sources: Sequence[Source], progress: Progress | None = None, *, workers: int = WORKERS
@@ -88,17 +104,21 @@ class RemoteContents:
         sizes = [_size(source) for source in sources]
         small = [n for n, size in enumerate(sizes) if size is not None and size <= SMALL]
         large = sorted(set(range(len(sources))) - set(small))
-        packs = _packs(small, sizes)
-        found: dict[int, Content] = {}
-        with ThreadPoolExecutor(workers, thread_name_prefix="upload") as pool:
-            sent = [
-                pool.submit(self._send_pack, [sources[n] for n in some], progress) for some in packs
-            ]
-            whole = [pool.submit(self.add, sources[n], progress) for n in large]
-            for some, future in zip(packs, sent, strict=True):
-                found.update(zip(some, future.result(), strict=True))
-            for n, one in zip(large, whole, strict=True):
-                found[n] = one.result()
+        parts = [*_packs(small, sizes), *([n] for n in large)]
+        packed = len(parts) - len(large)
+
+        def send(number: int) -> list[Content]:
+            part = [sources[n] for n in parts[number]]
+            if number < packed:
+                return self._send_pack(part, progress)
+            return [self.add(part[0], progress)]
+
+        sent = for_each(send, range(len(parts)), workers=workers, name="upload")
+        found = {
+            n: content
+            for part, contents in zip(parts, sent, strict=True)
+            for n, content in zip(part, contents, strict=True)
+        }
         return [found[n] for n in range(len(sources))]
 
     def _send_pack(self, sources: Sequence[Source], progress: Progress | None) -> list[Content]:
@@ -118,26 +138,25 @@ class RemoteContents:
                 progress(len(data))
         return known
 
-    def _send(self, known: Known, progress: Progress | None) -> None:
+    def _send(self, known: Known, progress: Progress | None) -> Content:
         content = known.content
         if content.length > SMALL and self.has(content.sha256):
             if progress is not None:
                 progress(content.length)
-            return
+            return known.whole()
         if content.length > CHUNK:
-            self._send_chunks(known, progress)
-            return
+            return self._send_chunks(known, progress)
         with known.open() as file:
-            self._request("PUT", f";content/{content.sha256}", file.read(), _BYTES)
+            sent = self._request("PUT", f";content/{content.sha256}", file.read(), _BYTES)
         if progress is not None:
             progress(content.length)
+        return _told(sent, known)
 
-    def _send_chunks(self, known: Known, progress: Progress | None) -> None:
+    def _send_chunks(self, known: Known, progress: Progress | None) -> Content:
         content = known.content
         plan = {
             "chunk-length": CHUNK,
             "content-length": content.length,
-            "content-md5": content.md5,
             "content-sha256": content.sha256,
         }
         job = self._post(";upload", json_bytes(plan), _JSON).json()
@@ -145,27 +164,28 @@ class RemoteContents:
         there = {n for low, high in job["chunks-received"] for n in range(low, high + 1)}
 
         def send(number: int) -> None:
-            if number not in there:
-                with known.open() as file:
-                    file.seek(number * length)
-                    data = file.read(length)
-                self._request("PUT", f"{place}/{number}", data, _BYTES)
+            with self._chunks:
+                self._request(
+                    "PUT", f"{place}/{number}", known.part(number * length, length), _BYTES
+                )
             if progress is not None:
                 progress(min(length, content.length - number * length))
 
-        count = -(-content.length // length)
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="upload") as pool:
-            for sent in [pool.submit(send, number) for number in range(count)]:
-                sent.result()
-        self._finish(place, content)
+        if progress is not None:
+            for number in there:
+                progress(min(length, content.length - number * length))
+        missing = [n for n in range(-(-content.length // length)) if n not in there]
+        for_each(send, missing, workers=WORKERS, name="upload")
+        return self._finish(place, known)
 
-    def _finish(self, place: str, content: Content) -> None:
+    def _finish(self, place: str, known: Known) -> Content:
         try:
-            self._post(place, b"", {}, Repeat.NEVER)
+            return _told(self._post(place, b"", {}), known)
         except (NotFound, Unavailable):
             # An answer that was lost: it was finished, unless it was not.
-            if not self.has(content.sha256):
+            if not self.has(known.content.sha256):
                 raise
+            return known.whole()
         except Conflict:
             # What an earlier attempt sent is not what it should be: the next one begins anew.
             self._request("DELETE", place, b"", {})
@@ -284,10 +304,14 @@ def json_bytes(document: Any) -> bytes:
 
 
 class Readable:
-    """A source with its digests, readable from any place on while the context lasts."""
+    """A source with its digests, readable from any place on while the context lasts.
 
-    def __init__(self, source: Source) -> None:
+    Without `md5` that of a large file is left out.
+    """
+
+    def __init__(self, source: Source, *, md5: bool = True) -> None:
         self._source = source
+        self._md5 = md5
         self._spool: Any = None
 
     def __enter__(self) -> Known:
@@ -296,10 +320,10 @@ class Readable:
             return Known(content_of(source), lambda: BytesIO(source))
         try:
             if isinstance(source, Path):
-                return Known(_hashed(source, None), lambda: source.open("rb"))
+                return Known(_hashed_file(source, self._md5), lambda: source.open("rb"))
             spool = tempfile.NamedTemporaryFile()
             self._spool = spool
-            content = _hashed(source, spool)
+            content = _spooled(source, spool)
             spool.flush()
         except OSError as error:
             self.__exit__()
@@ -317,15 +341,52 @@ class Readable:
             self._spool.close()
 
 
-def _hashed(source: Source, out: Any) -> Content:
-    if isinstance(source, Path) and source.stat().st_size <= _MEMORY:
-        return content_of(source.read_bytes())
+def _hashed_file(path: Path, md5: bool) -> Content:
+    length = path.stat().st_size
+    if length <= _MEMORY:
+        return content_of(path.read_bytes())
+    if not md5:
+        with path.open("rb") as file:
+            sha256 = _digest_of(file, "sha256")
+            return Content(file.tell(), "", sha256)
+    with ParallelHasher() as hasher:
+        for piece in pieces(path):
+            hasher.update(piece)
+        return hasher.content
+
+
+def _digest_of(file: BinaryIO, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    while piece := file.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _spooled(source: Source, out: Any) -> Content:
     with ParallelHasher() as hasher:
         for piece in pieces(source):
             hasher.update(bytes(piece))
-            if out is not None:
-                out.write(piece)
+            out.write(piece)
         return hasher.content
+
+
+def _told(answer: Received, known: Known) -> Content:
+    """What the server says that it stored, which is what was sent.
+
+    Raises:
+        Corrupted: It is not.
+    """
+    told, sent = answer.json(), known.content
+    if (told["length"], told["sha256"]) != (sent.length, sent.sha256) or sent.md5 not in (
+        "",
+        told["md5"],
+    ):
+        raise Corrupted(
+            f"The server stored {told['length']} bytes with the SHA-256 {told['sha256']}; "
+            f"{sent.length} with {sent.sha256} were sent.",
+            hint="The file changed meanwhile, or its bytes were damaged on the way. Try again.",
+        )
+    return Content(sent.length, str(told["md5"]), sent.sha256)
 
 
 def content_of(data: bytes) -> Content:

@@ -2,7 +2,7 @@
 
 On our own server, bytes and names go separate ways, as in process: bytes by their SHA-256 first,
 several requests at once; then all names in one request, inside the transaction that is open. On
-another server each object is put under its name at ``/hatrac``, one after the other.
+another server each object is put under its name at ``/hatrac``, several at a time.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ...objects.versions import declared
 from .connection import Repeat
 from .contents import Readable, RemoteContents, json_bytes
 from .link import Link
+from .parallel import for_each
 from .plain import PlainObjects
 from .receiving import Place, receive, save
 from .staged import StagedContents
@@ -41,13 +42,14 @@ class RemoteObjectStore:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._elsewhere = PlainObjects(link.connection)
+        server = link.connection.host.origin
+        self._elsewhere = PlainObjects(link.connection, server)
         """The server's objects that belong to no catalog; on another server, all of them."""
         self._own: PlainObjects | None = None
         self._staged = StagedContents(link.connection)
         self.content: RemoteContents | StagedContents = self._staged
         if link.has(FEATURE):
-            self._own = PlainObjects(_Sender(link), link.target)
+            self._own = PlainObjects(_Sender(link), server, link.target)
             self.content = RemoteContents(link)
 
     # --- writing ---------------------------------------------------------------------
@@ -121,7 +123,8 @@ class RemoteObjectStore:
 
     def _stored(self, upload: Upload, progress: Progress | None) -> Upload:
         assert upload.source is not None
-        content = self.content.add(upload.source, progress, check=partial(declared, upload))
+        check = partial(declared, upload) if upload.md5 or upload.sha256 else None
+        content = self.content.add(upload.source, progress, check=check)
         return replace(upload, source=None, content=content)
 
     def register(
@@ -133,7 +136,7 @@ class RemoteObjectStore:
                 raise BadRequest(f"The bytes of {upload.name!r} are not stored yet.")
             parse_name(upload.name, version_allowed=False)
         if self._own is None:
-            return [self._register_plain(u, parents=parents, reuse=reuse) for u in uploads]
+            return self._register_elsewhere(uploads, parents=parents, reuse=reuse)
         if not uploads:
             return []
         document = {
@@ -289,6 +292,28 @@ class RemoteObjectStore:
             declared(upload, known.content)
             made = self._elsewhere.put(upload, known, parents=parents, progress=progress)
         return self._seen(made)
+
+    def _register_elsewhere(
+        self, uploads: Sequence[Upload], *, parents: bool, reuse: bool
+    ) -> list[ObjectVersion]:
+        """Put uploads, several at a time; those of one name in order, so that the last counts."""
+        by_name: dict[str, list[int]] = {}
+        for number, upload in enumerate(uploads):
+            by_name.setdefault(parse_name(upload.name).path, []).append(number)
+
+        def put(numbers: list[int]) -> list[ObjectVersion]:
+            return [self._register_plain(uploads[n], parents=parents, reuse=reuse) for n in numbers]
+
+        groups = list(by_name.values())
+        # The first by itself: it makes the namespaces.
+        made = [put(numbers) for numbers in groups[:1]]
+        made += for_each(put, groups[1:], workers=WORKERS, name="upload")
+        found = {
+            n: version
+            for numbers, versions in zip(groups, made, strict=True)
+            for n, version in zip(numbers, versions, strict=True)
+        }
+        return [found[n] for n in range(len(uploads))]
 
     def _register_plain(self, upload: Upload, *, parents: bool, reuse: bool) -> ObjectVersion:
         content = upload.content

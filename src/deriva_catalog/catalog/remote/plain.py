@@ -6,9 +6,11 @@ Source: Hatrac.
 from __future__ import annotations
 
 import mimetypes
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from ...errors import CatalogError, Conflict, NotFound, PreconditionFailed, Unavailable
@@ -16,15 +18,18 @@ from ...objects import Content, ObjectVersion, Upload
 from ...objects.content import PIECE, Progress
 from ...objects.headers import digest_header, digest_of, disposition_of, filename_of
 from ...objects.names import PREFIX, parse_name
-from .connection import Received, Repeat
+from .connection import Received, Repeat, back_off_s
 from .contents import Known, json_bytes
+from .parallel import for_each
+from .uploads import BegunUpload, begun_upload
 
 __all__ = ["Carrier", "PlainObjects"]
 
 NAMESPACE = "application/x-hatrac-namespace"
-LARGE = 100 * PIECE
-"""Contents beyond this length go in chunks, as published clients do it."""
 CHUNK = 25 * PIECE
+"""Contents beyond this length go in chunks of it, as published clients do it."""
+_CHUNKS_AT_ONCE = 4
+_ATTEMPTS = 4
 _AT_ONCE = 8
 _AS_STORED = {"Accept-Encoding": "identity", "Accept": "*/*"}
 _LISTING = {"Accept": "application/json"}
@@ -46,16 +51,39 @@ class Carrier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """Bytes on their way to a name: `described` are the headers that describe them."""
+
+    target: str
+    query: str
+    described: Mapping[str, str]
+    known: Known
+    progress: Progress | None
+
+    @property
+    def length(self) -> int:
+        """How many bytes there are."""
+        return self.known.content.length
+
+    def tell(self, length: int) -> None:
+        """Say that the server has some more bytes."""
+        if self.progress is not None:
+            self.progress(length)
+
+
 class PlainObjects:
     """The objects below ``/hatrac`` of a server, or below the address of a catalog there.
 
     Args:
-        carrier: The server.
+        carrier: What sends requests to the server.
+        server: Which server that is: scheme, name and port.
         base: What comes before ``/hatrac``.
     """
 
-    def __init__(self, carrier: Carrier, base: str = "") -> None:
+    def __init__(self, carrier: Carrier, server: str, base: str = "") -> None:
         self._carrier = carrier
+        self._server = server
         self._base = base
 
     def target(self, url: str) -> str:
@@ -120,24 +148,23 @@ class PlainObjects:
     ) -> ObjectVersion:
         """Store bytes as a new version; large ones in chunks.
 
+        An upload in chunks that broke off is gone on with, also by another process (see
+        `begun_upload`).
+
         Raises:
             BadRequest, Conflict, NotFound, NotAuthenticated, Forbidden: As the server says.
+            Unavailable: The server cannot be reached, or answered that it is too busy, again and
+                again.
         """
-        target = self.target(upload.name)
-        query = "?parents=true" if parents else ""
-        described = _described(upload, known.content)
-        if known.content.length > LARGE:
-            url = self._put_chunks(target, query, described, known, progress)
-        else:
-            with known.open() as file:
-                data = file.read()
-            answer = self._carrier.send(
-                "PUT", target + query, headers={**described, **_length(data)}, content=data
-            )
-            url = answer.body.decode().strip()
-            if progress is not None:
-                progress(len(data))
         content = known.content
+        sending = _Sending(
+            self.target(upload.name),
+            "?parents=true" if parents else "",
+            _described(upload, content),
+            known,
+            progress,
+        )
+        url = self._put_chunks(sending) if content.length > CHUNK else self._put_whole(sending)
         found = parse_name(url)
         return ObjectVersion(
             found.path,
@@ -145,45 +172,119 @@ class PlainObjects:
             content.length,
             content.md5,
             content.sha256,
-            described["Content-Type"],
+            sending.described["Content-Type"],
             upload.filename,
         )
 
-    def _put_chunks(
-        self,
-        target: str,
-        query: str,
-        described: Mapping[str, str],
-        known: Known,
-        progress: Progress | None,
-    ) -> str:
-        plan = {
-            "chunk-length": CHUNK,
-            "content-length": known.content.length,
-            **{name.lower(): value for name, value in described.items()},
-        }
-        made = self._post(f"{target};upload{query}", json_bytes(plan))
-        job = f"{target};upload/{made.body.decode().strip().rsplit('/', 1)[-1]}"
+    def _put_whole(self, sending: _Sending) -> str:
+        data = sending.known.part(0, sending.length)
+        headers = {**sending.described, **_length(data)}
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                answer = self._carrier.send(
+                    "PUT", sending.target + sending.query, headers=headers, content=data
+                )
+                url = answer.body.decode().strip()
+                break
+            except Unavailable:
+                # It may have been done or not; a second version is not wanted.
+                url = self._stored(sending) or ""
+                if url:
+                    break
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(back_off_s(attempt))
+        sending.tell(len(data))
+        return url
+
+    def _stored(self, sending: _Sending) -> str | None:
+        """The URL of the current version if it has the bytes; the server must be there."""
+        try:
+            there = self.stat(sending.target[len(self._base) :])
+        except (NotFound, Conflict):
+            return None
+        same = there.sha256 == sending.known.content.sha256 or (
+            not there.sha256 and there.md5 == sending.known.content.md5
+        )
+        return there.url if same and there.length == sending.length else None
+
+    def _put_chunks(self, sending: _Sending) -> str:
+        content = sending.known.content
+        with begun_upload(self._server, sending.target, content) as begun:
+            for resumed in (begun.job is not None, False):
+                try:
+                    return self._by_chunks(sending, begun)
+                except CatalogError as refused:
+                    if refused.status >= 500 or isinstance(refused, PermissionError):
+                        raise  # the job stays, for the next call
+                    if begun.job is not None:
+                        with suppress(CatalogError):
+                            self._send("DELETE", f"{sending.target};upload/{begun.job}")
+                        begun.forget()
+                    if not (resumed and isinstance(refused, (Conflict, NotFound))):
+                        raise
+                    # What an earlier call left is not what it should be.
+        raise AssertionError("the second attempt is not resumed")
+
+    def _by_chunks(self, sending: _Sending, begun: BegunUpload) -> str:
+        there = self._received(sending, begun)
+        if begun.job is None:
+            plan = {
+                "chunk-length": CHUNK,
+                "content-length": sending.length,
+                **{name.lower(): value for name, value in sending.described.items()},
+            }
+            made = self._post(f"{sending.target};upload{sending.query}", json_bytes(plan))
+            begun.begin(made.body.decode().strip().rsplit("/", 1)[-1], CHUNK)
+        job, size = f"{sending.target};upload/{begun.job}", begun.chunk_length
 
         def send(number: int) -> None:
-            with known.open() as file:
-                file.seek(number * CHUNK)
-                data = file.read(CHUNK)
+            data = sending.known.part(number * size, size)
             headers = {"Content-Type": "application/octet-stream", **_length(data)}
             self._carrier.send(
                 "PUT", f"{job}/{number}", headers=headers, content=data, repeat=Repeat.SAFE
             )
-            if progress is not None:
-                progress(len(data))
+            begun.acknowledged(number)
+            sending.tell(len(data))
 
+        for number in there:
+            sending.tell(min(size, sending.length - number * size))
+        missing = [n for n in range(-(-sending.length // size)) if n not in there]
+        for_each(send, missing, workers=_CHUNKS_AT_ONCE, name="upload")
+        url = self._finished(sending, job)
+        begun.forget()
+        return url
+
+    def _received(self, sending: _Sending, begun: BegunUpload) -> set[int]:
+        """The chunks that the server has of an upload that was begun; it is forgotten if gone.
+
+        Servers of ours tell them. For others, what they acknowledged counts.
+        """
+        if begun.job is None:
+            return set()
         try:
-            with ThreadPoolExecutor(4, thread_name_prefix="upload") as pool:
-                list(pool.map(send, range(-(-known.content.length // CHUNK))))
-            return self._post(job, b"").body.decode().strip()
-        except BaseException:
-            with suppress(CatalogError):
-                self._send("DELETE", job)
-            raise
+            document = self._send("GET", f"{sending.target};upload/{begun.job}", _LISTING).json()
+            begun.chunk_length = int(document["chunk-length"])
+            same = int(document["content-length"]) == sending.length
+        except (NotFound, Conflict, PermissionError, KeyError, TypeError, ValueError):
+            same = False
+        if not same:
+            begun.forget()
+            return set()
+        ranges = document.get("chunks-received")
+        if ranges is None:
+            return set(begun.sent)
+        return {n for low, high in ranges for n in range(low, high + 1)}
+
+    def _finished(self, sending: _Sending, job: str) -> str:
+        try:
+            return self._post(job, b"", Repeat.SAFE).body.decode().strip()
+        except (NotFound, Unavailable):
+            # An answer that was lost: it was finished, unless it was not.
+            url = self._stored(sending)
+            if url is None:
+                raise
+            return url
 
     def create_namespace(self, name: str, *, parents: bool) -> None:
         """Make a namespace; nothing happens when it exists.
@@ -220,9 +321,9 @@ class PlainObjects:
     def _send(self, method: str, target: str, headers: Mapping[str, str] | None = None) -> Received:
         return self._carrier.send(method, target, headers=headers or {}, repeat=Repeat.SAFE)
 
-    def _post(self, target: str, body: bytes) -> Received:
+    def _post(self, target: str, body: bytes, repeat: Repeat = Repeat.NEVER) -> Received:
         headers = {"Content-Type": "application/json", **_length(body)}
-        return self._carrier.send("POST", target, headers=headers, content=body)
+        return self._carrier.send("POST", target, headers=headers, content=body, repeat=repeat)
 
 
 def _length(data: bytes) -> dict[str, str]:

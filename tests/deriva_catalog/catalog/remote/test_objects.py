@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -86,31 +86,148 @@ def test_a_plain_server_stores_and_gives(
     assert foreign.stat(f"{top}/a.txt").url == put.url
 
 
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Chunks of 3,000 bytes; gives the directory where begun uploads are remembered."""
+    monkeypatch.setattr(plain, "CHUNK", 3000)
+    monkeypatch.setenv("DERIVA_ML_HOME", str(tmp_path / "own"))
+    return tmp_path / "own" / "uploads"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of twenty chunks."""
+    made = tmp_path / "file"
+    made.write_bytes(hashlib.shake_128(b"x").digest(60_000))
+    return made
+
+
+@pytest.fixture
+def chunks(served: Served) -> Callable[[], list[Path]]:
+    """The chunks that the service keeps of uploads that this test has not finished."""
+    uploads = Path(str(served.service.objects.content.directory)) / "uploads"
+    before = set(uploads.glob("*"))
+
+    def kept() -> list[Path]:
+        return [chunk for chunk in uploads.glob("*/*") if chunk.parent not in before]
+
+    return kept
+
+
+def stopping_after(count: int) -> Callable[[int], None]:
+    """A callback for progress that fails at some piece, like an impatient user."""
+    told: list[int] = []
+
+    def stop(length: int) -> None:
+        told.append(length)
+        if len(told) > count:
+            raise RuntimeError("stopped")
+
+    return stop
+
+
 def test_a_plain_server_takes_large_files_in_chunks(
     foreign: RemoteObjectStore,
     top: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    served: Served,
+    file: Path,
+    small_chunks: Path,
+    chunks: Callable[[], list[Path]],
 ) -> None:
-    monkeypatch.setattr(plain, "LARGE", 1000)
-    monkeypatch.setattr(plain, "CHUNK", 3000)
-    data = hashlib.shake_128(b"x").digest(20_000)
-    (tmp_path / "file").write_bytes(data)
     told: list[int] = []
-    put = foreign.put(f"{top}/large", tmp_path / "file", progress=told.append)
-    assert sum(told) == len(data)
-    assert foreign.read(put.url) == data
-    uploads = Path(str(served.service.objects.content.directory)) / "uploads"
+    put = foreign.put(f"{top}/large", file, progress=told.append)
+    assert sum(told) == 60_000
+    assert foreign.read(put.url) == file.read_bytes()
+    assert chunks() == []
+    assert list(small_chunks.iterdir()) == []
 
-    def stop(_: int) -> None:
-        raise RuntimeError("stopped")
 
+def test_a_broken_upload_goes_on_with_the_chunks_that_came(
+    foreign: RemoteObjectStore,
+    top: str,
+    file: Path,
+    small_chunks: Path,
+    chunks: Callable[[], list[Path]],
+) -> None:
     with pytest.raises(RuntimeError, match="stopped"):
-        foreign.put(f"{top}/stopped", tmp_path / "file", progress=stop)
-    assert list(uploads.iterdir()) == []
+        foreign.put(f"{top}/large", file, progress=stopping_after(3))
     with pytest.raises(Conflict):
-        foreign.stat(f"{top}/stopped")
+        foreign.stat(f"{top}/large")  # nothing is visible yet
+    came = {chunk: chunk.stat().st_ino for chunk in chunks()}
+    assert 3 < len(came) < 20
+    with pytest.raises(RuntimeError, match="stopped"):
+        foreign.put(f"{top}/large", file, progress=stopping_after(len(came) - 1))
+    assert {chunk: chunk.stat().st_ino for chunk in came} == came  # not sent again
+    told: list[int] = []
+    put = foreign.put(f"{top}/large", file, progress=told.append)
+    assert sum(told) == 60_000
+    assert foreign.read(put.url) == file.read_bytes()
+    assert len(foreign.versions(f"{top}/large")) == 1
+    assert (chunks(), list(small_chunks.iterdir())) == ([], [])
+
+
+def test_other_bytes_begin_an_upload_of_their_own(
+    foreign: RemoteObjectStore, top: str, file: Path, small_chunks: Path
+) -> None:
+    with pytest.raises(RuntimeError, match="stopped"):
+        foreign.put(f"{top}/large", file, progress=stopping_after(2))
+    changed = file.read_bytes()[::-1]
+    file.write_bytes(changed)
+    assert foreign.read(foreign.put(f"{top}/large", file).url) == changed
+    assert len(list(small_chunks.iterdir())) == 1  # the first may still be gone on with
+
+
+def test_an_upload_that_the_server_gave_up_begins_anew(
+    foreign: RemoteObjectStore, top: str, file: Path, small_chunks: Path, served: Served
+) -> None:
+    with pytest.raises(RuntimeError, match="stopped"):
+        foreign.put(f"{top}/large", file, progress=stopping_after(2))
+    (line,) = (each.read_text().splitlines()[0] for each in small_chunks.iterdir())
+    job = json.loads(line)["job"]
+    assert served.client(USER).delete(f"{top}/large;upload/{job}").status == 204
+    assert foreign.read(foreign.put(f"{top}/large", file).url) == file.read_bytes()
+
+
+def test_chunks_that_were_damaged_are_sent_again(
+    foreign: RemoteObjectStore,
+    top: str,
+    file: Path,
+    small_chunks: Path,
+    chunks: Callable[[], list[Path]],
+) -> None:
+    with pytest.raises(RuntimeError, match="stopped"):
+        foreign.put(f"{top}/large", file, progress=stopping_after(2))
+    damaged = chunks()[0]
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"?" * damaged.stat().st_size)
+    assert foreign.read(foreign.put(f"{top}/large", file).url) == file.read_bytes()
+    assert len(foreign.versions(f"{top}/large")) == 1
+
+
+def test_a_refused_upload_is_given_up(
+    foreign: RemoteObjectStore,
+    top: str,
+    file: Path,
+    small_chunks: Path,
+    chunks: Callable[[], list[Path]],
+) -> None:
+    wrong = "0" * 32
+    with pytest.raises(BadRequest):
+        foreign.put(f"{top}/large", file, md5=wrong)
+    with pytest.raises(NotFound):
+        foreign.put(f"{top}/none/large", file, parents=False)
+    assert chunks() == []
+    assert list(small_chunks.iterdir()) == []
+
+
+def test_where_nothing_can_be_remembered_uploads_go_through(
+    foreign: RemoteObjectStore,
+    top: str,
+    file: Path,
+    small_chunks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DERIVA_ML_HOME", str(file / "below"))
+    assert foreign.read(foreign.put(f"{top}/large", file).url) == file.read_bytes()
 
 
 def test_a_plain_server_gets_bytes_when_they_are_named(
