@@ -423,6 +423,7 @@ class DerivaML:
     # --- interchange ---------------------------------------------------------------
 
     export_ro_crate = _interchange.export_ro_crate
+    export_openlineage = _interchange.export_openlineage
     # --- wide tables ---------------------------------------------------------------
 
     estimate_denormalized_size = _denormalized.estimate_denormalized_size

@@ -320,6 +320,7 @@ class Dataset:
 
     to_ro_crate = _interchange.dataset_to_ro_crate
     to_croissant = _interchange.dataset_to_croissant
+
     # --- wide tables (see `denormalized`) --------------------------------------------
 
     denormalization_source = _denormalized.live_source

@@ -646,6 +646,7 @@ class Execution:
     # --- other people's formats --------------------------------------------------------
 
     to_ro_crate = _interchange.execution_to_ro_crate
+    to_openlineage = _interchange.execution_to_openlineage
 
     # --- showing ---------------------------------------------------------------------
 

@@ -257,6 +257,7 @@ class ExecutionRecord:
     # --- other people's formats --------------------------------------------------------
 
     to_ro_crate = _interchange.execution_to_ro_crate
+    to_openlineage = _interchange.execution_to_openlineage
 
     def __repr__(self) -> str:
         return f"ExecutionRecord({self.execution_rid!r}, {self.status.value!r})"

@@ -12,16 +12,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.bag import read_bag
 from deriva_catalog.bag.names import PAYLOAD
-from deriva_catalog.objects import Content, hash_file
-from deriva_ml.core.exceptions import DerivaMLValidationError, translated
+from deriva_ml.core.exceptions import translated
 from deriva_ml.core.query import entities, equals
 
+from .croissant_tables import TableFile, TableFormat, table_files
 from .entities import encoding_format
 from .facts import agent_of
 from .identifiers import address, iso_time, moment, of_version, snapshot_time
@@ -37,17 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CROISSANT_FILE",
-    "TableFile",
-    "TableFormat",
     "croissant_description",
-    "table_files",
     "write_croissant",
 ]
 
 CROISSANT_FILE = "croissant.json"
 
-TableFormat = Literal["parquet", "csv"]
-"""The files that loaders read rows from."""
 
 _VERSION = "http://mlcommons.org/croissant/1.1"
 _DESCRIPTION_VERSION = "1.0.0"
@@ -266,65 +260,6 @@ def _activity(session: Session, execution_rid: str | None) -> dict[str, Any] | N
             "prov:used": {"@id": workflow[0]["URL"]} if workflow and workflow[0]["URL"] else None,
         }
     )
-
-
-# --- the rows of tables ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TableFile:
-    """A file with the rows of a table: its path in the bag, its length and digests."""
-
-    table: Table
-    path: str
-    content: Content
-
-
-def table_files(bag: DatasetBag, folder: Path, tables: TableFormat = "csv") -> list[TableFile]:
-    """The files that hold the rows of a bag's tables; Parquet files are written into `folder`.
-
-    Of the tables of the ML schema, those without rows are left out.
-
-    Raises:
-        DerivaMLValidationError: `tables` is none of the choices.
-        ImportError: pyarrow is needed and not installed.
-    """
-    if tables not in ("parquet", "csv"):
-        raise DerivaMLValidationError(f"tables is {tables!r}; it can be 'parquet' or 'csv'.")
-    session = bag.datasets.session
-    found = []
-    for table in session.model.tables():
-        csv = f"{PAYLOAD}{table.schema}/{table.name}.csv"
-        if not (bag.path / csv).is_file() or not (
-            table.schema != session.ml_schema or _has_rows(bag.path / csv)
-        ):
-            continue
-        path = csv if tables == "csv" else f"tables/{table.schema}/{table.name}.parquet"
-        if tables == "parquet":
-            _write_parquet(bag, table, folder / path)
-        found.append(
-            TableFile(table, path, hash_file((bag.path if path == csv else folder) / path))
-        )
-    return found
-
-
-def _has_rows(file: Path) -> bool:
-    with file.open("rb") as lines:
-        lines.readline()
-        return bool(lines.readline())
-
-
-def _write_parquet(bag: DatasetBag, table: Table, target: Path) -> None:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ImportError(
-            "Parquet files need pyarrow, which is not installed. Install it: pip install "
-            "'derivaml[dataflow]', or choose tables='csv'."
-        ) from error
-    rows = bag.paths[table.schema][table.name].entities().sort("RID").arrow()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(rows, target)
 
 
 # --- tables and files --------------------------------------------------------------------

@@ -99,11 +99,18 @@ class FileFact:
 
 @dataclass(frozen=True, slots=True)
 class FeatureFact:
-    """Values of a feature that an execution made."""
+    """Values of a feature that an execution made.
 
-    target: str
+    Attributes:
+        target: The table that they are about.
+        name: The feature.
+        table: The table that holds them.
+        count: How many there are.
+    """
+
+    target: Table
     name: str
-    table: str
+    table: Table
     count: int
 
 
@@ -127,6 +134,7 @@ class RunFacts:
         command: The command line that started it, secrets masked.
         metrics: What it measured, in the order in which it was written down.
         dataflows: The dataflows that it ran, if they were recorded.
+        environment: What surrounded it, as `execution.environment` wrote it down.
     """
 
     row: Row
@@ -144,6 +152,7 @@ class RunFacts:
     command: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = ()
     dataflows: tuple[Dataflow, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rid(self) -> str:
@@ -237,6 +246,7 @@ def gather(around: Surroundings, execution_rid: str, folder: Path) -> RunFacts:
         told.command,
         told.metrics,
         told.dataflows,
+        told.environment,
     )
 
 
@@ -298,6 +308,7 @@ class _Told:
     command: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = ()
     dataflows: tuple[Dataflow, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _told(files: Iterable[FileFact]) -> _Told:
@@ -309,6 +320,8 @@ def _told(files: Iterable[FileFact]) -> _Told:
             continue
         if _T.metrics_file in file.types:
             told.metrics += tuple(read_metrics(file.path))
+        elif _T.runtime_env in file.types:
+            told.environment = _mapping(file.path)
         elif _T.deriva_config in file.types and file.path.suffix == ".json":
             document = _mapping(file.path)
             told.command = tuple(mask_words([str(w) for w in document.get("argv") or ()]))
@@ -327,8 +340,9 @@ def _told(files: Iterable[FileFact]) -> _Told:
 def _mapping(path: Path) -> dict[str, Any]:
     """The mapping in a YAML or JSON file; an empty one for a file that holds something else."""
     text = path.read_text(encoding="utf-8", errors="replace")
+    is_json = text.lstrip().startswith("{")
     try:
-        found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        found = json.loads(text) if is_json else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError):
         return {}
     return {str(k): v for k, v in found.items()} if isinstance(found, Mapping) else {}
@@ -395,6 +409,4 @@ def _features(around: Surroundings, execution_rid: str) -> Iterator[FeatureFact]
         table = feature.feature_table
         count = around.session.catalog.count(path_of(table, equals("Execution", execution_rid)))
         if count:
-            yield FeatureFact(
-                feature.target_table.name, feature.feature_name, table.qualified, count
-            )
+            yield FeatureFact(feature.target_table, feature.feature_name, table, count)

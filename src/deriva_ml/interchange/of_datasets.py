@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deriva_ml.dataset.dataset import Dataset
     from deriva_ml.dataset.versions import DatasetVersion
 
-    from .croissant import TableFormat
+    from .croissant_tables import TableFormat
     from .facts import DatasetFact
 
 

@@ -96,7 +96,6 @@ class _Writer:
     def __init__(
         self, around: Surroundings, facts: RunFacts, folder: Path, scratch: Path, files: RunFiles
     ) -> None:
-        self.features = around.features
         self.session = around.session
         self.facts = facts
         self.folder = folder
@@ -216,8 +215,8 @@ class _Writer:
 
     def _feature(self, feature: FeatureFact) -> Reference:
         """The values of a feature that the execution made, as a table."""
-        path = f"features/{feature.target}/{feature.name}.csv"
-        table = self.features.lookup(feature.target, feature.name).feature_table
+        path = f"features/{feature.target.name}/{feature.name}.csv"
+        table = feature.table
         mine = equals("Execution", self.facts.rid)
         rows = self.session.fetch(entities(table, mine, sort=("RID",)))
         target = self.folder / path
@@ -233,7 +232,7 @@ class _Writer:
             "File",
             **file_properties(target.name, content.length, digests),
             description=(
-                f"{feature.count} values of feature {feature.name!r} of {feature.target!r}."
+                f"{feature.count} values of feature {feature.name!r} of {feature.target.name!r}."
             ),
         )
 

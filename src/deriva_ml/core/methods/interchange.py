@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..exceptions import DerivaMLValidationError, translated
 
 if TYPE_CHECKING:
+    from deriva_ml.interchange.openlineage_transport import Event
     from deriva_ml.interchange.run_crate import RunFiles
 
     from ..base import DerivaML
@@ -42,6 +43,20 @@ def export_ro_crate(
         dataset = self.lookup_dataset(row)
         return dataset.to_ro_crate(destination, version or None, materialize=with_files, **options)
     return self.lookup_execution(rid).to_ro_crate(destination, files=files, **options)
+
+
+def export_openlineage(
+    self: DerivaML,
+    rid: str,
+    path: str | Path | None = None,
+    *,
+    url: str | None = None,
+    api_key: str | None = None,
+    children: bool = False,
+) -> list[Event]:
+    """Tell OpenLineage of an execution (see `Execution.to_openlineage`)."""
+    execution = self.lookup_execution(rid)
+    return execution.to_openlineage(path, url=url, api_key=api_key, children=children)
 
 
 def _table(ml: DerivaML, rid: str) -> str:
