@@ -53,14 +53,8 @@ class TableRows:
 
 
 def _column(values: list[Any]) -> Objects:
-    """The values as they are: numpy would make one array of lists of equal length."""
-    made = np.empty(len(values), dtype=object)
-    if any(isinstance(v, list) for v in values):
-        for i, value in enumerate(values):
-            made[i] = value
-    else:
-        made[:] = values
-    return made
+    """The values as they are: with a None at its end numpy takes no lists for rows of a table."""
+    return np.array([*values, None], dtype=object)[:-1]
 
 
 def rows_by_rid(
