@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,23 +134,22 @@ class ContentCache:
         found = self.place(wanted, destination, link=link)
         if found is not None:
             return found
-        with self._written(destination):
-            self._incoming.mkdir(parents=True, exist_ok=True)
-            with held(self._incoming / f"{wanted.key}.lock"):
-                # Whoever held the lock before us may have fetched it.
-                found = self.place(wanted, destination, link=link)
-                if found is not None:
-                    return found
-                incoming = self._incoming / wanted.key
-                try:
-                    content = self._fetched(wanted, incoming, fetch)
+        with self._alone(wanted, destination):
+            # Whoever held the lock before us may have fetched it.
+            found = self.place(wanted, destination, link=link)
+            if found is not None:
+                return found
+            incoming = self._incoming / wanted.key
+            try:
+                content = self._fetched(wanted, incoming, fetch)
+                with self._written(destination):
                     # First to where it is needed: whatever leaves the cache then, it is there.
                     put_into_place(incoming, destination, link=link)
                     self._keep(incoming, content)
-                finally:
-                    incoming.unlink(missing_ok=True)
-            if self.limit_bytes is not None:
-                self.trim(self.limit_bytes)
+            finally:
+                incoming.unlink(missing_ok=True)
+        if self.limit_bytes is not None:
+            self.trim(self.limit_bytes)
         return content
 
     def place(self, wanted: Wanted, destination: Path, *, link: bool = True) -> Content | None:
@@ -263,8 +262,17 @@ class ContentCache:
         self._index.put(content, look)
         return Entry(content, look, time.time())
 
+    @contextmanager
+    def _alone(self, wanted: Wanted, destination: Path) -> Iterator[None]:
+        """Keep others from fetching the same bytes."""
+        with ExitStack() as stack:
+            with self._written(destination):
+                self._incoming.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(held(self._incoming / f"{wanted.key}.lock"))
+                (self._incoming / wanted.key).unlink(missing_ok=True)
+            yield
+
     def _fetched(self, wanted: Wanted, incoming: Path, fetch: Fetch) -> Content:
-        incoming.unlink(missing_ok=True)
         content = fetch(incoming) or _hashed(incoming)
         difference = wanted.difference(content)
         if difference is not None:

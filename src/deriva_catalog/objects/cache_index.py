@@ -66,7 +66,7 @@ class CacheIndex:
         self._file = file
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._pid = 0
+        self._opened_as: tuple[int, int, int] | None = None
 
     def by_sha256(self, sha256: str) -> Entry | None:
         """The entry of a content, if there is one."""
@@ -113,7 +113,7 @@ class CacheIndex:
     def close(self) -> None:
         """Close the file; it is opened again when it is asked for."""
         with self._lock:
-            if self._connection is not None and self._pid == os.getpid():
+            if self._connection is not None and self._opened_as == self._now():
                 self._connection.close()
             self._connection = None
 
@@ -131,15 +131,24 @@ class CacheIndex:
     def _connected(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
-                if self._connection is None or self._pid != os.getpid():
-                    # A connection must not be used on both sides of a fork.
-                    self._connection, self._pid = self._opened(), os.getpid()
+                if self._connection is None or self._opened_as != self._now():
+                    # It must not be used on both sides of a fork, or after its file was removed.
+                    self._connection = self._opened()
+                    self._opened_as = self._now()
                 yield self._connection
             except sqlite3.Error as error:
                 raise Unavailable(
                     f"The index of the cache {str(self._file)!r} cannot be used: {error}.",
                     hint="Check free space and permissions; the file may be removed at any time.",
                 ) from error
+
+    def _now(self) -> tuple[int, int, int]:
+        """Which process this is, and which file is there."""
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            return os.getpid(), 0, 0
+        return os.getpid(), found.st_dev, found.st_ino
 
     def _opened(self) -> sqlite3.Connection:
         try:

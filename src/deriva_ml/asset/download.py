@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from deriva_catalog.objects.cache import ContentCache, Wanted
+from deriva_catalog.objects.cache_files import put_into_place
+from deriva_ml.core.content import content_cache
 from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLUnavailableError, translated
 from deriva_ml.core.logging_config import get_logger
 from deriva_ml.core.progress import Advance, byte_progress
@@ -48,7 +50,8 @@ def fetch_asset(
         session: The session on the catalog.
         row: The asset's row.
         directory: Made when missing.
-        use_cache: Take the file from the cache, and leave it there for the next time.
+        use_cache: Leave the file in the cache for the next time, at ``assets/<RID>_<MD5>``.
+            What the cache has is taken from there in any case.
 
     Raises:
         DerivaMLNotFoundError: The object store does not have the file.
@@ -61,27 +64,47 @@ def fetch_asset(
         if target.stat().st_size == row["Length"] and _md5(target) == row["MD5"]:
             return target
         _log.warning("%s differs from asset %s and is replaced.", target, row["RID"])
+    cache, wanted = content_cache(session.cache_dir), Wanted(md5=row["MD5"], length=row["Length"])
     if not use_cache:
-        return _fetch(session, row, target)
+        # What a bag or another asset has brought here is not fetched again.
+        if cache.place(wanted, target) is None:
+            _fetch(session, row, target)
+        return target
     kept = cached_asset(session, row)
-    if not (kept.is_file() and kept.stat().st_size == row["Length"]):
-        _fetch(session, row, kept)
-    return _link_or_copy(kept, target)
+    if not _is_kept(cache, wanted, kept):
+        cache.get(wanted, kept, partial(_fetched_again, session, row, kept))
+    _put(kept, target)
+    return target
 
 
-def _fetch(session: Session, row: Mapping[str, Any], target: Path) -> Path:
+def _is_kept(cache: ContentCache, wanted: Wanted, kept: Path) -> bool:
+    """Whether a file is the one that the cache has looked at."""
+    found = cache.find(wanted)
+    return found is not None and kept.is_file() and kept.samefile(found.path)
+
+
+def _fetched_again(session: Session, row: Mapping[str, Any], kept: Path, path: Path) -> None:
+    """Write the bytes of an asset; those that the cache has kept, if they are right, are enough."""
+    if kept.is_file() and kept.stat().st_size == row["Length"] and _md5(kept) == row["MD5"]:
+        _put(kept, path)
+    else:
+        _fetch(session, row, path)
+
+
+def _fetch(session: Session, row: Mapping[str, Any], target: Path) -> None:
     url = str(row["URL"])
-    with byte_progress(f"Download {target.name}", int(row["Length"] or 0)) as advance:
+    with byte_progress(f"Download {safe_name(row)}", int(row["Length"] or 0)) as advance:
         if not url.startswith("/hatrac/"):
-            return _fetch_elsewhere(row, target, advance)
+            _fetch_elsewhere(row, target, advance)
+            return
         objects = session.catalog.objects
         found = objects.stat(url)
         if found.md5 != row["MD5"]:
             raise _differs(row, found.md5)
-        return objects.get(url, target, link=True, progress=advance)
+        objects.get(url, target, link=True, progress=advance)
 
 
-def _fetch_elsewhere(row: Mapping[str, Any], target: Path, advance: Advance) -> Path:
+def _fetch_elsewhere(row: Mapping[str, Any], target: Path, advance: Advance) -> None:
     source = _local_source(str(row["URL"]))
     if source is None:
         raise DerivaMLUnavailableError(
@@ -106,7 +129,6 @@ def _fetch_elsewhere(row: Mapping[str, Any], target: Path, advance: Advance) -> 
             f"The file {str(source)!r} of asset {row['RID']!r} cannot be copied to "
             f"{str(target)!r}: {error}."
         ) from error
-    return target
 
 
 def local_file_url(path: Path, date: str) -> str:
@@ -127,14 +149,9 @@ def _this_host() -> tuple[str, str]:
     return (f"tag:{socket.getfqdn()},", f"tag://{socket.getfqdn()},")
 
 
-def _link_or_copy(source: Path, target: Path) -> Path:
+def _put(source: Path, target: Path) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        with suppress(OSError):  # another file system, or one without links
-            os.link(source, target)
-            return target
-        return Path(shutil.copy2(source, target))
+        put_into_place(source, target, link=True)
     except OSError as error:
         raise DerivaMLUnavailableError(
             f"{str(target)!r} cannot be written: {error}. Check free space and permissions."

