@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml.core.enums import ConnectionMode, ExecutionStatus
+from deriva_ml.core.exceptions import DerivaMLStateInconsistency
+from deriva_ml.core.logging_config import get_logger
 
 from .journal import FILE_NAME, Journal
 from .report import PendingSummary
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from .local import LocalRuns
 
 __all__ = ["ExecutionSnapshot", "pending_of", "snapshots"]
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,16 @@ class ExecutionSnapshot:
 
 
 def snapshots(local: LocalRuns) -> list[ExecutionSnapshot]:
-    """What all journals of a working directory say, the newest execution first."""
-    found = [_snapshot(local, rid, place) for rid, place in local.journals()]
+    """What all journals of a working directory say, the newest execution first.
+
+    One that cannot be read, or that another version of the library wrote, is logged and left out.
+    """
+    found: list[ExecutionSnapshot] = []
+    for rid, place in local.journals():
+        try:
+            found.append(_snapshot(local, rid, place))
+        except DerivaMLStateInconsistency as error:
+            _log.warning("Execution %s is left out of the list: %s", rid, error)
     return sorted(found, key=lambda s: s.created_at, reverse=True)
 
 
