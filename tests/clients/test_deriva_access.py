@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bdbag import bdbag_api
 
+from deriva_catalog.bag import unpack_bag, validate
 from foreign import ACCOUNT, GROUPS, PASSWORD, SCRIPTS, Foreign, Place
 from serve_command import serve_process
 
@@ -120,6 +122,14 @@ def test_the_download_and_export_tools(tools: dict[str, Any]) -> None:
     assert tools["fetch"] == 2
     assert tools["complete"] == ["image of a", "image of b"]
     assert tools["exported_files"] == ["tools_bag.zip"]
+
+
+def test_a_bag_that_the_export_tool_got_is_unpacked_and_completed_by_ours(
+    tools: dict[str, Any], tmp_path: Path
+) -> None:
+    bag = unpack_bag(Path(tools["exported_bag"]), tmp_path / "bag")
+    assert len(validate(bag).to_fetch) == 2
+    bdbag_api.validate_bag_structure(str(bag))
 
 
 def test_the_backup_and_restore_tools(tools: dict[str, Any]) -> None:

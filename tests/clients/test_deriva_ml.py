@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from bdbag import bdbag_api
 
+from deriva_catalog.bag import pack_bag, validate
+from deriva_ml.dataset.opening import open_dataset_bag
 from foreign import Foreign, Place, in_repository
 
 
@@ -62,6 +66,25 @@ def test_bags_hold_what_a_version_held(told: dict[str, Any]) -> None:
     assert told["subjects"] == 3
     assert told["features"] == [["Bad", 0], ["Good", 0.5], ["Good", 1]]
     assert (told["bag_images"], told["bag_features"], told["old_features"]) == (3, 3, 0)
+
+
+def test_ours_opens_a_bag_that_it_downloaded(told: dict[str, Any], tmp_path: Path) -> None:
+    """Its bag is made by our export service, in the layout of its release."""
+    place = Path(told["bag_path"])
+    bdbag_api.validate_bag(str(place), fast=False)
+    assert validate(place).complete
+    assert list(place.glob("data/Dataset/**/Image.csv"))
+    copy = pack_bag(place, tmp_path / "sent.zip")
+    for path in (place, copy):
+        bag = open_dataset_bag(path, working_dir=tmp_path / "work")
+        assert (bag.rid, str(bag.current_version)) == (told["dataset"], "1.1.0")
+        images = bag.list_dataset_members()["Image"]
+        assert len(images) == 3
+        for image in images:
+            text = bag.asset_path("Image", image).read_text()
+            assert text == f"image of {image['Subject']}"
+        values = bag.feature_values("Image", "Quality")
+        assert sorted([v.Quality, v.Score] for v in values) == told["features"]  # type: ignore[attr-defined]
 
 
 def test_rows_can_be_cited(told: dict[str, Any]) -> None:

@@ -187,7 +187,8 @@ def _tables_of(
     """Return the CSV files of each table.
 
     A bag has ``data/<schema>/<Table>.csv``. Older ones have files of that name anywhere, whose
-    rows together are the table's; the schema is then the one that has such a table.
+    rows together are the table's; the schema is then the one that has such a table, with the
+    columns of the file.
     """
     found: dict[tuple[str, str], list[Path]] = {}
     by_name: dict[str, list[Table]] = {}
@@ -201,6 +202,8 @@ def _tables_of(
         exact = [t for t in candidates if path == f"data/{t.schema}/{t.name}.csv"]
         chosen = exact or [t for t in candidates if t.schema == folder] or candidates
         if len(chosen) > 1:
+            chosen = _fitting(_verified(bag, listed, path), chosen)
+        if len(chosen) > 1:
             raise Corrupted(
                 f"{path!r} in the bag {str(bag)!r} may be any of "
                 f"{', '.join(t.qualified for t in chosen)}."
@@ -209,6 +212,12 @@ def _tables_of(
             key = chosen[0].schema, chosen[0].name
             found.setdefault(key, []).append(_verified(bag, listed, path))
     return found
+
+
+def _fitting(file: Path, tables: list[Table]) -> list[Table]:
+    """Those of some tables that have all columns of a CSV file."""
+    header = next(read_records(file), (0, []))[1]
+    return [table for table in tables if all(name in table.by_name for name in header)]
 
 
 def _with_own_rids(model: Model) -> Model:
@@ -296,6 +305,8 @@ def _load(connection: sqlite3.Connection, table: Table, files: Sequence[Path]) -
         while batch := list(islice(records, _BATCH)):
             _check_widths(batch, len(columns), file)
             rows = batch if seen is None or rid is None else _unseen(batch, rid, seen)
+            if not rows:
+                continue
             values = zip(*(record for _, record in rows), strict=True)
             encoded = _encoded(encoders, values, columns, file)
             connection.executemany(statement, zip(*encoded, strict=True))

@@ -99,8 +99,14 @@ class DatasetBag:
 
     @property
     def current_version(self) -> DatasetVersion:
-        """The dataset's version in this bag."""
-        return self._datasets.current_version(self.dataset_rid)
+        """The dataset's version in this bag: the highest that it tells.
+
+        Published releases take a snapshot before the dataset refers to its new version.
+        """
+        history = self.dataset_history()
+        if not history:
+            return self._datasets.current_version(self.dataset_rid)
+        return history[-1].dataset_version
 
     @property
     def source_directory(self) -> str | None:

@@ -263,6 +263,6 @@ def _history(row: Row) -> DatasetHistory:
         execution_rid=row["Execution"],
         description=row["Description"] or "",
         minid=row["Minid"],
-        spec_hash=row["Minid_Spec_Hash"],
+        spec_hash=row.get("Minid_Spec_Hash"),  # catalogs of older releases have none
         snapshot=row["Snapshot"],
     )

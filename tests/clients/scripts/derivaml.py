@@ -124,6 +124,8 @@ facts |= {
     "bag_features": len(list(rated.list_feature_values("Image", "Quality"))),
     "old_features": len(list(old.list_feature_values("Image", "Quality"))),
     "bag_images": len(rated.get_table_as_dataframe("Image")),
+    "bag_path": str(rated.model.bag_path),
+    "dataset": dataset,
     "status": row["Status"],
     "assets": [[a["Filename"], a["Asset_Type"]] for a in assets],
     "downloaded": Path(copy).read_text(),

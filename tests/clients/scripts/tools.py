@@ -219,6 +219,7 @@ facts["exported"] = tool(
     GIVEN.host,
     written("export.json", whole),
 )[0]
+facts["exported_bag"] = str(shutil.copy(exported / "tools_bag.zip", Path.home()))
 facts["exported_files"] = sorted(p.name for p in exported.iterdir())
 
 # --- a backup of everything and its restoration
