@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml.core.enums import ExecMetadataType, MLAsset
+from deriva_ml.experiment.files import flat
 from hamilton.graph_export import graph_as_json
 from hamilton.lifecycle.base import (
     BasePostGraphExecute,
@@ -30,8 +31,6 @@ from hamilton.lifecycle.base import (
 )
 from hamilton.node import Node
 from hamilton.runs.record import plain
-
-from .measurements import flat
 
 if TYPE_CHECKING:
     from deriva_ml.execution.execution import Execution

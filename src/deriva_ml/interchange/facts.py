@@ -20,10 +20,11 @@ from deriva_ml.core.enums import ExecMetadataType, ExecutionStatus, MLAsset
 from deriva_ml.core.exceptions import translated
 from deriva_ml.core.query import any_of, entities, equals, path_of
 from deriva_ml.execution.record import children, parents, record_row
+from deriva_ml.experiment.files import CONFIG_FILE, flat
 
 from .dataflow import Dataflow, read_dataflow
 from .identifiers import moment
-from .measurements import Metric, flat, read_metrics
+from .measurements import Metric, read_metrics
 
 if TYPE_CHECKING:
     from deriva_catalog.model.elements import Table
@@ -326,7 +327,7 @@ def _told(files: Iterable[FileFact]) -> _Told:
             document = _mapping(file.path)
             told.command = tuple(mask_words([str(w) for w in document.get("argv") or ()]))
             told.parameters |= flat({"config_choices": document.get("config_choices") or {}})
-        elif _T.hydra_config in file.types and file.name.endswith("-config.yaml"):
+        elif file.name.endswith(CONFIG_FILE):
             told.parameters |= flat(_mapping(file.path))
         elif file.name.endswith(_RUN_LOCK):
             told.parameters |= flat(_mapping(file.path).get("config") or {})

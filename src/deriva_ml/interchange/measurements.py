@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Metric", "flat", "latest", "read_metrics", "shown", "write_metrics"]
+from deriva_ml.experiment.files import flat
+
+__all__ = ["Metric", "latest", "read_metrics", "shown", "write_metrics"]
 
 _STEPS = ("step", "epoch", "iteration")
 _TIMES = ("timestamp", "time")
@@ -32,18 +33,6 @@ class Metric:
     value: float
     step: int | None = None
     time: datetime | None = None
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The leaves of a tree of mappings under names joined by dots; lists are leaves."""
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            leaves |= flat(value, f"{name}.")
-        else:
-            leaves[name] = value
-    return leaves
 
 
 def shown(value: Any) -> str:
@@ -79,21 +68,19 @@ def read_metrics(file: Path) -> list[Metric]:
     return found
 
 
-def write_metrics(file: Path, metrics: list[Metric]) -> None:
+def write_metrics(file: Path, metrics: Iterable[Metric]) -> None:
     """Write measurements, one JSON document a line, so that `read_metrics` reads them back."""
     with file.open("w", encoding="utf-8") as out:
         for metric in metrics:
-            entry: dict[str, Any] = {"name": metric.name, "value": _spelled(metric.value)}
+            reserved = metric.name in (*_STEPS, *_TIMES, *_NAMES, "value")
+            entry: dict[str, Any] = {metric.name: metric.value}
+            if reserved:
+                entry = {"name": metric.name, "value": metric.value}
             if metric.step is not None:
                 entry["step"] = metric.step
             if metric.time is not None:
                 entry["timestamp"] = metric.time.isoformat()
             out.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-
-def _spelled(value: float) -> float | str:
-    # JSON has no word for what is not finite; `read_metrics` takes these texts for numbers.
-    return value if math.isfinite(value) else str(value)
 
 
 def _parsed(text: str) -> Any:
@@ -108,19 +95,17 @@ def _of_document(document: Mapping[str, Any]) -> Iterator[Metric]:
     time = next((t for n in _TIMES if (t := _time(document.get(n))) is not None), None)
     named = next((n for n in _NAMES if isinstance(document.get(n), str)), None)
     if named is not None and "value" in document:
-        value = _number(document["value"], spelled=True)
+        value = _number(document["value"])
         if value is not None:
             yield Metric(document[named], value, step, time)
         return
-    for name, leaf in flat(document).items():
+    for name, leaf in flat(dict(document)).items():
         value = _number(leaf)
         if value is not None and name not in (*_STEPS, *_TIMES):
             yield Metric(name, value, step, time)
 
 
-def _number(value: Any, *, spelled: bool = False) -> float | None:
-    if isinstance(value, str) and spelled and value in ("nan", "inf", "-inf"):
-        return float(value)
+def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..exceptions import DerivaMLValidationError, translated
 
 if TYPE_CHECKING:
+    from deriva_ml.execution.record import ExecutionRecord
     from deriva_ml.interchange.openlineage_transport import Event
     from deriva_ml.interchange.run_crate import RunFiles
 
@@ -57,6 +58,86 @@ def export_openlineage(
     """Tell OpenLineage of an execution (see `Execution.to_openlineage`)."""
     execution = self.lookup_execution(rid)
     return execution.to_openlineage(path, url=url, api_key=api_key, children=children)
+
+
+def export_to_mlflow(
+    self: DerivaML,
+    execution_rid: str,
+    tracking_uri: str | None = None,
+    *,
+    experiment: str | None = None,
+    artifacts: bool = True,
+) -> str:
+    """Make an execution a run in MLflow, or bring its run up to date; returns the run's id.
+
+    There is one run for an execution, and what it has already is not logged twice.
+
+    Args:
+        execution_rid: RID of the execution.
+        tracking_uri: Where runs are kept; None for what MLflow uses anyway.
+        experiment: MLflow's experiment; None means one named after the catalog.
+        artifacts: Copy the files that the execution made, and those that describe it.
+
+    Raises:
+        ImportError: MLflow is not installed.
+        DerivaMLNotFoundError: There is no such execution.
+        DerivaMLUnavailableError: MLflow or a file cannot be reached.
+        DerivaMLException: MLflow refuses something.
+    """
+    from deriva_ml.interchange.mlflow_export import export_to_mlflow as export
+
+    around = self.executions.around
+    return export(around, execution_rid, tracking_uri, experiment=experiment, artifacts=artifacts)
+
+
+def import_mlflow_run(
+    self: DerivaML,
+    run_id: str,
+    tracking_uri: str | None = None,
+    *,
+    workflow_type: str | list[str] = "Analysis",
+) -> ExecutionRecord:
+    """Make a run of MLflow an execution, once; one that was imported is returned as it is.
+
+    Args:
+        run_id: The run.
+        tracking_uri: Where runs are kept; None for what MLflow uses anyway.
+        workflow_type: What its code is for: terms of ``Workflow_Type``.
+
+    Raises:
+        ImportError: MLflow is not installed.
+        DerivaMLNotFoundError: There is no such run.
+        DerivaMLValidationError: The run is not over.
+    """
+    from deriva_ml.interchange.mlflow_import import import_mlflow_run as read
+
+    around = self.executions.around
+    rid = read(around, run_id, tracking_uri, workflow_type=workflow_type)
+    return self.lookup_execution(rid)
+
+
+def import_mlflow_experiment(
+    self: DerivaML,
+    experiment: str,
+    tracking_uri: str | None = None,
+    *,
+    workflow_type: str | list[str] = "Analysis",
+) -> dict[str, str]:
+    """Make every run of an experiment that is over an execution; their RIDs by run id.
+
+    Args:
+        experiment: The name or the id of MLflow's experiment.
+        tracking_uri: Where runs are kept; None for what MLflow uses anyway.
+        workflow_type: What their code is for: terms of ``Workflow_Type``.
+
+    Raises:
+        ImportError: MLflow is not installed.
+        DerivaMLNotFoundError: There is no such experiment.
+    """
+    from deriva_ml.interchange.mlflow_import import import_mlflow_experiment as read
+
+    around = self.executions.around
+    return read(around, experiment, tracking_uri, workflow_type=workflow_type)
 
 
 def _table(ml: DerivaML, rid: str) -> str:
