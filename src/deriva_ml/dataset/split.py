@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deriva_ml.core.definitions import DRY_RUN_RID, MLAsset, MLVocab
 from deriva_ml.core.exceptions import DerivaMLValidationError
 
-from .frames import element_frame, find_element, stratify_column
 from .history import FIRST_VERSION
 from .selection import (
     Missing,
@@ -22,10 +21,16 @@ from .selection import (
     random_split,
     stratified_split,
 )
+from .split_rows import (
+    PartitionBy,
+    Rows,
+    RowsAsked,
+    class_table,
+    column_named,
+    rows_to_choose,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from deriva_ml.core.base import DerivaML
 
     from .dataset import Dataset
@@ -109,11 +114,19 @@ class SubsampleResult:
 
 @dataclass(frozen=True)
 class _Strategy:
-    """How elements are chosen; those without a value in `needs` are left out beforehand."""
+    """How elements are chosen.
+
+    Attributes:
+        name: In words.
+        select: The function that chooses; None means shares of the classes of `column`.
+        column: The column of classes, as the caller wrote it.
+        missing: What to do with elements without a class.
+    """
 
     name: str
-    select: SelectionFunction
-    needs: str | None = None
+    select: SelectionFunction | None = None
+    column: str | None = None
+    missing: Missing = "error"
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,7 @@ class _Chosen:
     strategy: str
     seed: int
     parts: dict[str, list[str]]
+    settings: dict[str, Any]
 
 
 def split_dataset(
@@ -148,6 +162,10 @@ def split_dataset(
     include_tables: Sequence[str] | None = None,
     selection_fn: SelectionFunction | None = None,
     dry_run: bool = False,
+    row_per: str | None = None,
+    via: Sequence[str] | None = None,
+    ignore_unrelated_anchors: bool = False,
+    partition_by: PartitionBy | None = None,
 ) -> SplitResult:
     """Divide the elements of a dataset, and of those inside it, into new datasets.
 
@@ -165,35 +183,48 @@ def split_dataset(
         shuffle: Draw at random; otherwise take the elements in the order of their RIDs.
         seed: Seed of the random numbers.
         stratify_by_column: ``Table.Column`` with a class of which every part gets an equal
-            share; the table is the element table or one of its features.
+            share; the table is that of the elements, one that is linked with it, or a feature by
+            its name.
         stratify_missing: Elements without a class: ``error``, ``drop`` or ``include``.
         split_description: Description of the new datasets.
         training_types: Further dataset types of the training part; added if they are new.
         testing_types: The same of the testing part.
         validation_types: The same of the validation part.
         element_table: Which elements to divide, where there are several kinds.
-        include_tables: Features of the element table whose columns `selection_fn` sees.
-        selection_fn: Chooses the elements itself.
+        include_tables: Tables and features whose columns `selection_fn` sees.
+        selection_fn: Chooses the rows itself.
         dry_run: Only compute the sizes.
+        row_per: What a row stands for that is chosen; None means an element.
+        via: Tables that lead from one table to another (see `get_denormalized_as_dataframe`).
+        ignore_unrelated_anchors: Leave out members that have nothing to do with the rows.
+        partition_by: ``element``: all rows of an element go into one part, and sizes are numbers
+            of elements. ``row``: sizes are numbers of rows, and an element with rows in several
+            parts is a member of each; an element without rows is in none. Must be given where a
+            row is not an element.
 
     Raises:
-        DerivaMLValidationError: The sizes or the columns do not fit the dataset (also a
-            `ValueError`).
+        DerivaMLValidationError: The sizes or the columns do not fit the dataset, or the rows of
+            an element tell different classes (also a `ValueError`).
+        DerivaMLDenormalizeError: The tables cannot be joined as asked.
+        DerivaMLTableNotFound: A table or feature does not exist.
         DerivaMLDatasetNotFound: There is no such dataset.
     """
     wanted = {"Training": train_size, "Validation": val_size, "Testing": test_size}
     if val_size is None:
         del wanted["Validation"]
     dry_run = dry_run or _is_dry(execution)
-    chosen = _choose(
-        ml,
-        source_dataset_rid,
-        wanted,
-        _strategy(shuffle, stratify_by_column, stratify_missing, selection_fn),
-        seed,
+    strategy = _strategy(shuffle, stratify_by_column, stratify_missing, selection_fn)
+    asked = RowsAsked(
         element_table,
-        _tables(stratify_by_column, include_tables),
+        _tables(include_tables, "include_tables"),
+        row_per,
+        _tables(via, "via"),
+        ignore_unrelated_anchors,
+        partition_by,
+        stratify_by_column,
+        columns=selection_fn is not None or stratify_by_column is not None,
     )
+    chosen = _choose(ml, source_dataset_rid, wanted, strategy, seed, asked)
     types = {
         "Training": training_types,
         "Testing": testing_types,
@@ -216,7 +247,7 @@ def split_dataset(
         dry_run=dry_run,
     )
     if execution is not None and not dry_run:
-        _register(execution, f"split_config_{parent.rid}.json", result)
+        _register(execution, f"split_config_{parent.rid}.json", result, chosen.settings)
     return result
 
 
@@ -230,6 +261,11 @@ def subsample(
     stratify_by_column: str | None = None,
     stratify_missing: Missing = "error",
     element_table: str | None = None,
+    include_tables: Sequence[str] | None = None,
+    via: Sequence[str] | None = None,
+    row_per: str | None = None,
+    ignore_unrelated_anchors: bool = False,
+    partition_by: PartitionBy | None = None,
     dataset_types: Sequence[str] | None = None,
     description: str | None = None,
     dry_run: bool = False,
@@ -247,20 +283,28 @@ def subsample(
         stratify_by_column: As for `split_dataset`.
         stratify_missing: As for `split_dataset`.
         element_table: Which elements to draw, where there are several kinds.
+        include_tables: As for `split_dataset`.
+        via: As for `split_dataset`.
+        row_per: As for `split_dataset`.
+        ignore_unrelated_anchors: As for `split_dataset`.
+        partition_by: As for `split_dataset`.
         dataset_types: Further types of the new dataset; added if they are new.
         description: Of the new dataset.
         dry_run: Only compute the size.
     """
     dry_run = dry_run or _is_dry(execution)
-    chosen = _choose(
-        ml,
-        source_dataset_rid,
-        {"Subsample": size},
-        _strategy(True, stratify_by_column, stratify_missing, None),
-        seed,
+    strategy = _strategy(True, stratify_by_column, stratify_missing, None)
+    asked = RowsAsked(
         element_table,
-        _tables(stratify_by_column, None),
+        _tables(include_tables, "include_tables"),
+        row_per,
+        _tables(via, "via"),
+        ignore_unrelated_anchors,
+        partition_by,
+        stratify_by_column,
+        columns=stratify_by_column is not None,
     )
+    chosen = _choose(ml, source_dataset_rid, {"Subsample": size}, strategy, seed, asked)
     rids = chosen.parts["Subsample"]
     info = PartitionInfo(_DRY, _DRY, len(rids))
     if not dry_run:
@@ -283,7 +327,7 @@ def subsample(
         dry_run,
     )
     if execution is not None and not dry_run:
-        _register(execution, f"subsample_config_{info.rid}.json", result)
+        _register(execution, f"subsample_config_{info.rid}.json", result, chosen.settings)
     return result
 
 
@@ -301,14 +345,18 @@ def _strategy(
             )
         return _Strategy("custom", selection_fn)
     if column is not None:
-        select = stratified_split(stratify_column(column), missing)
-        return _Strategy(f"stratified by {column}", select, column if missing == "drop" else None)
+        class_table(column)
+        stratified_split(column, missing)  # refuses what `missing` cannot be
+        return _Strategy(f"stratified by {column}", None, column, missing)
     return _Strategy("random", random_split) if shuffle else _Strategy("in order", in_order)
 
 
-def _tables(column: str | None, include: Sequence[str] | None) -> list[str]:
-    named = [] if column is None else [column.rpartition(".")[0]]
-    return list(dict.fromkeys([*named, *(include or ())]))
+def _tables(names: Sequence[str] | None, argument: str) -> list[str]:
+    if names is None:
+        return []
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise DerivaMLValidationError(f"{argument} is a list of tables, not {names!r}.")
+    return list(names)
 
 
 def _choose(
@@ -317,25 +365,49 @@ def _choose(
     wanted: Mapping[str, float | int | None],
     strategy: _Strategy,
     seed: int,
-    element_table: str | None,
-    tables: list[str],
+    asked: RowsAsked,
 ) -> _Chosen:
     source = ml.datasets.lookup(rid)
-    element, rows = find_element(source.list_dataset_members(recurse=True), element_table)
-    frame: pd.DataFrame = element_frame(ml, element, rows, tables)
-    if strategy.needs is not None:
-        frame = frame[frame[strategy.needs].notna()].reset_index(drop=True)
-    sizes = part_sizes(len(frame), wanted)
-    parts = check_selection(strategy.select(frame, sizes, seed), sizes, len(frame))
-    rids = list(frame[f"{element}.RID"])
+    rows = rows_to_choose(source, asked)
+    select, rows = _selection(strategy, rows)
+    sizes = part_sizes(len(rows.frame), wanted)
+    parts = check_selection(select(rows.frame, sizes, seed), sizes, len(rows.frame))
+    settings = {
+        "sizes": {name: size for name, size in wanted.items()},
+        "stratify_missing": strategy.missing,
+        "include_tables": list(asked.include_tables),
+        "row_per": asked.row_per,
+        "via": list(asked.via),
+        "ignore_unrelated_anchors": asked.ignore_unrelated_anchors,
+        "partition_by": asked.partition_by,
+    }
     return _Chosen(
         source,
-        element,
-        len(rows),
+        rows.element_table,
+        rows.total,
         strategy.name,
         seed,
-        {name: [rids[p] for p in positions] for name, positions in parts.items()},
+        # With rows that are not elements, one element may have several rows in a part.
+        {
+            name: list(dict.fromkeys(rows.rids[p] for p in positions))
+            for name, positions in parts.items()
+        },
+        settings,
     )
+
+
+def _selection(strategy: _Strategy, rows: Rows) -> tuple[SelectionFunction, Rows]:
+    """The function that chooses, and the rows that it is to choose from."""
+    if strategy.select is not None:
+        return strategy.select, rows
+    assert strategy.column is not None, "a strategy has a function or a column"
+    column = column_named(rows.frame, strategy.column)
+    if strategy.missing == "drop":
+        told = rows.frame[column].notna().to_numpy()
+        rids = [r for r, keep in zip(rows.rids, told, strict=True) if keep]
+        frame = rows.frame[told].reset_index(drop=True)
+        rows = Rows(rows.element_table, rows.total, frame, rids)
+    return stratified_split(column, strategy.missing), rows
 
 
 def _write_split(
@@ -399,14 +471,18 @@ def _is_dry(execution: RunsSplit | None) -> bool:
     return execution is not None and execution.execution_rid == DRY_RUN_RID
 
 
-def _register(execution: RunsSplit, name: str, result: SplitResult | SubsampleResult) -> None:
+def _register(
+    execution: RunsSplit,
+    name: str,
+    result: SplitResult | SubsampleResult,
+    settings: Mapping[str, Any],
+) -> None:
     """Keep how the parts were chosen with the outputs of the execution."""
-    from dataclasses import asdict
-
     path = execution.asset_file_path(
         MLAsset.execution_metadata,
         name,
         ["Execution_Config"],
         description="How the elements of the dataset were chosen.",
     )
-    path.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
+    document = {**asdict(result), "settings": dict(settings)}
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -10,11 +10,33 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
-from deriva_ml.core.exceptions import DerivaMLException, DerivaMLValidationError
+from deriva_ml.core.definitions import (
+    BuiltinTypes,
+    ColumnDefinition,
+    ForeignKeyDefinition,
+    TableDefinition,
+)
+from deriva_ml.core.exceptions import (
+    DerivaMLDenormalizeAmbiguousPath,
+    DerivaMLDenormalizeUnrelatedAnchor,
+    DerivaMLException,
+    DerivaMLValidationError,
+)
 from deriva_ml.dataset.split import split_dataset, subsample
 
-from ..conftest import Zoo
+from ..conftest import Stage, Zoo, fill_zoo, make_execution
+
+
+@pytest.fixture
+def ml(stage: Stage) -> DerivaML:
+    return stage.clear()
+
+
+@pytest.fixture
+def zoo(ml: DerivaML) -> Zoo:
+    return fill_zoo(ml)
 
 
 class Run:
@@ -165,11 +187,16 @@ def test_a_subsample_is_one_dataset(ml: DerivaML, zoo: Zoo, source: str) -> None
         {"test_size": 0.2, "train_size": 8},
         {"element_table": "Subject"},
         {"stratify_by_column": "Image_Class"},
-        {"stratify_by_column": "Subject.Name"},
+        {"stratify_by_column": "Subject.Nam"},
+        {"stratify_by_column": "Nowhere.Name"},
         {"stratify_by_column": "Label.Nothing"},
         {"stratify_by_column": "Label.Image_Class", "selection_fn": lambda *a: {}},
         {"stratify_by_column": "Label.Image_Class", "stratify_missing": "guess"},
-        {"include_tables": ["Subject"]},
+        {"include_tables": ["Subjct"]},
+        {"include_tables": "Subject"},
+        {"row_per": "Label"},
+        {"row_per": "Label", "partition_by": "rows"},
+        {"row_per": "Nowhere", "partition_by": "row"},
         {"selection_fn": lambda df, sizes, seed: {}},
         {"source_dataset_rid": "ZZZZ"},
     ],
@@ -189,3 +216,190 @@ def test_several_kinds_of_elements_need_a_choice(ml: DerivaML, zoo: Zoo) -> None
         split_dataset(ml, mixed.rid)
     result = split_dataset(ml, mixed.rid, test_size=1, element_table="Subject")
     assert (result.element_table, result.training.count) == ("Subject", 1)
+
+
+# --- linked tables -----------------------------------------------------------------------
+
+
+def _members(ml: DerivaML, rid: str, table: str = "Image") -> list[str]:
+    return ml.lookup_dataset(rid).list_members(table)
+
+
+def test_a_column_of_a_linked_table_can_decide(ml: DerivaML, zoo: Zoo, source: str) -> None:
+    result = split_dataset(ml, source, test_size=2, stratify_by_column="Subject.Name")
+    rows = ml.lookup_dataset(result.testing.rid).list_dataset_members()["Image"]
+    assert Counter(r["Subject"] for r in rows) == dict.fromkeys(zoo.subjects, 1)
+
+
+def test_a_function_sees_the_columns_of_linked_tables(ml: DerivaML, zoo: Zoo, source: str) -> None:
+    seen: list[str] = []
+
+    def by_subject(df: pd.DataFrame, sizes: dict[str, int], seed: int) -> dict[str, Any]:
+        seen.extend(df.columns)
+        order = df["Subject.Name"].sort_values(kind="stable").index.to_numpy()
+        return {"Training": order[: sizes["Training"]], "Testing": order[sizes["Training"] :]}
+
+    result = split_dataset(
+        ml, source, test_size=0.5, selection_fn=by_subject, include_tables=["Subject", "Label"]
+    )
+    assert {"Subject.Name", "Label.Image_Class", "Image.Filename"} <= set(seen)
+    assert _members(ml, result.testing.rid) == sorted(zoo.images[:4])  # those of Tom
+
+
+@pytest.fixture
+def second_opinion(ml: DerivaML, zoo: Zoo) -> str:
+    """An execution that labels half of the pictures, two of them otherwise than the first one."""
+    execution = make_execution(ml)
+    classes = ["dog", "cat", "cat", "cat", "cat"]
+    rows = [
+        {"Execution": execution, "Image": rid, "Image_Class": name}
+        for rid, name in zip(zoo.images, classes, strict=False)
+    ]
+    ml.features.insert_values(ml.lookup_feature("Image", "Label"), rows)
+    return execution
+
+
+def test_elements_whose_rows_disagree_are_named(
+    ml: DerivaML, zoo: Zoo, source: str, second_opinion: str
+) -> None:
+    before = ml.catalog.latest_snapshot()
+    with pytest.raises(
+        DerivaMLValidationError, match=f"2 elements .*{zoo.images[0]}.*'cat', 'dog'"
+    ):
+        split_dataset(ml, source, stratify_by_column="Label.Image_Class")
+    assert ml.catalog.latest_snapshot() == before
+
+
+def test_elements_whose_rows_agree_are_in_one_part(
+    ml: DerivaML, zoo: Zoo, source: str, second_opinion: str
+) -> None:
+    # Two values for each of the first pictures, but one execution each.
+    result = split_dataset(
+        ml,
+        source,
+        test_size=0.5,
+        stratify_by_column="Label.Execution",
+        row_per="Label",
+        partition_by="row",
+    )
+    parts = [_members(ml, r) for r in (result.training.rid, result.testing.rid)]
+    assert (result.source.count, len(set(parts[0]) | set(parts[1]))) == (8, 8)
+    assert [result.training.count, result.testing.count] == [len(p) for p in parts]
+    assert set(parts[0]) & set(parts[1])  # rows, not elements, were divided
+
+
+def test_rows_of_an_element_stay_together_when_elements_are_divided(
+    ml: DerivaML, zoo: Zoo, source: str, second_opinion: str
+) -> None:
+    result = split_dataset(
+        ml, source, test_size=0.25, row_per="Label", partition_by="element", seed=3
+    )
+    parts = [_members(ml, r) for r in (result.training.rid, result.testing.rid)]
+    assert [len(p) for p in parts] == [6, 2]
+    assert not set(parts[0]) & set(parts[1])
+
+
+def test_elements_are_divided_by_the_rows_that_refer_to_them(ml: DerivaML, zoo: Zoo) -> None:
+    subjects = ml.datasets.create(members=zoo.subjects)
+    result = split_dataset(
+        ml,
+        subjects.rid,
+        test_size=0.5,
+        stratify_by_column="Label.Image_Class",
+        row_per="Image",
+        partition_by="element",
+    )
+    assert (result.element_table, result.source.count) == ("Subject", 2)
+    assert len(_members(ml, result.testing.rid, "Subject")) == 1
+    rows = split_dataset(
+        ml, subjects.rid, test_size=0.5, row_per="Image", partition_by="row", dry_run=True
+    )
+    assert (rows.training.count, rows.testing.count) == (2, 2)
+
+
+def test_rows_without_a_class_are_left_out_before_they_are_counted(
+    ml: DerivaML, zoo: Zoo, source: str
+) -> None:
+    ml.create_feature("Image", "Mood", terms=["Image_Class"], optional=["Image_Class"])
+    rows = [
+        {"Execution": zoo.execution, "Image": rid, "Image_Class": None if n % 2 else "cat"}
+        for n, rid in enumerate(zoo.images)
+    ]
+    ml.features.insert_values(ml.lookup_feature("Image", "Mood"), rows)
+    result = split_dataset(
+        ml,
+        source,
+        test_size=1,
+        stratify_by_column="Mood.Image_Class",
+        stratify_missing="drop",
+        row_per="Mood",
+        partition_by="row",
+    )
+    kept = _members(ml, result.training.rid) + _members(ml, result.testing.rid)
+    assert sorted(kept) == sorted(zoo.images[::2])
+    counted = split_dataset(
+        ml, source, test_size=0.5, stratify_by_column="Mood.Image_Class", stratify_missing="include"
+    )
+    assert (counted.training.count, counted.testing.count) == (4, 4)
+
+
+def test_members_that_have_nothing_to_do_with_it_are_refused_or_left_out(
+    ml: DerivaML, zoo: Zoo
+) -> None:
+    ml.create_table(TableDefinition("Island", [ColumnDefinition("Name", BuiltinTypes.text)]))
+    ml.add_dataset_element_type("Island")
+    (island,) = ml.catalog.insert(TableName("Island", "zoo"), [{"Name": "Skye"}])
+    mixed = ml.datasets.create(members=[*zoo.images, island["RID"]])
+    by_label: dict[str, Any] = {
+        "test_size": 0.5,
+        "element_table": "Image",
+        "stratify_by_column": "Label.Image_Class",
+    }
+    with pytest.raises(DerivaMLDenormalizeUnrelatedAnchor):
+        split_dataset(ml, mixed.rid, **by_label)
+    result = split_dataset(ml, mixed.rid, **by_label, ignore_unrelated_anchors=True)
+    assert _labels(ml, result.testing.rid) == {"cat": 2, "dog": 2}
+
+
+def test_the_settings_are_kept_with_the_outputs(
+    ml: DerivaML, zoo: Zoo, source: str, tmp_path: Path
+) -> None:
+    run = Run(zoo.execution, tmp_path)
+    result = subsample(
+        ml, source, run, size=3, row_per="Label", partition_by="row", include_tables=["Subject"]
+    )
+    assert result.subsample.count == 3
+    kept = json.loads((tmp_path / f"subsample_config_{result.subsample.rid}.json").read_text())
+    assert kept["settings"] == {
+        "sizes": {"Subsample": 3},
+        "stratify_missing": "error",
+        "include_tables": ["Subject"],
+        "row_per": "Label",
+        "via": [],
+        "ignore_unrelated_anchors": False,
+        "partition_by": "row",
+    }
+
+
+def test_via_tells_the_way_where_there_are_two(ml: DerivaML, zoo: Zoo) -> None:
+    ml.create_table(
+        TableDefinition(
+            "Letter",
+            [ColumnDefinition(c, BuiltinTypes.text) for c in ("Sender", "Receiver")],
+            foreign_keys=[
+                ForeignKeyDefinition((c,), "zoo", "Subject", ("RID",), f"Letter_{c}_fkey")
+                for c in ("Sender", "Receiver")
+            ],
+        )
+    )
+    ml.add_dataset_element_type("Letter")
+    tom, rex = zoo.subjects
+    rows = [{"Sender": tom, "Receiver": rex}] * 3 + [{"Sender": rex, "Receiver": rex}]
+    letters = [r["RID"] for r in ml.catalog.insert(TableName("Letter", "zoo"), rows)]
+    dataset = ml.datasets.create(members=letters)
+    with pytest.raises(DerivaMLDenormalizeAmbiguousPath):
+        subsample(ml, dataset.rid, size=2, stratify_by_column="Subject.Name")
+    result = subsample(
+        ml, dataset.rid, size=0.5, stratify_by_column="Subject.Name", via=["Letter.Receiver"]
+    )
+    assert result.subsample.count == 2
