@@ -14,6 +14,7 @@ from deriva_ml.core.query import entities
 from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies, VocabularyTerm
 
+from . import adapters as _adapters
 from . import denormalized as _denormalized
 from .collection import Datasets
 from .versions import DatasetVersion
@@ -238,6 +239,13 @@ class DatasetBag:
     list_denormalized_columns = _denormalized.list_denormalized_columns
     describe_denormalized = _denormalized.describe_denormalized
     list_schema_paths = _denormalized.list_schema_paths
+    get_table_as_arrow = _denormalized.get_table_as_arrow
+    get_table_as_polars = _denormalized.get_table_as_polars
+
+    # --- samples to train with (see `adapters`) --------------------------------------
+
+    as_torch_dataset = _adapters.as_torch_dataset
+    as_tf_dataset = _adapters.as_tf_dataset
 
     # --- files -----------------------------------------------------------------------
 
