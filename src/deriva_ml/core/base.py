@@ -430,6 +430,8 @@ class DerivaML:
     # --- wide tables ---------------------------------------------------------------
 
     estimate_denormalized_size = _denormalized.estimate_denormalized_size
+    get_table_as_arrow = _denormalized.get_table_as_arrow
+    get_table_as_polars = _denormalized.get_table_as_polars
 
     # --- bags ----------------------------------------------------------------------
 

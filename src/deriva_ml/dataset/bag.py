@@ -15,6 +15,7 @@ from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies, VocabularyTerm
 from deriva_ml.interchange import of_datasets as _interchange
 
+from . import adapters as _adapters
 from . import denormalized as _denormalized
 from . import showing as _showing
 from .collection import Datasets
@@ -265,6 +266,13 @@ class DatasetBag:
     list_denormalized_columns = _denormalized.list_denormalized_columns
     describe_denormalized = _denormalized.describe_denormalized
     list_schema_paths = _denormalized.list_schema_paths
+    get_table_as_arrow = _denormalized.get_table_as_arrow
+    get_table_as_polars = _denormalized.get_table_as_polars
+
+    # --- samples to train with (see `adapters`) --------------------------------------
+
+    as_torch_dataset = _adapters.as_torch_dataset
+    as_tf_dataset = _adapters.as_tf_dataset
 
     # --- files -----------------------------------------------------------------------
 

@@ -264,6 +264,28 @@ def list_schema_paths(
     return schema_paths(self.denormalization_source(version), tables)
 
 
+def get_table_as_arrow(self: DatasetBag, table: str | Table) -> Any:
+    """All rows of a table that are in the bag as a ``pyarrow.Table``, typed by the model.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+    """
+    from deriva_ml.core.table_frames import table_as_arrow
+
+    return table_as_arrow(self.datasets.session, table)
+
+
+def get_table_as_polars(self: DatasetBag, table: str | Table) -> polars.DataFrame:
+    """All rows of a table that are in the bag as a Polars frame, typed by the model.
+
+    Raises:
+        ImportError: polars or pyarrow is not installed.
+    """
+    from deriva_ml.core.table_frames import table_as_polars
+
+    return table_as_polars(self.datasets.session, table)
+
+
 def _wide(
     self: Denormalizable,
     include_tables: Tables,

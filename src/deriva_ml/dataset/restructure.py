@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from deriva_catalog.interface import Row
 from deriva_ml.core.exceptions import DerivaMLValidationError, some_of
+from deriva_ml.denormalize import grain_rids
 from deriva_ml.feature.record import FeatureRecord, Selector
 
 if TYPE_CHECKING:
@@ -67,9 +68,11 @@ def restructure_assets(bag: DatasetBag, output_dir: Path, layout: Layout) -> dic
 
     The place is ``<type>/<nested type>.../<target>/<file name>``: a level for each dataset on
     the way to the one that holds the file, where its type has a directory, and one for the
-    target. All places are worked out before the first file is touched: two files in one place
-    are told apart by the RID of the asset, and a file that is there already is never replaced
-    by another.
+    target. Where no file is a member of any of the datasets, a dataset holds the files that are
+    linked with its members, unless one inside it does.
+
+    All places are worked out before the first file is touched: two files in one place are told
+    apart by the RID of the asset, and a file that is there already is never replaced by another.
 
     Raises:
         DerivaMLValidationError: It is not clear which files or targets are meant, a value is
@@ -84,7 +87,7 @@ def restructure_assets(bag: DatasetBag, output_dir: Path, layout: Layout) -> dic
         if label is not None:
             target = output_dir / directory / label / _file_name(row)
             placed.append((bag.asset_path(table, row), target, row["RID"]))
-    return _place(_apart(placed), layout)
+    return _place(_apart(placed, layout), layout)
 
 
 def _check(layout: Layout) -> None:
@@ -102,13 +105,23 @@ def _check(layout: Layout) -> None:
             f"With several targets ({sorted(layout.targets)}) say with target_transform which "
             "directory a file goes to."
         )
+    for name in (layout.type_to_dir_map or {}).values():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise DerivaMLValidationError(
+                f"type_to_dir_map names the directory {name!r}, which is not below the output "
+                "directory; give relative names without '..'."
+            )
 
 
 def _asset_table(bag: DatasetBag, layout: Layout) -> str:
-    members = bag.list_dataset_members(recurse=True)
-    assets = sorted(t for t, rows in members.items() if rows and bag.model.is_asset(t))
     if layout.asset_table is not None:
         return bag.model.asset(layout.asset_table).name
+    members = bag.list_dataset_members(recurse=True)
+    assets = sorted(t for t, rows in members.items() if rows and bag.model.is_asset(t))
+    if not assets:
+        source = bag.denormalization_source()
+        tables = [t for t in bag.model.find_assets() if bag.model.is_domain_schema(t.schema)]
+        assets = sorted(t.name for t in tables if grain_rids(source, t))
     if len(assets) != 1:
         raise DerivaMLValidationError(
             f"Dataset {bag.dataset_rid!r} has files of {some_of(assets) or 'no table'}; say which "
@@ -123,13 +136,14 @@ def _asset_table(bag: DatasetBag, layout: Layout) -> str:
 def _files(bag: DatasetBag, table: str, layout: Layout) -> list[tuple[Path, Row]]:
     """Each file once for each place that its datasets give it, with the directory."""
     found: dict[tuple[Path, str], Row] = {}
+    held = _held(bag, table)
 
     def walk(dataset: DatasetBag, above: Path, typed: bool) -> None:
         types = dataset.dataset_types
         name = _directory(types, layout)
         here = above / name if name else above
         own = here if types or typed else here / _untyped(layout)
-        for row in dataset.list_dataset_members().get(table, ()):
+        for row in held(dataset):
             found[own, row["RID"]] = row
         for child in dataset.list_dataset_children():
             walk(child, here, typed or bool(name))
@@ -138,8 +152,30 @@ def _files(bag: DatasetBag, table: str, layout: Layout) -> list[tuple[Path, Row]
     return [(directory, row) for (directory, _), row in found.items()]
 
 
+def _held(bag: DatasetBag, table: str) -> Callable[[DatasetBag], list[Row]]:
+    """The files that a dataset holds itself: its members, or those linked with its members."""
+    if bag.list_dataset_members(recurse=True).get(table):
+        return lambda dataset: dataset.list_dataset_members().get(table, [])
+    rows = {row["RID"]: row for row in bag.get_table_as_dict(table)}
+
+    def linked(dataset: DatasetBag) -> set[str]:
+        found = grain_rids(dataset.denormalization_source(), dataset.model.name_to_table(table))
+        return set(found)
+
+    def held(dataset: DatasetBag) -> list[Row]:
+        inside = [linked(child) for child in dataset.list_dataset_children()]
+        return [rows[rid] for rid in sorted(linked(dataset).difference(*inside)) if rid in rows]
+
+    return held
+
+
+def _directories(layout: Layout) -> Mapping[str, str]:
+    given = layout.type_to_dir_map
+    return TYPE_DIRECTORIES if given is None else given
+
+
 def _directory(types: list[str], layout: Layout) -> str | None:
-    directories = layout.type_to_dir_map or TYPE_DIRECTORIES
+    directories = _directories(layout)
     if layout.type_selector is not None and types:
         return directories.get(layout.type_selector(types))
     return next((directories[t] for t in types if t in directories), None)
@@ -147,7 +183,7 @@ def _directory(types: list[str], layout: Layout) -> str | None:
 
 def _untyped(layout: Layout) -> str:
     """Where the files of a dataset without any type go: with those to test with."""
-    return (layout.type_to_dir_map or TYPE_DIRECTORIES).get("Testing", "testing")
+    return _directories(layout).get("Testing", "testing")
 
 
 # --- directories of targets --------------------------------------------------------------
@@ -165,6 +201,11 @@ def _labels(bag: DatasetBag, table: str, layout: Layout) -> Callable[[Row], Labe
             return _missing(row, found, layout)
         whole = found if len(found) > 1 else next(iter(found.values()))
         text = layout.target_transform(whole) if layout.target_transform else _text(whole)
+        if not isinstance(text, str):
+            raise DerivaMLValidationError(
+                f"target_transform returned {text!r} for asset {row['RID']!r}; it returns the "
+                "name of a directory."
+            )
         return _directory_name(text)
 
     return label
@@ -236,13 +277,20 @@ def _file_name(row: Row) -> str:
 # --- placing -----------------------------------------------------------------------------
 
 
-def _apart(placed: list[tuple[Path, Path, str]]) -> list[tuple[Path, Path]]:
-    """The places with files that would share one told apart by the RID of their asset."""
+def _apart(placed: list[tuple[Path, Path, str]], layout: Layout) -> list[tuple[Path, Path]]:
+    """The places with files that would share one told apart by the RID of their asset.
+
+    A transformer may give a file another suffix, so there the names without it must differ.
+    """
+
+    def place(target: Path) -> Path:
+        return target if layout.file_transformer is None else target.with_suffix("")
+
     sharing: defaultdict[Path, set[str]] = defaultdict(set)
     for _, target, rid in placed:
-        sharing[target].add(rid)
+        sharing[place(target)].add(rid)
     return [
-        (source, t.with_name(f"{t.stem}_{rid}{t.suffix}") if len(sharing[t]) > 1 else t)
+        (source, t.with_name(f"{t.stem}_{rid}{t.suffix}") if len(sharing[place(t)]) > 1 else t)
         for source, t, rid in placed
     ]
 
@@ -257,9 +305,15 @@ def _place(places: list[tuple[Path, Path]], layout: Layout) -> dict[Path, Path]:
             f"Other files are in the way: {some_of(taken)}. Choose an empty directory."
         )
     result: dict[Path, Path] = {}
+    written: dict[Path, Path] = {}
     for source, target in places:
         target.parent.mkdir(parents=True, exist_ok=True)
-        result[source] = _put(source, target, layout)
+        result[source] = made = _put(source, target, layout)
+        if written.setdefault(made, source) != source:
+            raise DerivaMLValidationError(
+                f"The file_transformer wrote {str(made)!r} for {str(written[made])!r} and for "
+                f"{str(source)!r}; let it write to the place that it is given."
+            )
     return result
 
 

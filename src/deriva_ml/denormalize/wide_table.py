@@ -11,6 +11,7 @@ from deriva_catalog.model.elements import Table
 from deriva_catalog.path.frames import Output, arrow_of, frame_of
 from deriva_ml.core.exceptions import translated
 from deriva_ml.core.session import Session
+from deriva_ml.core.table_frames import as_polars
 from deriva_ml.feature.record import Selector
 
 from .graph import Graph, key_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars
 
-__all__ = ["Source", "WideTable", "make_wide_table"]
+__all__ = ["Source", "WideTable", "grain_rids", "make_wide_table"]
 
 _BLOCK = 10_000
 
@@ -98,7 +99,7 @@ class WideTable:
         Raises:
             ImportError: polars or pyarrow is not installed.
         """
-        return as_polars(self.arrow)
+        return as_polars(self.arrow())
 
     def _columns(self) -> list[list[Any]]:
         found: list[list[Any]] = [[] for _ in self.plan.columns]
@@ -109,24 +110,6 @@ class WideTable:
 
     def _outputs(self) -> list[Output]:
         return [Output(c.name, c.column.type) for c in self.plan.columns]
-
-
-def as_polars(table: Any) -> polars.DataFrame:
-    """What a function returns as an Arrow table, as a Polars frame.
-
-    Raises:
-        ImportError: polars is not installed.
-    """
-    try:
-        import polars
-    except ImportError:
-        raise ImportError(
-            "Polars frames need the package polars, which is not installed. "
-            "Install it: pip install 'derivaml[dataflow]'"
-        ) from None
-    frame = polars.from_arrow(table())
-    assert isinstance(frame, polars.DataFrame), "a table is no single column"
-    return frame
 
 
 def make_wide_table(
@@ -149,6 +132,14 @@ def make_wide_table(
         if not ignore_unrelated_anchors:
             refuse_unrelated(scope, anchors, plan.grain)
         return WideTable(source.session, plan, anchors, scope, selector)
+
+
+def grain_rids(source: Source, table: Table, *, reachable: bool = True) -> list[str]:
+    """RIDs of the rows of a table that belong to the anchors, or only of those among them."""
+    anchors = source.anchors()
+    if not reachable:
+        return anchors.rids.get(key_of(table), [])
+    return find_scope(source.session, source.graph(), table, anchors).rids
 
 
 def orphan_count(table: WideTable) -> int:

@@ -1,11 +1,15 @@
-"""Wide tables: flat methods of `DerivaML`."""
+"""Wide tables, and tables as frames of other libraries: flat methods of `DerivaML`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..table_frames import table_as_arrow, table_as_polars
+
 if TYPE_CHECKING:
+    import polars
+
     from deriva_catalog.model.elements import Table
 
     from ..base import DerivaML
@@ -33,3 +37,13 @@ def estimate_denormalized_size(
     from deriva_ml.denormalize import estimate_size
 
     return estimate_size(self.session, include_tables, row_per, via)
+
+
+def get_table_as_arrow(self: DerivaML, table: str | Table) -> Any:
+    """All rows of a table as a ``pyarrow.Table`` (see `table_frames.table_as_arrow`)."""
+    return table_as_arrow(self.session, table)
+
+
+def get_table_as_polars(self: DerivaML, table: str | Table) -> polars.DataFrame:
+    """All rows of a table as a Polars frame (see `table_frames.table_as_polars`)."""
+    return table_as_polars(self.session, table)
