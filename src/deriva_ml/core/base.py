@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from deriva_catalog.interface import Catalog
 from deriva_ml.asset.collection import Assets
@@ -22,13 +22,15 @@ from deriva_ml.execution.workflows import Workflows
 from deriva_ml.feature.collection import Features
 from deriva_ml.model.catalog import DerivaModel
 
-from .connect import open_session
+from .connect import open_offline, open_session
+from .context import read_context
 from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
 from .methods import assets as _assets
 from .methods import bags as _bags
 from .methods import checks as _checks
+from .methods import connection as _connection
 from .methods import datasets as _datasets
 from .methods import denormalized as _denormalized
 from .methods import executions as _executions
@@ -40,6 +42,7 @@ from .methods import interchange as _interchange
 from .methods import lineage as _lineage
 from .methods import rows as _rows
 from .rids import Rids
+from .schema_cache import SchemaCache
 from .session import DatasetVersioning, Options, Session
 from .storage import Storage
 from .tables import Tables
@@ -77,7 +80,8 @@ class DerivaML:
         use_minid: Whether downloads use archives with persistent identifiers, and make those that
             are missing. Without a bucket they do not; None means if there is a bucket.
         clean_execution_dir: Whether an execution's directory is removed after its upload.
-        mode: Must be online: what is cached opens without a connection.
+        mode: ``online``, or ``offline`` to work without a connection: on the schema that was seen
+            last, with datasets that were downloaded and executions that were begun.
         domain_schema: The only domain schema; sets both `domain_schemas` and `default_schema`.
         check_auth: Refuse a login that the server no longer knows; without one you are anonymous.
         dataset_versioning: See `Options`.
@@ -116,29 +120,31 @@ class DerivaML:
         dataset_versioning: DatasetVersioning = "auto",
         registry: str | None = None,
     ) -> None:
-        _refuse_unavailable(mode)
         configure_logging(logging_level, deriva_logging_level)
         schemas = {domain_schemas} if isinstance(domain_schemas, str) else domain_schemas
         if domain_schema is not None:
             schemas, default_schema = {domain_schema}, default_schema or domain_schema
-        self.session: Session = open_session(
-            hostname,
-            catalog_id,
-            domain_schemas=schemas,
-            default_schema=default_schema,
-            project_name=project_name,
-            working_dir=working_dir,
-            cache_dir=cache_dir,
-            ml_schema=ml_schema,
-            credential=credential,
-            check_auth=check_auth,
-            options=Options(
+        settings: dict[str, Any] = {
+            "domain_schemas": schemas,
+            "default_schema": default_schema,
+            "project_name": project_name,
+            "working_dir": working_dir,
+            "cache_dir": cache_dir,
+            "ml_schema": ml_schema,
+            "options": Options(
                 dataset_versioning,
                 clean_execution_dir,
                 s3_bucket,
                 bool(s3_bucket) and use_minid is not False,
                 registry,
             ),
+        }
+        self.session: Session = (
+            open_offline(hostname, catalog_id, **settings)
+            if ConnectionMode(mode) is ConnectionMode.offline
+            else open_session(
+                hostname, catalog_id, credential=credential, check_auth=check_auth, **settings
+            )
         )
         self.hydra_runtime_output_dir = (
             None if hydra_runtime_output_dir is None else Path(hydra_runtime_output_dir)
@@ -151,6 +157,22 @@ class DerivaML:
         settings = dict(config)
         settings.pop("domain_schema", None)  # the configuration has mapped it to the next two
         return cls(**settings)
+
+    @classmethod
+    def from_context(cls, path: str | Path | None = None) -> Self:
+        """Connect as the nearest file ``.deriva-context.json`` says (see `read_context`)."""
+        return cls(**read_context(path))
+
+    @classmethod
+    def globus_login(cls, host: str) -> NoReturn:
+        """Not offered: logins are kept by the command ``deriva-catalog login``.
+
+        Raises:
+            DerivaMLConfigurationError: Always; the message has the command.
+        """
+        raise DerivaMLConfigurationError(
+            f"There is no login of Globus. Log in to {host} with: deriva-catalog login {host}"
+        )
 
     # --- collaborators ---------------------------------------------------------------
 
@@ -211,6 +233,11 @@ class DerivaML:
     def storage(self) -> Storage:
         """Files of this machine."""
         return Storage(self.session)
+
+    @property
+    def schema_cache(self) -> SchemaCache:
+        """The schema of the catalog as this machine keeps it."""
+        return SchemaCache(self.working_dir)
 
     # --- the connection --------------------------------------------------------------
 
@@ -284,8 +311,8 @@ class DerivaML:
 
     @property
     def mode(self) -> ConnectionMode:
-        """How this is connected: always online."""
-        return ConnectionMode.online
+        """Whether there is a connection to the catalog."""
+        return ConnectionMode.offline if self.session.is_offline else ConnectionMode.online
 
     def download_dir(self, cached: bool = False) -> Path:
         """The cache directory, or the working directory."""
@@ -440,6 +467,18 @@ class DerivaML:
     cache_dataset = _bags.cache_dataset
     list_cached_bags = _bags.list_cached_bags
     delete_cached_bag = _bags.delete_cached_bag
+
+    # --- the connection, and the schema that was seen last ---------------------------
+
+    whoami = _connection.whoami
+    is_authenticated = _connection.is_authenticated
+    refresh_schema = _connection.refresh_schema
+    pin_schema = _connection.pin_schema
+    unpin_schema = _connection.unpin_schema
+    pin_status = _connection.pin_status
+    diff_schema = _connection.diff_schema
+    clear_vocabulary_cache = _connection.clear_vocabulary_cache
+
     # --- records of assets -----------------------------------------------------------
 
     asset_record_class = _assets.asset_record_class
@@ -463,10 +502,3 @@ class _CallablePaths:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._paths, name)
-
-
-def _refuse_unavailable(mode: ConnectionMode | str) -> None:
-    if ConnectionMode(mode) is not ConnectionMode.online:
-        raise DerivaMLConfigurationError(
-            "A connection is always online. Datasets that were downloaded open without one."
-        )

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from deriva_catalog.interface import Catalog
+from deriva_catalog.model.documents import read_model
 from deriva_ml.model.catalog import DerivaModel
 
+from .catalog_stub import CatalogStub, as_catalog
 from .config import compute_workdir
 from .definitions import ML_SCHEMA
-from .exceptions import DerivaMLConfigurationError, translated
+from .exceptions import DerivaMLConfigurationError, DerivaMLUnavailableError, translated
 from .host import is_directory, is_server, without_password
 from .identity import identity_of
+from .logging_config import get_logger
+from .schema_cache import SchemaCache, write_json
 from .session import Options, Session
 
-__all__ = ["open_session"]
+__all__ = ["keep_schema", "open_offline", "open_session"]
+
+_log = get_logger(__name__)
+_NAMES = "catalogs.json"
 
 
 @translated()
@@ -56,7 +64,7 @@ def open_session(
         _check_login(catalog)
     model = DerivaModel(catalog, ml_schema, domain_schemas, default_schema)
     work = compute_workdir(working_dir, catalog.id, hostname)
-    return Session(
+    session = Session(
         hostname=without_password(hostname),
         catalog=catalog,
         model=model,
@@ -64,6 +72,83 @@ def open_session(
         working_dir=work,
         cache_dir=Path(cache_dir).expanduser() if cache_dir is not None else work / "cache",
         identity=identity_of(catalog),
+        options=options or Options(),
+    )
+    if not session.is_snapshot:
+        _keep_for_later(session, str(catalog_id))
+    return session
+
+
+def _keep_for_later(session: Session, asked_for: str) -> None:
+    """Keep what a session without a connection needs, the first time that there is one."""
+    try:
+        if not SchemaCache(session.working_dir).exists():
+            keep_schema(session)
+        names = session.working_dir.parent / _NAMES
+        known = _names(names)
+        if asked_for != session.catalog.id and known.get(asked_for) != session.catalog.id:
+            write_json(names, {**known, asked_for: session.catalog.id})
+    except DerivaMLUnavailableError as error:  # nothing of this session depends on it
+        _log.info("There will be no work without the catalog: %s", error)
+
+
+def keep_schema(session: Session) -> str:
+    """Write the catalog's schema into the cache; returns the snapshot that it is of."""
+    document = session.catalog.document()
+    about = {
+        "id": session.catalog.id,
+        "url": session.catalog.url,
+        "identity": session.identity,
+    }
+    snapshot = session.catalog.latest_snapshot()
+    SchemaCache(session.working_dir).write(document, snapshot, about)
+    return snapshot
+
+
+def _names(file: Path) -> dict[str, str]:
+    """The numbers of catalogs by the names that they were asked for by."""
+    try:
+        found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+@translated()
+def open_offline(
+    hostname: str,
+    catalog_id: str | int,
+    *,
+    domain_schemas: Iterable[str] | None = None,
+    default_schema: str | None = None,
+    project_name: str | None = None,
+    working_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    ml_schema: str = ML_SCHEMA,
+    options: Options | None = None,
+) -> Session:
+    """A session without a connection, on the schema that was seen last.
+
+    Raises:
+        DerivaMLConfigurationError: There was no connection with this working directory yet.
+        DerivaMLSchemaError: The catalog has no ML schema.
+    """
+    asked_for = str(catalog_id)
+    place = compute_workdir(working_dir, None, hostname)
+    known = _names(place / _NAMES).get(asked_for, asked_for)
+    work = compute_workdir(working_dir, known, hostname)
+    cached = SchemaCache(work).load()
+    about = cached.about
+    stub = as_catalog(CatalogStub(about["id"], about["url"], read_model(cached.schema)))
+    model = DerivaModel(stub, ml_schema, domain_schemas, default_schema)
+    return Session(
+        hostname=without_password(hostname),
+        catalog=stub,
+        model=model,
+        project_name=project_name or model.default_schema or ml_schema,
+        working_dir=work,
+        cache_dir=Path(cache_dir).expanduser() if cache_dir is not None else work / "cache",
+        identity=about["identity"],
         options=options or Options(),
     )
 

@@ -17,6 +17,7 @@ from deriva_catalog.model.elements import Table
 from deriva_catalog.path.ast import Query
 from deriva_ml.model.catalog import DerivaModel
 
+from .catalog_stub import CatalogStub, NotConnected
 from .exceptions import DerivaMLReadOnlyError, translated
 
 DatasetVersioning = Literal["auto", "dev"]
@@ -77,6 +78,11 @@ class Session:
         """Whether this is the catalog as it was at one moment."""
         return self.catalog.snaptime is not None
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether there is no connection to the catalog."""
+        return isinstance(self.catalog, CatalogStub)
+
     def at(self, snapshot: str) -> Session:
         """The same session on the catalog as it was at `snapshot`."""
         catalog = self.catalog.at(snapshot)
@@ -111,11 +117,17 @@ class Session:
             yield transaction
 
     def require_writable(self) -> None:
-        """Refuse to go on when the session is on a snapshot.
+        """Refuse to go on when the session is on a snapshot, or without a connection.
 
         Raises:
             DerivaMLReadOnlyError: It is.
+            DerivaMLOfflineError: There is no connection.
         """
+        if self.is_offline:
+            raise NotConnected(
+                f"This session is offline: catalog {self.catalog.id!r} cannot be changed. "
+                "Connect with mode='online'."
+            )
         if self.is_snapshot:
             raise DerivaMLReadOnlyError(
                 f"Catalog {self.catalog.id!r} is open at the snapshot {self.catalog.snaptime!r}, "

@@ -86,18 +86,21 @@ class Executions:
         """Take up an execution that has a journal here.
 
         What the journal and the catalog say is brought together: a commit that took place is
-        noted, and the catalog learns what it missed.
+        noted, and the catalog learns what it missed. Without a connection, that is left to the
+        next time.
 
         Raises:
             DerivaMLStateInconsistency: There is no journal, or it contradicts the catalog.
         """
         check_rid(rid)
+        offline = self.around.session.is_offline
         if not self.around.local.has(rid):
             settle_unfinished(self.around)
         journal, directory = self.around.local.open(rid)
         run = Run(self.around, rid, journal, directory)
         try:
-            _reconcile(run)
+            if not offline:
+                _reconcile(run)
         except BaseException:
             journal.close()
             raise

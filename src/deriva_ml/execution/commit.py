@@ -62,9 +62,11 @@ def commit(run: Run, callback: UploadCallback | None = None) -> UploadReport:
 
     Raises:
         InvalidTransitionError: The execution was aborted.
+        DerivaMLOfflineError: There is no connection; nothing changes.
         DerivaMLUploadError: Something cannot be uploaded. The execution is then ``Failed``, the
             catalog holds none of it, and another call tries again.
     """
+    run.session.require_writable()
     finish_commit(run)
     if run.status is _S.Created:
         start(run)

@@ -242,7 +242,9 @@ def settle_unfinished(around: Surroundings) -> list[str]:
 
     Returns their RIDs. What died before that is left to `gc_executions`.
     """
-    settled = []
+    settled: list[str] = []
+    if around.session.is_offline:
+        return settled
     for token, directory in list(around.local.unsettled()):
         rid = leased(around.session, token)
         if rid is None:

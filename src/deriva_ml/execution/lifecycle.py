@@ -112,8 +112,8 @@ def tell_catalog(run: Run) -> None:
         DerivaMLStateInconsistency: The catalog has no such execution any more.
     """
     facts = run.facts
-    if run.dry_run or not facts.get("sync_pending"):
-        return
+    if run.dry_run or run.session.is_offline or not facts.get("sync_pending"):
+        return  # without a connection it is told when the execution is next taken up with one
     row = {"RID": run.rid, **_columns(facts)}
     table = name_of(run.session.ml("Execution"))
     try:

@@ -163,6 +163,8 @@ def _output_name(file_name: str | Path, source: Path | None, rename: str | None)
 
 def _types(run: Run, asset_types: str | Iterable[str]) -> list[str]:
     given = words(asset_types, "asset_types")
+    if run.session.is_offline:  # the commit refuses what is no term
+        return list(dict.fromkeys(given))
     if unknown := [w for w in given if w not in run.asset_types]:
         terms = run.around.vocabularies.lookup_terms(MLVocab.asset_type, unknown)
         run.asset_types.update((w, t.name) for w, t in zip(unknown, terms, strict=True))

@@ -24,7 +24,7 @@ from deriva_ml.core.exceptions import DerivaMLException
 from ..conftest import Stage
 
 SCRIPT = Path(__file__).with_name("run_and_die.py")
-IN_THREADS = ("ContentStore.add", "ContentStore._add_pieces")
+IN_THREADS = ("ContentStore.add", "ContentStore._add_moved")
 """Steps of the threads of an upload, which are not counted."""
 
 TABLES = (
@@ -285,7 +285,7 @@ def test_a_directory_that_cannot_be_written_is_one_clear_error(
     ml: DerivaML, program: ModuleType
 ) -> None:
     before = ml.catalog.latest_snapshot()
-    ml.working_dir.mkdir(parents=True)
+    ml.working_dir.mkdir(parents=True, exist_ok=True)
     (ml.working_dir / "execution").write_text("a file where a directory should be")
     with pytest.raises(DerivaMLException, match="working directory"):
         ml.create_execution(workflow=program.WORKFLOW)
