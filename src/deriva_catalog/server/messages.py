@@ -21,6 +21,7 @@ class Request:
     `target` is the path and query as they were sent: nothing is decoded before it is cut into
     tokens. Names of `headers` are in lower case. `body` is complete, in memory or in a file.
     `address` is that of the sender, if it is known; `is_secure` says whether it came by TLS.
+    `is_head` says that it is a HEAD, which is answered as the GET that `method` then is.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Request:
     body: BinaryIO
     address: str | None = None
     is_secure: bool = False
+    is_head: bool = False
 
     @property
     def path(self) -> str:

@@ -99,7 +99,7 @@ class Service:
         try:
             self.admit(request)
             if request.method == "HEAD":
-                return _without_body(self._dispatch(replace(request, method="GET")))
+                return _without_body(self._dispatch(replace(request, method="GET", is_head=True)))
             return self._dispatch(request)
         except CatalogError as error:
             return self.told(error, request)

@@ -27,6 +27,7 @@ import httpx
 from ...errors import CatalogError, Unavailable
 from ..credentials import authentication_headers, credential_for
 from ..registry import default_home
+from .elsewhere import Timeouts, elsewhere
 from .failures import error_of
 from .host import HostAddress, is_loopback
 
@@ -50,6 +51,7 @@ _LONGEST_PAUSE_S = 8.0
 _POOL = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=4.0)
 """Idle connections are given up before a server closes them, usually after five seconds."""
 _TRY_AGAIN = frozenset((502, 503, 504))
+_SEE_OTHER = 303
 OWN_CERTIFICATE = Path("tls", "localhost.pem")
 """Where ``deriva-catalog serve --tls`` keeps its certificate, below the home."""
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -60,14 +62,6 @@ class Repeat(Enum):
 
     SAFE = "safe"
     NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long to wait, in seconds: for a connection, and for the next bytes of an answer."""
-
-    connect_s: float = 10.0
-    read_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +211,26 @@ class Connection:
     ) -> AbstractContextManager[httpx.Response]:
         """Send a request that changes nothing; its body is not read yet.
 
+        Where the server says that the bytes are elsewhere, they are taken from there, without
+        the credentials that are meant for the server.
+
         Raises:
             CatalogError: as the server says.
             Unavailable: no answer came.
         """
-        return self._answered(method, target, headers, b"", Repeat.SAFE)
+        return self._answered_anywhere(method, target, headers)
+
+    @contextmanager
+    def _answered_anywhere(
+        self, method: str, target: str, headers: Mapping[str, str]
+    ) -> Iterator[httpx.Response]:
+        with self._answered(method, target, headers, b"", Repeat.SAFE) as response:
+            if response.status_code != _SEE_OTHER:
+                yield response
+                return
+            url = response.headers.get("location", "")
+        with elsewhere(url, headers, self.host, self.timeouts) as response:
+            yield response
 
     @contextmanager
     def _answered(

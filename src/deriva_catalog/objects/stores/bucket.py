@@ -7,9 +7,11 @@ be a copy. A large one goes up in parts; when its source fails, the parts are gi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from .ahead import ahead
 from .contract import Entry
 
 if TYPE_CHECKING:
@@ -49,9 +51,8 @@ class BucketStore:
             obstore.put(self.backend, key, b"".join(source), use_multipart=False)
             return
         part = max(_PART, -(-(length or 0) // _MOST_PARTS))
-        obstore.put(
-            self.backend, key, iter(source), chunk_size=part, max_concurrency=_PARTS_AT_ONCE
-        )
+        with closing(ahead(source)) as pieces:
+            obstore.put(self.backend, key, pieces, chunk_size=part, max_concurrency=_PARTS_AT_ONCE)
 
     def remove(self, keys: Collection[str]) -> None:
         """Forget keys, many in one request."""

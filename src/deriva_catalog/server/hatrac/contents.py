@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from ...errors import BadRequest, Forbidden
-from ...objects import ContentStore, Upload
+from ...objects import Upload
 from ...objects.asking import Kept
 from ...objects.headers import (
     checked_content_type,
@@ -68,9 +68,8 @@ def read(request: Request, view: View, kept: Kept) -> Answer:
         "Content-MD5": digest_header(version.md5),
         "Content-SHA256": digest_header(version.sha256),
     }
-    return answer_content(
-        request, view.store.content, (version.sha256, version.length), kind, headers, hashes
-    )
+    what = (version.sha256, version.length)
+    return answer_content(request, view, what, kind, headers, hashes)
 
 
 def _harmless(media_type: str) -> dict[str, str]:
@@ -87,7 +86,7 @@ def _harmless(media_type: str) -> dict[str, str]:
 
 def answer_content(
     request: Request,
-    content: ContentStore,
+    view: View,
     what: tuple[str, int],
     media_type: str,
     headers: Mapping[str, str],
@@ -95,9 +94,18 @@ def answer_content(
 ) -> Answer:
     """Bytes by their SHA-256 and length, or the range that is asked for.
 
-    `hashes` are headers that describe the whole, so a range goes without them.
+    `hashes` are headers that describe the whole, so a range goes without them. Where the
+    deployment wants it, a reader is sent to the bucket instead. HEAD is answered here: the hashes
+    are not told there.
+
+    Source: Hatrac, "Reading content", "Ranges", "Redirects".
     """
     sha256, length = what
+    content = view.store.content
+    if view.signed_seconds > 0 and not request.is_head:
+        url = content.signed_url(sha256, view.signed_seconds)
+        if url is not None:
+            return Answer(303, headers={"Location": url, "Cache-Control": "no-store"})
     wanted = requested_range(request.headers, length, headers.get("ETag", ""))
     # The hashes are of the bytes as they are: nothing on the way may compress them.
     cache = f"{headers['Cache-Control']}, no-transform"

@@ -164,7 +164,7 @@ def _one(request: Request, view: View, raw: str) -> Answer:
         raise NotFound(f"The content {sha256} is not in the object store.", sha256=sha256)
     headers = {**VARY, "ETag": etag_of(sha256)}
     hashes = {"Content-SHA256": digest_header(sha256)}
-    return answer_content(request, store, (sha256, length), _BYTES, headers, hashes)
+    return answer_content(request, view, (sha256, length), _BYTES, headers, hashes)
 
 
 def _upload(request: Request, view: View, arguments: Sequence[str]) -> Answer:

@@ -43,6 +43,8 @@ class View:
     readonly: bool = False
     idle: timedelta = IDLE
     """How long uploads may rest."""
+    signed_seconds: float = 0.0
+    """How long a URL is good that readers are sent to; 0 if they are not sent anywhere."""
 
     def require_writable(self) -> None:
         """Refuse to write at a snapshot. Raises `ReadOnly`."""
@@ -54,7 +56,12 @@ class View:
 
 def service_view(service: Service, request: Request) -> View:
     """The service's own objects."""
-    return View(service.objects, Asker(request.client), idle=_idle(service))
+    return View(
+        service.objects,
+        Asker(request.client),
+        idle=_idle(service),
+        signed_seconds=service.settings.signed_url_seconds,
+    )
 
 
 def catalog_view(service: Service, request: Request, raw_id: str) -> View:
@@ -70,7 +77,8 @@ def catalog_view(service: Service, request: Request, raw_id: str) -> View:
     asker = asker_of(catalog.store, request.client)
     base = f"/ermrest/catalog/{raw_id}"
     readonly = catalog.snaptime is not None
-    return View(catalog.object_store, asker, base, True, readonly, _idle(service))
+    signed_s = service.settings.signed_url_seconds
+    return View(catalog.object_store, asker, base, True, readonly, _idle(service), signed_s)
 
 
 def _idle(service: Service) -> timedelta:

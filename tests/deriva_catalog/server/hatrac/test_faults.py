@@ -21,6 +21,7 @@ from deriva_catalog.catalog.remote.catalog import RemoteCatalog
 from deriva_catalog.catalog.remote.contents import CHUNK
 from deriva_catalog.errors import CatalogError, Conflict, Corrupted, Unavailable
 from deriva_catalog.objects.idle import expire
+from relay import Relay
 from service_process import ServiceProcess
 
 USER = default_client()
@@ -246,56 +247,14 @@ def test_a_download_that_breaks_off_goes_on(
     beside: Served, local: LocalCatalog, tmp_path: Path
 ) -> None:
     put = local.objects.put("/hatrac/a", DATA)
-    with breaking(beside.port, after=len(DATA) // 3) as (port, broken):
-        catalog = connected(beside, port)
+    with Relay(beside.port, cut_answers_after=len(DATA) // 3, cuts=1) as relay:
+        catalog = connected(beside, relay.port)
         told: list[int] = []
         catalog.objects.get(put.url, tmp_path / "copy", progress=told.append)
         catalog.close()
     assert (tmp_path / "copy").read_bytes() == DATA
     assert sum(told) == len(DATA)
-    assert broken.is_set()
-
-
-class breaking:
-    """A relay to a port that cuts the first connection that brings more than `after` bytes."""
-
-    def __init__(self, port: int, after: int) -> None:
-        self._port = port
-        self._after = after
-        self._broken = threading.Event()
-        self._listening = socket.create_server(("127.0.0.1", 0))
-
-    def __enter__(self) -> tuple[int, threading.Event]:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self._listening.getsockname()[1], self._broken
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listening.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._port))
-            threading.Thread(target=self._pass, args=(near, far, None), daemon=True).start()
-            threading.Thread(target=self._pass, args=(far, near, self._after), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket, after: int | None) -> None:
-        passed = 0
-        with source, target:
-            try:
-                while piece := source.recv(65536):
-                    target.sendall(piece)
-                    passed += len(piece)
-                    if after is not None and passed > after and not self._broken.is_set():
-                        self._broken.set()
-                        source.shutdown(socket.SHUT_RDWR)
-                        target.shutdown(socket.SHUT_RDWR)
-                        return
-            except OSError:
-                return
+    assert relay.cuts == 0
 
 
 def test_refusals_reach_the_client_as_they_were(beside: Served, local: LocalCatalog) -> None:
