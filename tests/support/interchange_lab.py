@@ -122,9 +122,9 @@ def _failed(lab: Lab) -> None:
     lab.failed = exe.execution_rid
 
 
-def make_lab(catalog: Path, root: Path) -> Lab:
+def make_lab(ml: DerivaML, root: Path) -> Lab:
     """Do the work in a catalog; `root` is for files of this machine."""
-    lab = Lab(DerivaML(str(catalog), working_dir=root / "work"))
+    lab = Lab(ml)
     _pictures(lab)
     _script(lab, root / "hydra")
     assert lab.dataset is not None

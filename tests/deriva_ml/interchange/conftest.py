@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deriva_ml.core.base import DerivaML
 from interchange_lab import Lab, make_lab
 
 
@@ -16,6 +17,6 @@ def lab(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     """The catalog, which tests may read, and write what others do not look at."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(_template, root / "catalog")
-    lab = make_lab(root / "catalog", root)
+    lab = make_lab(DerivaML(str(root / "catalog"), working_dir=root / "work"), root)
     yield lab
     lab.ml.catalog.close()

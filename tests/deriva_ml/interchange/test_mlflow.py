@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from catalog_server import serving
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import (
@@ -19,6 +20,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
 )
 from deriva_ml.interchange.mlflow_store import safe_names
+from deriva_ml.schema import create_ml_catalog
 from interchange_lab import SECRET, Lab, workflow
 
 mlflow = pytest.importorskip("mlflow")
@@ -272,3 +274,19 @@ def test_what_cannot_be_imported_is_refused_and_changes_nothing(
     assert ml.catalog.latest_snapshot() == before
     with pytest.raises(DerivaMLReadOnlyError):
         ml.catalog_snapshot(before).import_mlflow_run(runs["child"], store)
+
+
+def test_runs_come_in_through_a_service(
+    runs: dict[str, str], client: Any, store: str, tmp_path: Path
+) -> None:
+    with serving(tmp_path / "home") as running:
+        credential = {"bearer-token": running.tokens.add("kim")}
+        create_ml_catalog(running.url, "zoo", credential=credential).close()
+        ml = DerivaML(running.url, "zoo", working_dir=tmp_path / "work", credential=credential)
+        rids = ml.import_mlflow_experiment("sweep", store)
+        assert ml.import_mlflow_experiment("sweep", store) == rids
+        child = ml.lookup_execution(rids[runs["child"]])
+        assert "weights.bin" in {a.filename for a in child.list_assets("Output")}
+        back = client.get_run(ml.export_to_mlflow(child.execution_rid, store))
+        assert back.data.metrics == {"loss": pytest.approx(1 / 3)}
+        ml.catalog.close()
