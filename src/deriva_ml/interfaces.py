@@ -15,12 +15,13 @@ so with `WritableDataset`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars
 
     from deriva_catalog.interface import Row
     from deriva_catalog.model.elements import Table
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .core.vocabulary import VocabularyTerm
     from .dataset.bag import DatasetBag
     from .dataset.dataset import Dataset
+    from .dataset.denormalized import Tables
     from .dataset.history import DatasetHistory
     from .dataset.members import MemberRids
     from .dataset.versions import DatasetVersion
@@ -154,6 +156,91 @@ class DatasetLike(Protocol):
 
     def list_workflow_executions(self, workflow: str) -> list[str]:
         """RIDs of the executions of a workflow."""
+        ...
+
+    def get_denormalized_as_dataframe(
+        self,
+        include_tables: Tables,
+        *,
+        row_per: str | Table | None = None,
+        via: Tables | None = None,
+        ignore_unrelated_anchors: bool = False,
+        selector: Selector | None = None,
+        system_columns: Iterable[str] | None = None,
+        version: DatasetVersion | str | None = None,
+    ) -> pd.DataFrame:
+        """Several linked tables as one frame."""
+        ...
+
+    def get_denormalized_as_dict(
+        self,
+        include_tables: Tables,
+        *,
+        row_per: str | Table | None = None,
+        via: Tables | None = None,
+        ignore_unrelated_anchors: bool = False,
+        selector: Selector | None = None,
+        system_columns: Iterable[str] | None = None,
+        version: DatasetVersion | str | None = None,
+    ) -> Iterator[Row]:
+        """The same as rows, read while they are taken."""
+        ...
+
+    def get_denormalized_as_arrow(
+        self,
+        include_tables: Tables,
+        *,
+        row_per: str | Table | None = None,
+        via: Tables | None = None,
+        ignore_unrelated_anchors: bool = False,
+        selector: Selector | None = None,
+        system_columns: Iterable[str] | None = None,
+        version: DatasetVersion | str | None = None,
+    ) -> Any:
+        """The same as a ``pyarrow.Table``."""
+        ...
+
+    def get_denormalized_as_polars(
+        self,
+        include_tables: Tables,
+        *,
+        row_per: str | Table | None = None,
+        via: Tables | None = None,
+        ignore_unrelated_anchors: bool = False,
+        selector: Selector | None = None,
+        system_columns: Iterable[str] | None = None,
+        version: DatasetVersion | str | None = None,
+    ) -> polars.DataFrame:
+        """The same as a Polars frame."""
+        ...
+
+    def list_denormalized_columns(
+        self,
+        include_tables: Tables,
+        *,
+        row_per: str | Table | None = None,
+        via: Tables | None = None,
+        version: DatasetVersion | str | None = None,
+    ) -> list[tuple[str, str]]:
+        """Names and types of the columns of such a frame."""
+        ...
+
+    def describe_denormalized(
+        self,
+        include_tables: Tables,
+        *,
+        row_per: str | Table | None = None,
+        via: Tables | None = None,
+        ignore_unrelated_anchors: bool = False,
+        version: DatasetVersion | str | None = None,
+    ) -> dict[str, Any]:
+        """How such a frame comes about, and how large it is."""
+        ...
+
+    def list_schema_paths(
+        self, tables: Tables | None = None, *, version: DatasetVersion | str | None = None
+    ) -> dict[str, Any]:
+        """How tables are linked, as far as the dataset reaches."""
         ...
 
     def to_markdown(self, show_children: bool = False, indent: int = 0) -> str:

@@ -17,6 +17,12 @@ from catalog_server import serving
 from deriva_ml import Workflow
 from deriva_ml.core import exceptions as e
 from deriva_ml.core.base import DerivaML
+from deriva_ml.core.definitions import (
+    BuiltinTypes,
+    ColumnDefinition,
+    ForeignKeyDefinition,
+    TableDefinition,
+)
 from deriva_ml.schema import create_ml_catalog
 
 from .scenes import WORKFLOW, Scene, files, make_scene, stored
@@ -28,6 +34,15 @@ def scene(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     ml = made.ml
     link = ml.define_association(["Image", "Dataset"], table_name="Image_Dataset_Legacy")
     ml.create_table(link)
+    ml.create_table(TableDefinition("Island", [ColumnDefinition("Name", BuiltinTypes.text)]))
+    people = ("Sender", "Receiver")
+    ml.create_table(
+        TableDefinition(
+            "Letter",
+            [ColumnDefinition(c, BuiltinTypes.text) for c in people],
+            foreign_keys=[ForeignKeyDefinition((c,), "zoo", "Subject", ("RID",)) for c in people],
+        )
+    )
     yield made
     ml.catalog.close()
 
@@ -48,6 +63,13 @@ class Case:
     attempt: Attempt
     says: str
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def _wide(*tables: str, row_per: str | None = None) -> Attempt:
+    def attempt(scene: Scene) -> Any:
+        return scene.dataset.get_denormalized_as_dataframe(list(tables), row_per=row_per)
+
+    return attempt
 
 
 def _snapshot(scene: Scene) -> DerivaML:
@@ -116,6 +138,20 @@ CASES: dict[type[e.DerivaMLException], Case] = {
         lambda s: _snapshot(s).lookup_dataset(s.dataset.rid).add_dataset_type("Training"),
         "cannot change",
     ),
+    e.DerivaMLDenormalizeError: Case(_wide("Image", "Island", row_per="Image"), "Island"),
+    e.DerivaMLDenormalizeMultiLeaf: Case(
+        _wide("Image", "Letter"), "say which with row_per", {"candidates": ["Image", "Letter"]}
+    ),
+    e.DerivaMLDenormalizeNoSink: Case(_wide("Dataset", "Dataset_Version"), "row_per"),
+    e.DerivaMLDenormalizeDownstreamLeaf: Case(
+        _wide("Subject", "Image", row_per="Subject"),
+        "many values",
+        {"row_per": "Subject", "downstream_tables": ["Image"]},
+    ),
+    e.DerivaMLDenormalizeAmbiguousPath: Case(
+        _wide("Letter", "Subject"), "via", {"from_table": "Letter", "to_table": "Subject"}
+    ),
+    e.DerivaMLDenormalizeUnrelatedAnchor: Case(_wide("Island"), "ignore_unrelated_anchors"),
     e.InvalidTransitionError: Case(lambda s: s.exe.update_status("Uploaded"), "Uploaded"),
 }
 ELSEWHERE = {
@@ -207,10 +243,4 @@ NOT_BUILT: set[type[e.DerivaMLException]] = {
     e.DerivaMLSchemaRefreshBlocked,
     e.DerivaMLSchemaPinned,
     e.DerivaMLOfflineError,
-    e.DerivaMLDenormalizeError,
-    e.DerivaMLDenormalizeMultiLeaf,
-    e.DerivaMLDenormalizeNoSink,
-    e.DerivaMLDenormalizeDownstreamLeaf,
-    e.DerivaMLDenormalizeAmbiguousPath,
-    e.DerivaMLDenormalizeUnrelatedAnchor,
 }

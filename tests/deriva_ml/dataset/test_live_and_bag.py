@@ -126,6 +126,8 @@ def pair(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 Question = Callable[[Pair, Any], Any]
 """What is asked of one of the two datasets of a pair."""
 
+# The dataset has files, too, which have nothing to do with pictures.
+OTHERS: dict[str, Any] = {"ignore_unrelated_anchors": True}
 QUESTIONS: dict[str, list[Question]] = {
     "dataset_rid": [lambda p, d: d.dataset_rid],
     "description": [lambda p, d: d.description],
@@ -178,6 +180,37 @@ QUESTIONS: dict[str, list[Question]] = {
         lambda p, d: d.list_workflow_executions("Testing"),
         lambda p, d: d.list_workflow_executions(p.workflow),
     ],
+    "get_denormalized_as_dataframe": [
+        lambda p, d: d.get_denormalized_as_dataframe(["Image", "Subject"], **OTHERS),
+        lambda p, d: d.get_denormalized_as_dataframe(["Score", "Image"], row_per="Score", **OTHERS),
+        lambda p, d: d.get_denormalized_as_dataframe(
+            ["Image", "Label"], selector=FeatureRecord.select_newest, **OTHERS
+        ),
+        lambda p, d: d.get_denormalized_as_dataframe(["Subject"], system_columns=["RCT"], **OTHERS),
+    ],
+    "get_denormalized_as_dict": [
+        lambda p, d: list(d.get_denormalized_as_dict(["Image", "Label", "Subject"], **OTHERS)),
+        lambda p, d: list(
+            d.get_denormalized_as_dict(["Image"], version=str(d.current_version), **OTHERS)
+        ),
+    ],
+    "get_denormalized_as_arrow": [
+        lambda p, d: d.get_denormalized_as_arrow(["Image", "Subject"], **OTHERS).to_pylist()
+    ],
+    "get_denormalized_as_polars": [
+        lambda p, d: d.get_denormalized_as_polars(["Image", "Subject"], **OTHERS).rows()
+    ],
+    "list_denormalized_columns": [
+        lambda p, d: d.list_denormalized_columns(["Image", "Score", "Subject"])
+    ],
+    "describe_denormalized": [
+        lambda p, d: d.describe_denormalized(["Image", "Subject"]) | {"source": None},
+        lambda p, d: d.describe_denormalized(["Nowhere"]) | {"source": None},
+    ],
+    "list_schema_paths": [
+        lambda p, d: d.list_schema_paths(),
+        lambda p, d: d.list_schema_paths(["Image", "Subject"]),
+    ],
     "to_markdown": [lambda p, d: d.to_markdown(show_children=True)],
 }
 # Whom a change is attributed to, and what a notebook shows; neither is read from the dataset.
@@ -208,8 +241,12 @@ def test_every_read_method_is_asked() -> None:
     assert methods - NOT_ASKED == set(QUESTIONS)
 
 
+NEEDS = {"get_denormalized_as_arrow": "pyarrow", "get_denormalized_as_polars": "polars"}
+
+
 @pytest.mark.parametrize("method", QUESTIONS)
 def test_the_bag_answers_what_the_catalog_answers(pair: Pair, method: str) -> None:
+    pytest.importorskip(NEEDS.get(method, "pandas"))
     for question in QUESTIONS[method]:
         live, bag = (plain(question(pair, dataset)) for dataset in (pair.live, pair.bag))
         assert live == bag
