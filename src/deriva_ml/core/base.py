@@ -457,6 +457,8 @@ class DerivaML:
     # --- wide tables ---------------------------------------------------------------
 
     estimate_denormalized_size = _denormalized.estimate_denormalized_size
+    cache_table = _denormalized.cache_table
+    workspace = property(_denormalized.workspace)
     get_table_as_arrow = _denormalized.get_table_as_arrow
     get_table_as_polars = _denormalized.get_table_as_polars
 

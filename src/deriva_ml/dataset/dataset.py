@@ -333,6 +333,7 @@ class Dataset:
     list_denormalized_columns = _denormalized.list_denormalized_columns
     describe_denormalized = _denormalized.describe_denormalized
     list_schema_paths = _denormalized.list_schema_paths
+    cache_denormalized = _denormalized.cache_denormalized
 
     # --- showing ---------------------------------------------------------------------
 

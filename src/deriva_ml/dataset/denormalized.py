@@ -264,6 +264,34 @@ def list_schema_paths(
     return schema_paths(self.denormalization_source(version), tables)
 
 
+def cache_denormalized(
+    self: Dataset,
+    include_tables: Tables,
+    version: Version = None,
+    force: bool = False,
+    *,
+    row_per: str | Table | None = None,
+    via: Tables | None = None,
+    ignore_unrelated_anchors: bool = False,
+) -> pd.DataFrame:
+    """The frame of `get_denormalized_as_dataframe`, kept on this machine.
+
+    It is kept for one snapshot of the catalog: that of a version stays good, that of the present
+    state is made anew after any change. With `force` it is made in any case.
+    """
+    from deriva_ml.local_db import Workspace
+
+    source = self.denormalization_source(version)
+    return Workspace.of(source.session).cache_denormalized(
+        source,
+        include_tables,
+        force=force,
+        row_per=row_per,
+        via=via,
+        ignore_unrelated_anchors=ignore_unrelated_anchors,
+    )
+
+
 def get_table_as_arrow(self: DatasetBag, table: str | Table) -> Any:
     """All rows of a table that are in the bag as a ``pyarrow.Table``, typed by the model.
 

@@ -7,6 +7,7 @@ such a table (`request`, `grain`, `ways`, `plan`), find its rows (`scope`) and j
 
 from .describe import describe, estimate_size, schema_paths
 from .plan import Plan, make_plan
+from .request import find_feature
 from .scope import anchors_of_dataset, anchors_of_rows
 from .wide_table import Source, WideTable, columns_of, grain_rids, make_wide_table
 
@@ -19,6 +20,7 @@ __all__ = [
     "columns_of",
     "describe",
     "estimate_size",
+    "find_feature",
     "grain_rids",
     "make_plan",
     "make_wide_table",

@@ -17,7 +17,7 @@ from deriva_ml.feature.definition import Feature
 
 from .graph import Graph, TableKey, key_of
 
-__all__ = ["Asked", "Request", "resolve"]
+__all__ = ["Asked", "Request", "find_feature", "find_table", "resolve", "system_columns"]
 
 Tables = str | Table | Iterable[str | Table] | None
 
@@ -139,20 +139,30 @@ def find_table(graph: Graph, name: str | Table) -> Table:
     """The table of that name, or the table of values of the feature of that name."""
     try:
         return graph.model.name_to_table(name)
-    except DerivaMLTableNotFound as error:
+    except DerivaMLTableNotFound:
         if not isinstance(name, str):
             raise
-        found = [f for f in graph.features.values() if name in _names(f)]
-        if len(found) == 1:
-            return found[0].feature_table
-        if found:
-            raise _ambiguous(name, found) from error
-        raise _unknown(graph, name) from error
+        return find_feature(graph, name).feature_table
+
+
+def find_feature(graph: Graph, name: str) -> Feature:
+    """The feature of that name, or of the table and name in ``Table:name``.
+
+    Raises:
+        DerivaMLTableNotFound: There is none.
+        DerivaMLDenormalizeError: Several tables have a feature of that name.
+    """
+    found = [f for f in graph.features.values() if name in _names(f)]
+    if len(found) > 1:
+        raise _ambiguous(name, found)
+    if not found:
+        raise _unknown(graph, name)
+    return found[0]
 
 
 def _names(feature: Feature) -> tuple[str, ...]:
     name, target = feature.feature_name, feature.target_table.name
-    return name, f"{target}:{name}", f"{target}_{name}"
+    return name, f"{target}:{name}", f"{target}_{name}", feature.feature_table.name
 
 
 def _ambiguous(name: str, found: list[Feature]) -> DerivaMLDenormalizeError:

@@ -90,10 +90,14 @@ def anchors_of_dataset(session: Session, dataset: str) -> Anchors:
     return Anchors(rids, tables, family, {key: elements[key] for key in rids})
 
 
-def anchors_of_rows(rows: dict[TableKey, list[str]], tables: dict[TableKey, Table]) -> Anchors:
-    """Rows that are given by their RIDs."""
+def anchors_of_rows(
+    rows: dict[TableKey, list[str]],
+    tables: dict[TableKey, Table],
+    datasets: tuple[str, ...] = (),
+) -> Anchors:
+    """Rows that are given by their RIDs; only memberships in `datasets` count, if there are any."""
     kept = {key: sorted(set(rids)) for key, rids in rows.items() if rids}
-    return Anchors(kept, {key: tables[key] for key in kept})
+    return Anchors(kept, {key: tables[key] for key in kept}, datasets)
 
 
 def find_scope(session: Session, graph: Graph, grain: Table, anchors: Anchors) -> Scope:

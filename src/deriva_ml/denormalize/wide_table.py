@@ -83,7 +83,8 @@ class WideTable:
 
     def dataframe(self) -> pd.DataFrame:
         """The rows as a pandas frame, typed by the model."""
-        return frame_of(self._columns(), self._outputs())
+        outputs, columns = self.content()
+        return frame_of(columns, outputs)
 
     def arrow(self) -> Any:
         """The rows as a ``pyarrow.Table``, typed by the model.
@@ -91,7 +92,8 @@ class WideTable:
         Raises:
             ImportError: pyarrow is not installed.
         """
-        return arrow_of(self._columns(), self._outputs())
+        outputs, columns = self.content()
+        return arrow_of(columns, outputs)
 
     def polars(self) -> polars.DataFrame:
         """The rows as a Polars frame, typed by the model.
@@ -101,15 +103,13 @@ class WideTable:
         """
         return as_polars(self.arrow())
 
-    def _columns(self) -> list[list[Any]]:
+    def content(self) -> tuple[list[Output], list[list[Any]]]:
+        """Names and types of the columns, and the values of each in the JSON form."""
         found: list[list[Any]] = [[] for _ in self.plan.columns]
         for block in self.blocks():
             for values, column in zip(found, self.plan.columns, strict=True):
                 values.extend(block[column.name].tolist())
-        return found
-
-    def _outputs(self) -> list[Output]:
-        return [Output(c.name, c.column.type) for c in self.plan.columns]
+        return [Output(c.name, c.column.type) for c in self.plan.columns], found
 
 
 def make_wide_table(

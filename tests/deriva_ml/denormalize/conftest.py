@@ -38,6 +38,11 @@ def make_table(
 
 def make_clinic(ml: DerivaML) -> None:
     """Subjects with visits; images and reports of visits; diseases linked with subjects."""
+    with ml.session.transaction():
+        _make_tables(ml)
+
+
+def _make_tables(ml: DerivaML) -> None:
     make_table(ml, "Site", [column("City")])
     make_table(ml, "Subject", [column("Name"), column("Age", "int4")])
     make_table(
@@ -105,6 +110,11 @@ def insert(ml: DerivaML, table: str, rows: list[dict[str, object]]) -> list[str]
 
 @pytest.fixture(scope="module")
 def clinic(ml: DerivaML) -> Clinic:
+    """The rows (see `fill_clinic`)."""
+    return fill_clinic(ml)
+
+
+def fill_clinic(ml: DerivaML) -> Clinic:
     """Ann has visits 0 and 1, Bob has visit 2 (at no site), Cy has none; visit 3 is Ann's.
 
     Images 0 and 1 belong to visit 0, image 2 to visit 2, image 3 to none. Ann has two diseases,

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ..table_frames import table_as_arrow, table_as_polars
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars
 
     from deriva_catalog.model.elements import Table
+    from deriva_ml.local_db import Workspace
 
     from ..base import DerivaML
 
@@ -37,6 +39,26 @@ def estimate_denormalized_size(
     from deriva_ml.denormalize import estimate_size
 
     return estimate_size(self.session, include_tables, row_per, via)
+
+
+def cache_table(self: DerivaML, table_name: str | Table, force: bool = False) -> pd.DataFrame:
+    """A whole table as a frame, kept on this machine until the catalog changes.
+
+    Args:
+        table_name: The table.
+        force: Read it in any case.
+
+    Raises:
+        DerivaMLTableNotFound: There is no such table.
+    """
+    return workspace(self).cached_table_read(table_name, refresh=force)
+
+
+def workspace(self: DerivaML) -> Workspace:
+    """What this machine keeps of the answers of the catalog."""
+    from deriva_ml.local_db import Workspace
+
+    return Workspace.of(self.session)
 
 
 def get_table_as_arrow(self: DerivaML, table: str | Table) -> Any:
