@@ -22,11 +22,13 @@ from deriva_ml.execution.workflows import Workflows
 from deriva_ml.feature.collection import Features
 from deriva_ml.model.catalog import DerivaModel
 
+from .annotations import Annotations
 from .connect import open_offline, open_session
 from .context import read_context
 from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
 from .logging_config import configure_logging
+from .methods import annotations as _annotations
 from .methods import assets as _assets
 from .methods import bags as _bags
 from .methods import checks as _checks
@@ -228,6 +230,11 @@ class DerivaML:
                 self.hydra_runtime_output_dir,
             )
         )
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        """How web pages show tables, with changes that are not written yet."""
+        return Annotations(self.session)
 
     @cached_property
     def storage(self) -> Storage:
@@ -481,10 +488,33 @@ class DerivaML:
     diff_schema = _connection.diff_schema
     clear_vocabulary_cache = _connection.clear_vocabulary_cache
 
+    # --- annotations -----------------------------------------------------------------
+
+    get_table_annotations = _annotations.get_table_annotations
+    get_column_annotations = _annotations.get_column_annotations
+    set_display_annotation = _annotations.set_display_annotation
+    set_visible_columns = _annotations.set_visible_columns
+    set_visible_foreign_keys = _annotations.set_visible_foreign_keys
+    set_table_display = _annotations.set_table_display
+    set_column_display = _annotations.set_column_display
+    set_strict_preallocated_rid = _annotations.set_strict_preallocated_rid
+    is_strict_preallocated_rid = _annotations.is_strict_preallocated_rid
+    apply_annotations = _annotations.apply_annotations
+    add_visible_column = _annotations.add_visible_column
+    remove_visible_column = _annotations.remove_visible_column
+    reorder_visible_columns = _annotations.reorder_visible_columns
+    add_visible_foreign_key = _annotations.add_visible_foreign_key
+    remove_visible_foreign_key = _annotations.remove_visible_foreign_key
+    reorder_visible_foreign_keys = _annotations.reorder_visible_foreign_keys
+    get_handlebars_template_variables = _annotations.get_handlebars_template_variables
+    apply_catalog_annotations = _annotations.apply_catalog_annotations
+
     # --- records of assets -----------------------------------------------------------
 
     asset_record_class = _assets.asset_record_class
     asset_manifest = _assets.asset_manifest
+    create_asset_table = _assets.create_asset_table
+    add_page = _assets.add_page
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

@@ -9,9 +9,16 @@ from pydantic import ValidationError
 
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
-from deriva_ml.schema.definition import asset_associations, file_name_rows, with_user_links
+from deriva_catalog.path.ast import TableName
+from deriva_ml.schema.definition import (
+    asset_associations,
+    file_name_rows,
+    with_user_links,
+    without_upload,
+)
 
 from .arguments import check_text
+from .chaise import refresh_menu
 from .definitions import (
     AssetTableDef,
     AssociationTableDef,
@@ -45,13 +52,17 @@ class Tables:
 
     @translated()
     def create(
-        self, table: TableDefinition | Mapping[str, Any] | Any, schema: str | None = None
+        self,
+        table: TableDefinition | Mapping[str, Any] | Any,
+        schema: str | None = None,
+        update_navbar: bool = True,
     ) -> Table:
         """Create a table in a schema, or in the default one.
 
         Args:
             table: A definition with ``to_dict()``, or the table's document.
             schema: Where; None means the default schema.
+            update_navbar: Bring the menu of the web pages up to date, if there is one.
 
         Raises:
             DerivaMLValidationError: The definition is not one.
@@ -63,6 +74,8 @@ class Tables:
         self._refuse_existing(target, document)
         with self._session.transaction():
             self._session.catalog.create_table(target, with_user_links(document))
+            if update_navbar:
+                refresh_menu(self._session)
         return self._session.table(f"{target}:{document['table_name']}")
 
     def _refuse_existing(self, schema: str, document: Document) -> None:
@@ -75,12 +88,17 @@ class Tables:
             )
 
     def create_vocabulary(
-        self, vocab_name: str, comment: str = "", schema: str | None = None
+        self,
+        vocab_name: str,
+        comment: str = "",
+        schema: str | None = None,
+        update_navbar: bool = True,
     ) -> Table:
         """Create a vocabulary, without terms (see `create` for errors)."""
         check_text(vocab_name, "The name of a vocabulary")
         template = f"{self._session.project_name}:{{RID}}"
-        return self.create(VocabularyTableDef(vocab_name, template, comment=comment), schema)
+        definition = VocabularyTableDef(vocab_name, template, comment=comment)
+        return self.create(definition, schema, update_navbar)
 
     @translated()
     def create_asset(
@@ -91,6 +109,7 @@ class Tables:
         referenced_tables: Iterable[str | Table] | None = None,
         comment: str = "",
         schema: str | None = None,
+        update_navbar: bool = True,
     ) -> Table:
         """Create an asset table, its links to asset types and executions, and its asset type.
 
@@ -101,33 +120,113 @@ class Tables:
             referenced_tables: Tables to refer to from a column of the same name.
             comment: What the files are.
             schema: Where; None means the default schema.
+            update_navbar: Bring the menu of the web pages up to date, if there is one.
 
         Raises:
             DerivaMLTableNotFound: A table of `referenced_tables` does not exist.
             DerivaMLValidationError: There is such a table already.
         """
-        target = self._session.model.schema_for(schema)
         columns: list[ColumnDefinition | Document] = [_document(c) for c in column_defs or ()]
         references: list[ForeignKeyDefinition | Document] = [_document(f) for f in fkey_defs or ()]
         for table in (self._session.table(t) for t in referenced_tables or ()):
             columns.append(ColumnDefinition(table.name, "text").to_dict())
             references.append(self._reference(asset_name, table))
+        with self._session.transaction():
+            made = self._asset_table(asset_name, columns, references, comment, schema)
+            text = comment or f"File of table {asset_name}."
+            self._vocabularies.ensure_terms(MLVocab.asset_type, [(asset_name, text)])
+            if update_navbar:
+                refresh_menu(self._session)
+        return made
+
+    @translated()
+    def create_asset_table(
+        self,
+        asset_name: str,
+        additional_columns: Iterable[ColumnDefinition | Mapping[str, Any]] = (),
+        comment: str | None = None,
+        schema: str | None = None,
+        use_hatrac: bool = True,
+        update_navbar: bool = True,
+    ) -> Table:
+        """Create an asset table and its links, but no asset type of its name.
+
+        Args:
+            asset_name: Name of the table.
+            additional_columns: Columns for the metadata of files.
+            comment: What the files are.
+            schema: Where; None means the default schema.
+            use_hatrac: Whether files are uploaded; otherwise they stay where their URLs say.
+            update_navbar: Bring the menu of the web pages up to date, if there is one.
+
+        Raises:
+            DerivaMLValidationError: There is such a table already.
+        """
+        columns: list[ColumnDefinition | Document] = [_document(c) for c in additional_columns]
+        with self._session.transaction():
+            made = self._asset_table(
+                asset_name, columns, [], comment or "", schema, upload=use_hatrac
+            )
+            if update_navbar:
+                refresh_menu(self._session)
+        return made
+
+    def _asset_table(
+        self,
+        name: str,
+        columns: list[ColumnDefinition | Document],
+        references: list[ForeignKeyDefinition | Document],
+        comment: str,
+        schema: str | None,
+        *,
+        upload: bool = True,
+    ) -> Table:
+        """Create an asset table and its links, inside a transaction of the caller."""
+        target = self._session.model.schema_for(schema)
         document = AssetTableDef(
             target,
-            asset_name,
+            name,
             columns=columns,
             foreign_keys=references,
             comment=comment or None,
             annotations=file_name_rows(),
         ).to_dict()
+        if not upload:
+            without_upload(document)
         self._refuse_existing(target, document)
-        links = asset_associations(target, asset_name, self._session.ml_schema)
+        links = asset_associations(target, name, self._session.ml_schema)
+        for each in (document, *links):
+            self._session.catalog.create_table(target, with_user_links(each))
+        return self._session.table(f"{target}:{name}")
+
+    @translated()
+    def add_page(self, title: str, content: str) -> str:
+        """Add a page to the catalog's own web pages; returns its RID.
+
+        The table ``WWW:Page`` is made when it is missing.
+
+        Args:
+            title: Its title.
+            content: Its text, in Markdown.
+
+        Raises:
+            DerivaMLValidationError: One of them is no text, or the title is empty.
+        """
+        check_text(content, "The content of a page")
+        if not check_text(title, "The title of a page").strip():
+            raise DerivaMLValidationError("A page needs a title.")
         with self._session.transaction():
-            for each in (document, *links):
-                self._session.catalog.create_table(target, with_user_links(each))
-            text = comment or f"File of table {asset_name}."
-            self._vocabularies.ensure_terms(MLVocab.asset_type, [(asset_name, text)])
-        return self._session.table(f"{target}:{asset_name}")
+            schemas = self._session.model.schemas
+            if "WWW" not in schemas:
+                self._session.catalog.create_schema("WWW")
+            if "WWW" not in schemas or "Page" not in schemas["WWW"].tables:
+                title_column = ColumnDefinition("Title", "text", nullok=False)
+                text_column = ColumnDefinition("Content", "markdown")
+                page = TableDefinition("Page", [title_column, text_column])
+                self._session.catalog.create_table("WWW", with_user_links(_document(page)))
+            row = {"Title": title, "Content": content}
+            made = self._session.catalog.insert(TableName("Page", "WWW"), [row])
+        return str(made[0]["RID"])
 
     def _reference(self, asset_name: str, table: Table) -> Document:
         column = "Name" if self._session.model.is_vocabulary(table) else "RID"

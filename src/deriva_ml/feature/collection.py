@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,10 +12,8 @@ from deriva_catalog.path.ast import Filter
 from deriva_ml.core.definitions import ColumnDefinition, MLVocab
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
-    DerivaMLFeatureNotFound,
     DerivaMLMaterializeLimitExceeded,
     DerivaMLValidationError,
-    some_of,
     translated,
 )
 from deriva_ml.core.query import any_of, attributes, entities, equals, link, name_of, path_of
@@ -24,7 +21,7 @@ from deriva_ml.core.rids import check_rids
 from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies
 
-from .definition import Feature, find_features
+from .definition import Feature, find_features, lookup_feature
 from .document import FeatureParts, feature_document
 from .record import FeatureRecord, Selector, read_record, reduce_with_selector
 
@@ -58,19 +55,7 @@ class Features:
             DerivaMLTableNotFound: There is no such table.
             DerivaMLFeatureNotFound: The table has no such feature; near names are suggested.
         """
-        target = self._session.table(table)
-        known = {f.feature_name: f for f in find_features(self._session.model, target)}
-        if feature_name in known:
-            return known[feature_name]
-        near = difflib.get_close_matches(str(feature_name), known)
-        hint = f"Did you mean {near[0]!r}?" if near else f"It has {some_of(sorted(known))}."
-        if not known:
-            hint = "It has none; create_feature() makes one."
-        raise DerivaMLFeatureNotFound(
-            target.name,
-            str(feature_name),
-            f"Table {target.name!r} has no feature {feature_name!r}. {hint}",
-        )
+        return lookup_feature(self._session.model, self._session.table(table), feature_name)
 
     def record_class(self, table: str | Table, feature_name: str) -> type[FeatureRecord]:
         """The class of a feature's records."""

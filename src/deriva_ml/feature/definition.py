@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deriva_catalog.model.elements import Column, ForeignKey, Table
+from deriva_ml.core.exceptions import DerivaMLFeatureNotFound, some_of
 from deriva_ml.model.associations import Association, association_of
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from .record import FeatureRecord
 
-__all__ = ["Feature", "find_features"]
+__all__ = ["Feature", "find_features", "lookup_feature"]
 
 FEATURE_NAME, EXECUTION = "Feature_Name", "Execution"
 
@@ -81,6 +83,26 @@ def find_features(model: DerivaModel, table: Table | None = None) -> Iterator[Fe
         feature = _feature(model, candidate)
         if feature is not None and table in (None, feature.target_table):
             yield feature
+
+
+def lookup_feature(model: DerivaModel, target: Table, feature_name: str) -> Feature:
+    """The feature of a table of that name.
+
+    Raises:
+        DerivaMLFeatureNotFound: The table has no such feature; near names are suggested.
+    """
+    known = {f.feature_name: f for f in find_features(model, target)}
+    if feature_name in known:
+        return known[feature_name]
+    near = difflib.get_close_matches(str(feature_name), known)
+    hint = f"Did you mean {near[0]!r}?" if near else f"It has {some_of(sorted(known))}."
+    if not known:
+        hint = "It has none; create_feature() makes one."
+    raise DerivaMLFeatureNotFound(
+        target.name,
+        str(feature_name),
+        f"Table {target.name!r} has no feature {feature_name!r}. {hint}",
+    )
 
 
 def _feature(model: DerivaModel, table: Table) -> Feature | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Catalog
-from deriva_catalog.model.elements import SYSTEM_COLUMNS, ForeignKey, Model, Schema, Table
+from deriva_catalog.model.documents import read_model
+from deriva_catalog.model.elements import SYSTEM_COLUMNS, Column, ForeignKey, Model, Schema, Table
+from deriva_ml.core.catalog_stub import CatalogStub
 from deriva_ml.core.constants import STRICT_PREALLOCATED_RID
 from deriva_ml.core.definitions import ML_SCHEMA, SYSTEM_SCHEMAS
 from deriva_ml.core.exceptions import (
@@ -19,9 +21,15 @@ from deriva_ml.core.exceptions import (
     DerivaMLSchemaError,
     DerivaMLTableNotFound,
     DerivaMLTableTypeError,
+    translated,
 )
+from deriva_ml.core.query import attributes, equals
 
+from .annotation_builders import TAG_CHAISE_CONFIG
 from .associations import Association, association_of, find_association
+
+if TYPE_CHECKING:
+    from deriva_ml.feature.definition import Feature
 
 VOCABULARY_COLUMNS = ("Name", "URI", "Synonyms", "Description", "ID")
 ASSET_COLUMNS = ("URL", "Filename", "Length", "MD5", "Description")
@@ -259,6 +267,11 @@ class DerivaModel:
         """
         return bool(self.asset(table).annotations.get(STRICT_PREALLOCATED_RID))
 
+    def asset_metadata_columns(self, table: str | Table) -> list[Column]:
+        """The metadata columns of an asset table, in its order."""
+        names = self.asset_metadata(table)
+        return [c for c in self.asset(table).columns if c.name in names]
+
     # --- associations ----------------------------------------------------------------
 
     def association(self, table: str | Table) -> Association | None:
@@ -304,6 +317,22 @@ class DerivaModel:
 
         return list(find_features(self, None if table is None else self.name_to_table(table)))
 
+    def lookup_feature(self, table: str | Table, feature_name: str) -> Feature:
+        """The feature of that name.
+
+        Raises:
+            DerivaMLFeatureNotFound: The table has no such feature; near names are suggested.
+        """
+        from deriva_ml.feature.definition import lookup_feature
+
+        return lookup_feature(self, self.name_to_table(table), feature_name)
+
+    def list_dataset_element_types(self) -> list[Table]:
+        """The tables whose rows can be members of datasets."""
+        from deriva_ml.dataset.elements import element_types
+
+        return [e.table for e in element_types(self).values()]
+
     def find_asset_execution_tables(self) -> list[Table]:
         """The tables that say which executions read or made the assets of a table."""
         found = (self.asset_execution_table(t) for t in self.find_assets())
@@ -316,6 +345,67 @@ class DerivaModel:
     def asset_type_table(self, asset: Table) -> Table | None:
         """The association of an asset table with asset types; None when it has none."""
         return self.schemas[asset.schema].tables.get(f"{asset.name}_Asset_Type")
+
+    # --- the catalog -----------------------------------------------------------------
+
+    @classmethod
+    def from_cached(
+        cls,
+        schema_dict: Mapping[str, Any],
+        *,
+        catalog: Any = None,
+        ml_schema: str = ML_SCHEMA,
+        domain_schemas: Iterable[str] | None = None,
+        default_schema: str | None = None,
+    ) -> DerivaModel:
+        """The tables as a document of a schema has them, such as `SchemaCache` keeps it.
+
+        Args:
+            schema_dict: The document.
+            catalog: The catalog that it is of; None for none.
+            ml_schema: See the class.
+            domain_schemas: See the class.
+            default_schema: See the class.
+
+        Raises:
+            DerivaMLValidationError: It is no such document.
+        """
+        with translated():
+            model = read_model(schema_dict)
+        url = "a kept schema" if catalog is None else str(catalog.url)
+        stub: Any = CatalogStub("" if catalog is None else catalog.id, url, model)
+        return cls(stub, ml_schema, domain_schemas, default_schema)
+
+    def refresh_model(self) -> Model:
+        """The catalog's model as it is now; it is read anew at each question in any case."""
+        return self.model
+
+    def is_dataset_rid(self, rid: str, deleted: bool = False) -> bool:
+        """Whether a RID is that of a dataset; one that was deleted counts with `deleted`."""
+        with translated():
+            query = attributes(self.ml_table("Dataset"), ("RID", "Deleted"), equals("RID", rid))
+            rows = self._catalog.fetch(query)
+        return any(deleted or not row["Deleted"] for row in rows)
+
+    def create_table(self, definition: Any, schema: str | None = None) -> Table:
+        """Create a table in a schema, or in the default one.
+
+        Args:
+            definition: A definition with ``to_dict()``, or the table's document.
+            schema: Where.
+        """
+        from deriva_ml.schema.definition import with_user_links
+
+        document = definition if isinstance(definition, Mapping) else definition.to_dict()
+        target = self.schema_for(schema)
+        with translated():
+            self._catalog.create_table(target, with_user_links(dict(document)))
+        return self.name_to_table(f"{target}:{document['table_name']}")
+
+    @property
+    def chaise_config(self) -> dict[str, Any]:
+        """The configuration of the catalog's web pages; empty when there is none."""
+        return dict(self.model.annotations.get(TAG_CHAISE_CONFIG) or {})
 
     # --- documents -------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ __all__ = [
     "domain_schema_document",
     "ml_schema_documents",
     "with_user_links",
+    "without_upload",
 ]
 
 Document = dict[str, Any]
@@ -133,12 +134,12 @@ def _assets(schema: str) -> list[Document]:
             schema, name, hatrac_template=template, comment=comment, annotations=file_name_rows()
         ).to_dict()
         if name == "File":
-            _without_upload(document)
+            without_upload(document)
         documents += [document, *asset_associations(schema, name, schema)]
     return documents
 
 
-def _without_upload(document: Document) -> None:
+def without_upload(document: Document) -> None:
     """Take away the pattern that says where uploads go: these files stay where they are."""
     for column in document["column_definitions"]:
         for annotation in column.get("annotations", {}).values():

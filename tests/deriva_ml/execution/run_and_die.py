@@ -8,6 +8,9 @@ the creation of the execution on. Or it is the name of a function that is not to
 Without one, the run is left alone, and for each change of what is on the disk the number of the
 first boundary after it is printed.
 
+A point ``additive:N`` lets a whole run succeed, then counts the steps of a second upload of the
+same execution; ``additive:`` alone prints how many there are.
+
 With ``--serve``, points are read, a line each. For each of them a run takes place in a process that
 is forked off, so that imports are paid once, and a line is printed: how the process ended, and what
 it printed. The caller brings the catalog to its beginning between the runs.
@@ -28,6 +31,7 @@ from typing import Any
 
 from deriva_ml import ExecutionConfiguration, Workflow
 from deriva_ml.core.base import DerivaML
+from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.execution.execution import Execution
 
 STEPS = tuple(
@@ -72,6 +76,26 @@ def whole_run(ml: DerivaML) -> None:
     exe.upload_execution_outputs()
 
 
+def more(ml: DerivaML) -> None:
+    """Add outputs to the execution that is uploaded already, and upload them."""
+    (found,) = ml.list_executions()
+    exe = ml.resume_execution(found.rid)
+    if exe.status is not ExecutionStatus.Uploaded:  # all of it was registered before
+        exe.upload_execution_outputs()
+        return
+    if any(p.name == "late.txt" for p in exe.uploaded_assets["deriva-ml/Execution_Asset"]):
+        return
+    exe.asset_file_path("Execution_Asset", "late.txt").write_text("late")
+    exe.asset_file_path("Execution_Asset", "c/same.txt").write_text("same")
+    mask = exe.asset_file_path("Mask", "late.png")
+    mask.write_bytes(b"l" * 1_500_000)
+    exe.table_path("Subject").write_text("Name\nBob\n")
+    rex = next(r["RID"] for r in ml.get_table_as_dict("Subject") if r["Name"] == "Rex")
+    outline = ml.feature_record_class("Subject", "Outline")
+    exe.add_features([outline(Subject=rex, Mask=mask)])
+    exe.upload_execution_outputs()
+
+
 def on_disk(*places: str) -> dict[str, tuple[int, int]]:
     """Size and time of change of each file, by path."""
     found = {}
@@ -100,6 +124,10 @@ def main(place: str, work: str, point: str = "") -> None:
 
 def die_or_tell(ml: DerivaML, places: tuple[str, str], point: str) -> None:
     """Run, and die at the point; without one, print after which steps files had changed."""
+    additive, _, rest = point.rpartition(":")
+    if additive:
+        whole_run(ml)
+        point = rest
     steps = 0
     number = int(point) if point.isdecimal() else None
     seen, changes = on_disk(*places), []
@@ -114,15 +142,15 @@ def die_or_tell(ml: DerivaML, places: tuple[str, str], point: str) -> None:
             steps += 1
             if steps == number:
                 os.kill(os.getpid(), signal.SIGKILL)
-            if not point and (now := on_disk(*places)) != seen:
+            if not point and not additive and (now := on_disk(*places)) != seen:
                 seen = now
                 changes.append(steps)
 
     threading.setprofile(count)
     sys.setprofile(count)
-    whole_run(ml)
+    (more if additive else whole_run)(ml)
     sys.setprofile(None)
-    print(json.dumps(changes), flush=True)
+    print(json.dumps(steps if additive else changes), flush=True)
 
 
 def serve(place: str, work: str) -> None:

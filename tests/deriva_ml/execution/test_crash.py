@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -184,6 +185,26 @@ def test_a_run_that_is_killed_at_any_step_can_be_resumed(program: ModuleType, sc
         assert content(scene.ml) == expected, f"killed at boundary {point}"
         assert scene.ml.find_incomplete_executions() == []
     assert 10 < untouched < len(points) / 2
+
+
+@pytest.mark.slow
+def test_outputs_added_after_an_upload_are_there_once(program: ModuleType, scene: Scene) -> None:
+    """Kills at random boundaries of a second upload of one execution."""
+    status, told = scene.run("additive:")
+    assert status == 0
+    steps = json.loads(told)
+    assert steps > 500
+    expected = content(scene.ml)
+    rng = random.Random(20261126)
+    points = [str(rng.randrange(1, steps * 9 // 10)) for _ in range(5)]
+    outcomes = set()
+    for point in (*points, "store_outputs", "Journal.committed"):
+        assert scene.run(f"additive:{point}")[0] == -signal.SIGKILL
+        outcomes.add(len(scene.ml.get_table_as_dict("Subject")))
+        program.more(scene.ml)
+        assert content(scene.ml) == expected, f"killed at boundary {point}"
+        assert scene.ml.find_incomplete_executions() == []
+    assert outcomes == {3, 4}  # some died before the commit, some after it
 
 
 def test_an_execution_that_has_no_place_yet_is_found_and_not_made_twice(scene: Scene) -> None:

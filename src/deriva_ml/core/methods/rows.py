@@ -48,17 +48,24 @@ def chaise_url(self: DerivaML, table: str | Table) -> str:
 
 
 def create_table(
-    self: DerivaML, table: TableDefinition | Mapping[str, Any], schema: str | None = None
+    self: DerivaML,
+    table: TableDefinition | Mapping[str, Any],
+    schema: str | None = None,
+    update_navbar: bool = True,
 ) -> Table:
     """Create a table (see `Tables.create`)."""
-    return self.tables.create(table, schema)
+    return self.tables.create(table, schema, update_navbar)
 
 
 def create_vocabulary(
-    self: DerivaML, vocab_name: str, comment: str = "", schema: str | None = None
+    self: DerivaML,
+    vocab_name: str,
+    comment: str = "",
+    schema: str | None = None,
+    update_navbar: bool = True,
 ) -> Table:
     """Create a vocabulary (see `Tables.create_vocabulary`)."""
-    return self.tables.create_vocabulary(vocab_name, comment, schema)
+    return self.tables.create_vocabulary(vocab_name, comment, schema, update_navbar)
 
 
 def create_asset(
@@ -69,10 +76,11 @@ def create_asset(
     referenced_tables: Iterable[str | Table] | None = None,
     comment: str = "",
     schema: str | None = None,
+    update_navbar: bool = True,
 ) -> Table:
     """Create an asset table (see `Tables.create_asset`)."""
     return self.tables.create_asset(
-        asset_name, column_defs, fkey_defs, referenced_tables, comment, schema
+        asset_name, column_defs, fkey_defs, referenced_tables, comment, schema, update_navbar
     )
 
 
