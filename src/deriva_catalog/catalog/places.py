@@ -11,6 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from ..engine.sqlite.storage import SqliteStorage
 from ..engine.storage import Storage
+from ..errors import Corrupted, NotFound, Unavailable
 from .local import DATABASE, LocalCatalog
 from .opening import create_local, open_local
 
@@ -61,6 +63,13 @@ class Places(Protocol):
 
     def open(self, catalog_id: str, *, client: str | None) -> LocalCatalog:
         """Open a catalog."""
+        ...
+
+    def which(self, catalog_ids: Sequence[str], question: sa.Select[Any]) -> list[str]:
+        """Those of the catalogs in whose database a question has an answer, without opening them.
+
+        Catalogs that are not there any more have none.
+        """
         ...
 
     def show(self, connection: sa.Connection, building: str, catalog_id: str) -> None:
@@ -131,6 +140,21 @@ class Directories:
     def open(self, catalog_id: str, *, client: str | None) -> LocalCatalog:
         """Open the catalog in a directory."""
         return open_local(self.root / catalog_id, client=client, catalog_id=catalog_id)
+
+    def which(self, catalog_ids: Sequence[str], question: sa.Select[Any]) -> list[str]:
+        """Ask each file."""
+        found = []
+        for catalog_id in catalog_ids:
+            try:
+                with (
+                    closing(SqliteStorage(self.root / catalog_id / DATABASE, readonly=True)) as one,
+                    one.reading() as connection,
+                ):
+                    if connection.execute(question).first() is not None:
+                        found.append(catalog_id)
+            except (NotFound, Unavailable, Corrupted):
+                continue  # removed meanwhile, or nothing that could be opened either
+        return found
 
     def show(self, connection: sa.Connection, building: str, catalog_id: str) -> None:
         """Rename the directory."""

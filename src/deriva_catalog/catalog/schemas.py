@@ -108,6 +108,18 @@ class Schemas:
         storage = self._storage(_CATALOG, catalog_id)
         return open_in(storage, self._folder(catalog_id), client=client, catalog_id=catalog_id)
 
+    def which(self, catalog_ids: Sequence[str], question: sa.Select[Any]) -> list[str]:
+        """Ask each schema, over one connection."""
+        schemas = {schema_name(_CATALOG, each): each for each in catalog_ids}
+        there = sa.text("SELECT nspname FROM pg_namespace WHERE nspname = ANY(:names)")
+        found = []
+        with self.registry.reading() as connection:
+            for schema in connection.execute(there, {"names": list(schemas)}).scalars().all():
+                here = {"schema_translate_map": {None: schema}}
+                if connection.execute(question, execution_options=here).first() is not None:
+                    found.append(schemas[schema])
+        return [each for each in catalog_ids if each in found]
+
     def show(self, connection: sa.Connection, building: str, catalog_id: str) -> None:
         """Rename the schema, inside the registry's transaction, and the directory of objects."""
         names = schema_name(_BUILDING, building), schema_name(_CATALOG, catalog_id)

@@ -51,6 +51,14 @@ def versions(store: ObjectStore, asker: Asker, name: ObjectName) -> list[str]:
         return [f"{name.path}:{version}" for version in rows]
 
 
+def has(name: ObjectName) -> sa.Select[tuple[int]]:
+    """A question that has an answer where there is an object, or the version that a name says."""
+    if name.version is not None:
+        here = VERSION.c.version == name.version
+        return sa.select(VERSION.c.id).where(here, ~VERSION.c.deleted).limit(1)
+    return sa.select(NAME.c.id).where(NAME.c.path == name.path, ~NAME.c.deleted).limit(1)
+
+
 def current_state(connection: sa.Connection, name: ObjectName) -> str | None:
     """The current version of an object; None if it has none, or there is no object."""
     here = sa.select(NAME.c.id).where(NAME.c.path == name.path, ~NAME.c.deleted)

@@ -19,6 +19,7 @@ from ...access import Client
 from ...errors import CatalogError, Conflict, NotFound, ReadOnly
 from ...objects import Asker, ObjectStore
 from ...objects.jobs import IDLE
+from ...objects.listing import has
 from ...objects.names import ObjectName
 from ...objects.of_catalog import asker_of
 from ..messages import Request
@@ -124,11 +125,7 @@ def read_through(
             raise
         missing = error
     denied: CatalogError | None = None
-    known = _found_in.get(name.version)
-    identifiers = [entry.id for entry in service.registry.catalogs()]
-    if known in identifiers:
-        identifiers = [known, *(each for each in identifiers if each != known)]
-    for identifier in identifiers:
+    for identifier in _holders(service, name):
         try:
             # Its URLs are those of the service, where clients keep them from.
             there = replace(catalog_view(service, request, identifier), base="")
@@ -144,6 +141,15 @@ def read_through(
         _found_in.put(name.version, identifier)
         return found
     raise denied or missing
+
+
+def _holders(service: Service, name: ObjectName) -> list[str]:
+    """The catalogs that have a version or an object; the others are not even opened."""
+    every = [entry.id for entry in service.registry.catalogs()]
+    known = _found_in.get(name.version)
+    if known in every:
+        return [known]
+    return service.registry.places.which(every, has(name))
 
 
 def owner_of(client: Client) -> list[str]:
