@@ -32,6 +32,7 @@ from .methods import annotations as _annotations
 from .methods import assets as _assets
 from .methods import bags as _bags
 from .methods import checks as _checks
+from .methods import configurations as _configurations
 from .methods import connection as _connection
 from .methods import datasets as _datasets
 from .methods import denormalized as _denormalized
@@ -515,6 +516,12 @@ class DerivaML:
     asset_manifest = _assets.asset_manifest
     create_asset_table = _assets.create_asset_table
     add_page = _assets.add_page
+
+    # --- configuration files -------------------------------------------------------
+
+    validate_config_file = _configurations.validate_config_file
+    validate_config_directory = _configurations.validate_config_directory
+    bootstrap_config = _configurations.bootstrap_config
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"
