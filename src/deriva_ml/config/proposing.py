@@ -139,7 +139,7 @@ def _kinds(kinds: Iterable[ConfigKind] | None) -> Collection[ConfigKind]:
             f"{', '.join(map(repr, unknown))} is no kind of configuration; there are "
             f"{', '.join(_KINDS)}."
         )
-    return wanted
+    return [kind for kind in _KINDS if kind in wanted]
 
 
 def _connection(ml: DerivaML) -> BootstrapSuggestion:
