@@ -30,6 +30,7 @@ PARTS = (
     "objects_http",
     "datasets",
     "denormalize",
+    "bags",
     "imports",
 )
 

@@ -6,6 +6,7 @@ Layout: ``data/schema.json``, ``data/<schema>/<Table>.csv`` and
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,12 @@ TableKey = tuple[str, str]
 Rows = Collection[str] | Literal["all"]
 Files = Literal["link", "copy", "list", "none"]
 _AT_ONCE = 50_000
+_MANY = 2_000
+"""Rows from which on it may be faster to read a whole table than to look each of them up."""
+_MOST_SORTED = 500_000
+_WORTH_READING = 2
+"""How many times the wanted rows a table may have for that."""
+_PIECE = 5_000
 _LIST_HOST = "deriva://localhost"
 
 
@@ -139,13 +146,21 @@ def _part(name: str) -> str:
 # --- rows --------------------------------------------------------------------------------
 
 
+def _path(table: Table) -> ast.Path:
+    return ast.Path(ast.Root(ast.TableName(table.name, table.schema)))
+
+
+def _whole(table: Table) -> ast.EntityQuery:
+    """All rows in the order of their RIDs."""
+    return ast.EntityQuery(_path(table), ast.Window(sort=(ast.SortKey("RID"),)))
+
+
 def _queries(table: Table, wanted: Rows) -> Iterator[ast.EntityQuery]:
     """Queries that together give the wanted rows in the order of their RIDs."""
-    root = ast.Root(ast.TableName(table.name, table.schema))
-    window = ast.Window(sort=(ast.SortKey("RID"),))
     if isinstance(wanted, str):
-        yield ast.EntityQuery(ast.Path(root), window)
+        yield _whole(table)
         return
+    root, window = _path(table).root, _whole(table).window
     rids = sorted(set(wanted))
     for start in range(0, len(rids), _AT_ONCE):
         some = ast.AnyOf(tuple(rids[start : start + _AT_ONCE]))
@@ -164,6 +179,15 @@ class _CsvRows:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes, with one header."""
+        if self._worth_reading_all():
+            every = ast.EntityQuery(_path(self._table))
+            stream = self._catalog.stream(every, "text/csv", arrays_json=True)
+            header, records = _picked(stream, {rid.encode() for rid in self._wanted})
+            yield header
+            for start in range(0, len(records), _PIECE):
+                yield b"".join(records[start : start + _PIECE])
+            self.rows = len(records)
+            return
         headed = False
         for query in _queries(self._table, self._wanted):
             whole = self._catalog.stream(query, "text/csv", arrays_json=True)
@@ -172,12 +196,54 @@ class _CsvRows:
         if not headed:
             yield csv_header(self._table)
 
+    def _worth_reading_all(self) -> bool:
+        """Whether reading all rows and picking is faster than looking up the wanted ones.
+
+        They are sorted here, which databases do more slowly for the past; in memory, so that very
+        large tables are left to them.
+        """
+        if isinstance(self._wanted, str) or not _MANY <= len(self._wanted) <= _MOST_SORTED:
+            return False
+        if self._table.columns[0].name != "RID":
+            return False
+        return self._catalog.count(_path(self._table)) <= _WORTH_READING * len(self._wanted)
+
     def _counted(self, pieces: Iterable[bytes], headed: bool) -> Iterator[bytes]:
         ends = _RecordCounter()
         for piece in pieces:
             ends.count(piece)
             yield piece
         self.rows += ends.records - (0 if headed else 1)
+
+
+def _picked(pieces: Iterator[bytes], rids: Collection[bytes]) -> tuple[bytes, list[bytes]]:
+    """The header of a CSV, and those of its records whose first field is one of `rids`, sorted."""
+    header, kept, rest = b"", [], b""
+    for piece in pieces:
+        data = rest + piece
+        end = data.rfind(b"\n") + 1
+        if not end or data.count(b'"', 0, end) % 2:  # the last line end is inside quotes
+            rest = data
+            continue
+        records, rest = _records(data[:end]), data[end:]
+        if not header:
+            header = next(records)
+        kept += [record for record in records if record[: record.find(b",")] in rids]
+    kept.sort()
+    return header, kept
+
+
+def _records(data: bytes) -> Iterator[bytes]:
+    """The records in whole lines of a CSV: lines, save for line ends inside quotes."""
+    lines = io.BytesIO(data)
+    if b'"' not in data:
+        yield from lines
+        return
+    for line in lines:
+        record = line
+        while record.count(b'"') % 2:
+            record += next(lines)
+        yield record
 
 
 class _RecordCounter:

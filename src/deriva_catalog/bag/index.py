@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from ..errors import CatalogError, Corrupted, NotFound
 from ..model.documents import load_stored, read_model, stored_document
 from ..model.elements import Column, ColumnType, Model, Schema, Table
 from ..model.types import Family, family, text_encoder
-from .csvfile import Record, read_records
+from .csvfile import Batch, Record, read_batches, read_records
 from .names import inside
 from .staging import staging
 from .tags import Digests, read_bag
@@ -35,7 +34,6 @@ from .validation import damage
 FORMAT = 1
 SCHEMA = "data/schema.json"
 _ASSETS = "data/asset/"
-_BATCH = 10_000
 _MODELS_KEPT = 8
 """The bags of one catalog nearly always have the same model: it is read once."""
 _WORTH_AN_INDEX = 100
@@ -290,11 +288,11 @@ def _load(connection: sqlite3.Connection, table: Table, files: Sequence[Path]) -
     loaded = 0
     seen: set[str] | None = set() if len(files) > 1 else None
     for file in files:
-        records = read_records(file)
-        first = next(records, None)
+        batches = read_batches(file)
+        first = next(batches, None)
         if first is None:
             raise Corrupted(f"{str(file)!r} is empty: it has no header.")
-        columns = _header(table, first[1], file)
+        columns = _header(table, list(first.records[0]), file)
         names = ", ".join(f'"{c.physical}"' for c in columns)
         marks = ", ".join("?" for _ in columns)
         statement = (
@@ -302,12 +300,12 @@ def _load(connection: sqlite3.Connection, table: Table, files: Sequence[Path]) -
         )
         encoders = [_column_encoder(column) for column in columns]
         rid = next((n for n, column in enumerate(columns) if column.name == "RID"), None)
-        while batch := list(islice(records, _BATCH)):
+        for batch in batches:
             _check_widths(batch, len(columns), file)
-            rows = batch if seen is None or rid is None else _unseen(batch, rid, seen)
+            rows = batch.records if seen is None or rid is None else _unseen(batch, rid, seen)
             if not rows:
                 continue
-            values = zip(*(record for _, record in rows), strict=True)
+            values = _columns(rows, exact=batch.exact)
             encoded = _encoded(encoders, values, columns, file)
             connection.executemany(statement, zip(*encoded, strict=True))
             loaded += len(rows)
@@ -325,8 +323,18 @@ def _header(table: Table, names: Record, file: Path) -> list[Column]:
     return [table.by_name[str(name)] for name in names]
 
 
-def _check_widths(batch: Iterable[tuple[int, Record]], width: int, file: Path) -> None:
-    for line, record in batch:
+def _columns(
+    rows: Sequence[Sequence[str | None]], *, exact: bool
+) -> Iterator[Sequence[str | None]]:
+    """The columns of some rows, with None for NULL."""
+    for column in zip(*rows, strict=True):
+        yield column if exact or "" not in column else [value or None for value in column]
+
+
+def _check_widths(batch: Batch, width: int, file: Path) -> None:
+    if set(map(len, batch.records)) == {width}:
+        return
+    for line, record in zip(batch.lines, batch.records, strict=True):
         if len(record) != width:
             raise Corrupted(
                 f"The record of line {line} of {str(file)!r} has {len(record)} fields, the header "
@@ -335,13 +343,13 @@ def _check_widths(batch: Iterable[tuple[int, Record]], width: int, file: Path) -
             )
 
 
-def _unseen(batch: list[tuple[int, Record]], rid: int, seen: set[str]) -> list[tuple[int, Record]]:
+def _unseen(batch: Batch, rid: int, seen: set[str]) -> list[Sequence[str | None]]:
     kept = []
-    for line, record in batch:
+    for record in batch.records:
         key = str(record[rid])
         if key not in seen:
             seen.add(key)
-            kept.append((line, record))
+            kept.append(record)
     return kept
 
 

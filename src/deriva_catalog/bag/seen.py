@@ -44,7 +44,13 @@ class Seen:
         """Read what `save` wrote; None if there is nothing, or nothing of use."""
         try:
             document = json.loads(file.read_bytes())
-            looks = {str(p): (int(a), int(b), int(c)) for p, (a, b, c) in document["looks"].items()}
+            found = document["looks"]
+            if isinstance(found, dict):  # as an older release wrote it
+                looks = {str(p): (int(a), int(b), int(c)) for p, (a, b, c) in found.items()}
+            else:
+                numbers = iter(map(int, found))
+                rows = zip(numbers, numbers, numbers, strict=True)
+                looks = dict(zip(map(str, document["paths"]), rows, strict=True))
             return cls(bool(document["complete"]), looks)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None  # the files are hashed again, and it is written again
@@ -52,7 +58,13 @@ class Seen:
     def save(self, file: Path) -> None:
         """Write it to a file, as a whole or not at all."""
         temporary = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
-        temporary.write_text(json.dumps({"complete": self.complete, "looks": self.looks}))
+        # Flat lists are read several times faster than an object for each file.
+        document = {
+            "complete": self.complete,
+            "paths": list(self.looks),
+            "looks": [number for look in self.looks.values() for number in look],
+        }
+        temporary.write_text(json.dumps(document))
         temporary.replace(file)
 
     def still(self, bag: Path) -> bool:

@@ -227,12 +227,15 @@ class _Walk:
     def keep(self, table: Table, rows: list[Row], depth: int, onward: bool) -> None:
         """Remember rows that are new, and go on from them later."""
         known = self.rids.setdefault(_key(table), {})
-        new = {row["RID"]: row for row in rows if row["RID"] not in known}
+        new = rows
+        fresh = dict.fromkeys([row["RID"] for row in rows])
+        if len(fresh) < len(rows) or not known.keys().isdisjoint(fresh):
+            new = list({row["RID"]: row for row in rows if row["RID"] not in known}.values())
         if new:
             self.depth.setdefault(_key(table), depth)
-            known.update(dict.fromkeys(new))
-            self.measure(_key(table), new.values())
-            self.queue.append(_Batch(table, list(new.values()), onward))
+            known.update(fresh)
+            self.measure(_key(table), new)
+            self.queue.append(_Batch(table, new, onward))
 
     def measure(self, key: TableKey, rows: Iterable[Row]) -> None:
         """Add up the files of an asset table's rows."""

@@ -289,3 +289,27 @@ def test_an_export_never_overwrites(catalog: LocalCatalog, tmp_path: Path) -> No
     export_bag(catalog, tmp_path / "bag", ALL)
     with pytest.raises(Conflict):
         export_bag(catalog, tmp_path / "bag", ALL)
+
+
+def test_most_rows_of_a_large_table_are_picked_out_of_all(
+    catalog: LocalCatalog, tmp_path: Path
+) -> None:
+    texts = ["plain", 'a "quoted", text\nover lines\r\n', "", None, "é\u2028x", '"', "\n"]
+    made = catalog.insert(SAMPLE, [{"n": n, "text": texts[n % len(texts)]} for n in range(3000)])
+    wanted = [*sorted(row["RID"] for row in made if row["n"] % 4), "ZZZZ"]
+    done = export_bag(catalog, tmp_path / "most", {("S", "Sample"): wanted})
+    assert done.rows == {("S", "Sample"): 2250}
+    few = [wanted[start : start + 1000] for start in range(0, len(wanted), 1000)]
+    looked_up = []
+    for number, some in enumerate(few):
+        export_bag(catalog, tmp_path / f"few{number}", {("S", "Sample"): some})
+        data = (tmp_path / f"few{number}/data/S/Sample.csv").read_bytes()
+        header, _, rows = data.partition(b"\n")
+        looked_up.append(rows)
+    expected = header + b"\n" + b"".join(looked_up)
+    assert (tmp_path / "most/data/S/Sample.csv").read_bytes() == expected
+    opened = open_bag(tmp_path / "most")
+    assert opened.fetch("entity/S:Sample@sort(RID)") == [
+        row for row in catalog.fetch("entity/S:Sample@sort(RID)") if row["RID"] in set(wanted)
+    ]
+    opened.close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deriva_catalog.bag.csvfile import read_records
+from deriva_catalog.bag.csvfile import read_batches, read_records
 from deriva_catalog.errors import Corrupted
 
 ALPHABET = st.sampled_from('ab",\n\r \u2028é')
@@ -76,3 +76,30 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xff")
     with pytest.raises(Corrupted, match="UTF-8"):
         list(read_records(file))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(FIELDS, FIELDS), max_size=12),
+    st.integers(1, 4),
+    st.booleans(),
+)
+def test_batches_of_any_size_give_the_same_records(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str | None, str | None]],
+    size: int,
+    plain: bool,
+) -> None:
+    file = tmp_path_factory.mktemp("csv") / "x.csv"
+    given_rows = [[a, b] for a, b in rows]
+    if plain:  # only what needs no quotes
+        keep = str.maketrans("", "", '",\n\r')
+        given_rows = [[(v and v.translate(keep)) or None for v in row] for row in given_rows]
+        file.write_text("".join(f"{a or ''},{b or ''}\n" for a, b in given_rows), newline="")
+    else:
+        file.write_bytes(written(given_rows).encode())
+    found: list[list[str | None]] = []
+    for batch in read_batches(file, size):
+        assert len(batch.lines) == len(batch.records)
+        found += [[v if batch.exact else v or None for v in record] for record in batch.records]
+    assert found == given_rows
