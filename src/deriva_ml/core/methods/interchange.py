@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import DerivaMLValidationError, translated
 
 if TYPE_CHECKING:
+    from deriva_ml.dataset.dataset import Dataset
     from deriva_ml.execution.record import ExecutionRecord
+    from deriva_ml.execution.workflow import Workflow
     from deriva_ml.interchange.openlineage_transport import Event
     from deriva_ml.interchange.run_crate import RunFiles
 
@@ -138,6 +141,36 @@ def import_mlflow_experiment(
 
     around = self.executions.around
     return read(around, experiment, tracking_uri, workflow_type=workflow_type)
+
+
+def import_ro_crate(
+    self: DerivaML,
+    path: str | Path,
+    *,
+    dataset_types: str | Iterable[str] | None = None,
+    description: str | None = None,
+    workflow: Workflow | str | None = None,
+) -> Dataset:
+    """Make the files of an RO-Crate a dataset, by an execution of its own.
+
+    The files stay where they are; sizes and digests that the crate tells are compared first. What
+    the crate says is kept word for word as a file of the execution. Files on the web are left out.
+    A bag of a dataset of DerivaML is better loaded as what it is.
+
+    Args:
+        path: The directory of the crate, or the bag whose payload it is.
+        dataset_types: Terms of ``Dataset_Type``, beside those that datasets of files have.
+        description: Of the dataset; None means what the crate says.
+        workflow: The code that imports it; None means the calling script.
+
+    Raises:
+        DerivaMLNotFoundError: There is no RO-Crate.
+        DerivaMLDataError: The description is malformed, a path leads out of the crate, or a file
+            is missing or not what was said of it; nothing was written.
+    """
+    from deriva_ml.interchange.reading import import_ro_crate as read
+
+    return read(self, path, dataset_types=dataset_types, description=description, workflow=workflow)
 
 
 def _table(ml: DerivaML, rid: str) -> str:
