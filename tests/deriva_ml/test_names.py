@@ -268,7 +268,6 @@ NOT_BUILT: set[str] = {
     "deriva_ml.core.base:DerivaML.validate_config_directory",
     "deriva_ml.core.base:DerivaML.bootstrap_config",
     "deriva_ml.core.base:DerivaML.create_feature",
-    "deriva_ml.core.base:DerivaML.add_features",
     "deriva_ml.core.base:DerivaML.lookup_execution",
     "deriva_ml.core.base:DerivaML.resume_execution",
     "deriva_ml.core.base:DerivaML.lookup_workflow",
