@@ -1,4 +1,4 @@
-"""Adding members to a dataset, and downloading a version of it as a bag."""
+"""Members of datasets, values of features, and downloading a version of a dataset as a bag."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pathlib import Path
 from measure import Comparison, Timed, absolute, compare, seconds
 
 from deriva_catalog.path.ast import TableName
-from deriva_ml import DerivaML
+from deriva_ml import BuiltinTypes, ColumnDefinition, DerivaML
+from deriva_ml.core.query import path_of
 from deriva_ml.schema import create_ml_catalog
 
 MEMBERS = 10_000
+MANY = 100_000
 PICTURES = 1_797
 ML = "deriva-ml"
 IMAGE = TableName("Image", "lab")
@@ -25,7 +27,11 @@ _MEMORY = ("temp_store=MEMORY", "cache_size=-65536")
 
 def main(directory: Path) -> list[Comparison]:
     """Measure in catalogs below `directory`."""
-    return [*_adding(directory / "adding"), *_downloading(directory / "downloading")]
+    return [
+        *_adding(directory / "adding"),
+        *_many(directory / "many"),
+        *_downloading(directory / "downloading"),
+    ]
 
 
 def _connect(place: Path) -> tuple[DerivaML, str]:
@@ -131,6 +137,121 @@ def _by_hand(file: Path, images: list[str], tables: str) -> Timed:
         return seconds(insert)
 
     return run
+
+
+# --- many members, many values -----------------------------------------------------------
+
+
+def _many(place: Path) -> list[Comparison]:
+    """A dataset of 100,000 members, and as many values of a feature."""
+    ml, execution = _connect(place)
+    rows = [
+        {"URL": f"tag:lab:{n}.png", "Filename": f"{n}.png", "Length": n, "MD5": f"{n:032x}"}
+        for n in range(MANY)
+    ]
+    images = [row["RID"] for row in ml.catalog.insert(IMAGE, rows)]
+    try:
+        return [*_members_of(ml, execution, images), *_values_of(ml, execution, images)]
+    finally:
+        ml.catalog.close()
+
+
+def _members_of(ml: DerivaML, execution: str, images: list[str]) -> list[Comparison]:
+    dataset = ml.datasets.create([], "many", execution, members={"Image": images})
+
+    def create() -> float:
+        return seconds(
+            lambda: ml.datasets.create([], "bench", execution, members={"Image": images})
+        )
+
+    def insert() -> float:
+        bare = ml.catalog.insert(TableName("Dataset", ML), [{"Description": "bare"}])[0]["RID"]
+        members = [{"Dataset": bare, "Image": rid} for rid in images]
+        return seconds(
+            lambda: ml.catalog.insert(TableName("Dataset_Image", "lab"), members, returning=False)
+        )
+
+    def read() -> float:
+        query = f"entity/D:=lab:Dataset_Image/Dataset={dataset.rid}/lab:Image@sort(RID)"
+        return seconds(lambda: ml.catalog.fetch(query))
+
+    return [
+        compare(
+            f"create a dataset with {MANY:,} members",
+            create,
+            insert,
+            limit_name="the engine inserting the members",
+            goal=3.0,
+            rounds=5,
+        ),
+        compare(
+            f"list {MANY:,} members",
+            lambda: seconds(dataset.list_dataset_members),
+            read,
+            limit_name="the engine reading the same rows",
+            goal=3.0,
+            rounds=5,
+        ),
+    ]
+
+
+def _values_of(ml: DerivaML, execution: str, images: list[str]) -> list[Comparison]:
+    import pandas as pd
+
+    value = ColumnDefinition("Value", BuiltinTypes.float8)
+    record = ml.create_feature("Image", "Score", metadata=[value])
+    feature = record.feature
+    assert feature is not None
+    table = TableName(feature.feature_table.name, "lab")
+    frame = pd.DataFrame({"Image": images, "Value": [n / 3 for n in range(MANY)]})
+
+    def clear() -> None:
+        ml.catalog.delete(path_of(feature.feature_table))
+
+    def write() -> float:
+        clear()
+
+        def frame_in() -> None:
+            values = frame.assign(Execution=execution).to_dict("records")
+            ml.features.insert_values(feature, values)
+
+        return seconds(frame_in)
+
+    def insert() -> float:
+        clear()
+        rows = [
+            {"Execution": execution, "Feature_Name": "Score", "Image": rid, "Value": n / 3}
+            for n, rid in enumerate(images)
+        ]
+        return seconds(lambda: ml.catalog.insert(table, rows, returning=False))
+
+    written = compare(
+        f"{MANY:,} feature values of a frame into the catalog",
+        write,
+        insert,
+        limit_name="the engine inserting the same rows",
+        goal=3.0,
+        rounds=5,
+    )
+    query = f"entity/lab:{table.name}@sort(RID)"
+    return [
+        written,
+        compare(
+            f"{MANY:,} feature values as a frame",
+            lambda: seconds(lambda: ml.get_feature_values_as_dataframe("Image", "Score")),
+            lambda: seconds(lambda: pd.DataFrame(ml.catalog.fetch(query))),
+            limit_name="the engine reading the same rows, put into a frame",
+            goal=3.0,
+            rounds=5,
+        ),
+        compare(
+            f"{MANY:,} feature values as records",
+            lambda: seconds(lambda: ml.feature_values("Image", "Score")),
+            lambda: seconds(lambda: ml.catalog.fetch(query)),
+            limit_name="the engine reading the same rows",
+            rounds=5,
+        ),
+    ]
 
 
 # --- bags --------------------------------------------------------------------------------

@@ -154,6 +154,17 @@ class DatasetLike(Protocol):
         """Values of a feature of rows that can be reached from it."""
         ...
 
+    def get_feature_values_as_dataframe(
+        self,
+        table: str | Table,
+        feature_name: str,
+        selector: Selector | None = None,
+        materialize_limit: int | None = None,
+        execution_rids: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The same as a frame."""
+        ...
+
     def list_workflow_executions(self, workflow: str) -> list[str]:
         """RIDs of the executions of a workflow."""
         ...

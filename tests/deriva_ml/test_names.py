@@ -265,7 +265,6 @@ NOT_BUILT: set[str] = {
     "deriva_ml.core.base:DerivaML.create_asset_table",
     "deriva_ml.core.base:DerivaML.cache_table",
     "deriva_ml.core.base:DerivaML.create_feature",
-    "deriva_ml.core.base:DerivaML.add_features",
     "deriva_ml.core.base:DerivaML.lookup_execution",
     "deriva_ml.core.base:DerivaML.resume_execution",
     "deriva_ml.core.base:DerivaML.lookup_workflow",

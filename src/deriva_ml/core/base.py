@@ -400,6 +400,8 @@ class DerivaML:
     delete_feature = _features.delete_feature
     feature_values = _features.feature_values
     list_feature_values = _features.list_feature_values
+    get_feature_values_as_dataframe = _features.get_feature_values_as_dataframe
+    add_features = _features.add_features
     list_workflow_executions = _features.list_workflow_executions
 
     # --- workflows and executions --------------------------------------------------

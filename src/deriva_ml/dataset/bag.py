@@ -20,6 +20,7 @@ from . import denormalized as _denormalized
 from . import showing as _showing
 from .collection import Datasets
 from .directories import is_source_root, source_directory
+from .value_frames import get_feature_values_as_dataframe
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
@@ -249,6 +250,7 @@ class DatasetBag:
         )
 
     list_feature_values = feature_values
+    get_feature_values_as_dataframe = get_feature_values_as_dataframe
 
     def lookup_term(self, table: str | Table, term_name: str) -> VocabularyTerm:
         """A term by name or synonym."""

@@ -656,12 +656,16 @@ class Datasets:
         execution_rids: Sequence[str] | None = None,
     ) -> list[FeatureRecord]:
         """Values of a feature that belong to a dataset (see `Features.values`)."""
-        feature = self.features.lookup(table, feature_name)
-        values = feature.feature_table
-        among = reach(self.session, rid).rids.get((values.schema, values.name), [])
+        among = self.values_of(rid, table, feature_name)
         return self.features.values(
             table, feature_name, selector, materialize_limit, execution_rids, among=among
         )
+
+    @translated()
+    def values_of(self, rid: str, table: str | Table, feature_name: str) -> list[str]:
+        """RIDs of the rows of a feature's table that belong to a dataset."""
+        values = self.features.lookup(table, feature_name).feature_table
+        return reach(self.session, rid).rids.get((values.schema, values.name), [])
 
     # --- executions ------------------------------------------------------------------
 

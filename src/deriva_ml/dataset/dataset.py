@@ -15,6 +15,7 @@ from . import denormalized as _denormalized
 from . import showing as _showing
 from .directories import is_source_root, source_directory
 from .members import MemberRids
+from .value_frames import get_feature_values_as_dataframe
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
@@ -304,6 +305,8 @@ class Dataset:
         return self._datasets.feature_values(
             self.dataset_rid, table, feature_name, selector, materialize_limit, execution_rids
         )
+
+    get_feature_values_as_dataframe = get_feature_values_as_dataframe
 
     def list_workflow_executions(self, workflow: str) -> list[str]:
         """RIDs of the executions of a workflow, by its RID or type."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.errors import ForeignKeyViolation, NotNullViolation, UniqueViolation
 from deriva_catalog.interface import Row
@@ -16,14 +16,17 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
     translated,
 )
-from deriva_ml.core.query import any_of, attributes, entities, equals, link, name_of, path_of
+from deriva_ml.core.query import any_of, attributes, equals, link, name_of, path_of
 from deriva_ml.core.rids import check_rids
 from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies
 
 from .definition import Feature, find_features, lookup_feature
 from .document import FeatureParts, feature_document
-from .record import FeatureRecord, Selector, read_record, reduce_with_selector
+from .record import FeatureRecord, Selector, read_records, reduce_with_selector
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Features"]
 
@@ -164,28 +167,82 @@ class Features:
             DerivaMLMaterializeLimitExceeded: There are more rows than allowed; none was read.
         """
         feature = self.lookup(table, feature_name)
-        filters: list[Filter] = []
-        for column, wanted in (("Execution", execution_rids), ("RID", among)):
-            if wanted is not None:
-                rids = check_rids(wanted)
-                if not rids:
-                    return []
-                filters.append(any_of(column, rids))
-        rows = self._rows(feature, filters, materialize_limit)
+        filters = _filters(execution_rids)
+        if filters is None:
+            return []
         made = feature.feature_record_class()
-        records = [read_record(made, row) for row in rows]
+        rows = self._rows(feature, filters, materialize_limit, list(made.model_fields), among)
+        records = read_records(made, rows)
         if selector is None:
             return records
         qualifiers = feature.qualifier_columns
         return list(reduce_with_selector(records, feature.target_column, selector, qualifiers))
 
-    def _rows(self, feature: Feature, filters: list[Filter], limit: int | None) -> list[Row]:
+    @translated()
+    def frame(
+        self,
+        table: str | Table,
+        feature_name: str,
+        selector: Selector | None = None,
+        materialize_limit: int | None = None,
+        execution_rids: Sequence[str] | None = None,
+        *,
+        among: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Values of a feature as a frame: a row for each record that `values` gives.
+
+        The arguments and what is raised are those of `values`. Columns are the fields of the
+        records, typed by the model. Without a selector no records are made.
+        """
+        from deriva_catalog.path.frames import Output, frame_of
+
+        feature = self.lookup(table, feature_name)
+        names = list(feature.feature_record_class().model_fields)
+        if selector is not None:
+            chosen = self.values(
+                feature.target_table,
+                feature_name,
+                selector,
+                materialize_limit,
+                execution_rids,
+                among=among,
+            )
+            rows = [r.model_dump(mode="json") for r in chosen]
+        else:
+            filters = _filters(execution_rids)
+            rows = []
+            if filters is not None:
+                rows = self._rows(feature, filters, materialize_limit, names, among)
+        columns = feature.feature_table.by_name
+        return frame_of(
+            [[row[name] for row in rows] for name in names],
+            [Output(name, columns[name].type) for name in names],
+        )
+
+    def _rows(
+        self,
+        feature: Feature,
+        filters: list[Filter],
+        limit: int | None,
+        columns: list[str],
+        among: Iterable[str] | None,
+    ) -> list[Row]:
+        """Columns of the rows of a feature's table, in the order of their RIDs."""
         values = feature.feature_table
+        if among is not None:
+            rids = check_rids(among)
+            if not rids:
+                return []
+            filters = [*filters, any_of("RID", rids)]
         if limit is not None:
             count = self._session.catalog.count(path_of(values, *filters))
             if count > limit:
                 raise DerivaMLMaterializeLimitExceeded(count, limit)
-        return self._session.fetch(entities(values, *filters, sort=("RID",)))
+        query = attributes(values, ("RID", *columns), *filters, sort=("RID",))
+        rows = self._session.fetch(query)
+        for row in rows:
+            del row["RID"]  # it was needed for the order
+        return rows
 
     @translated()
     def insert_values(self, feature: Feature, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -242,6 +299,14 @@ class Features:
                 f"No execution belongs to a workflow {workflow!r}, nor to a workflow of that type."
             )
         return list(dict.fromkeys(row["RID"] for row in rows))
+
+
+def _filters(execution_rids: Sequence[str] | None) -> list[Filter] | None:
+    """What only lets the values of some executions pass; None: nothing passes."""
+    if execution_rids is None:
+        return []
+    rids = check_rids(execution_rids)
+    return [any_of("Execution", rids)] if rids else None
 
 
 def _listed(values: Iterable[Any] | None, name: str) -> list[Any]:

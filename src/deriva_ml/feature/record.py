@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from deriva_catalog.model.elements import Column, ColumnType
 from deriva_ml.core.exceptions import DerivaMLValidationError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .definition import Feature
 
 __all__ = ["FeatureRecord", "Selector", "record_class", "reduce_with_selector"]
 
 Selector = Callable[[list["FeatureRecord"]], "FeatureRecord | None"]
 """Chooses one of the records about the same row, or none of them."""
+
+
+_Record = TypeVar("_Record", bound="FeatureRecord")
+_SHOWN = 10
 
 
 class ListsWorkflowExecutions(Protocol):
@@ -121,6 +127,28 @@ class FeatureRecord(BaseModel):
             )
         return names[0]
 
+    # --- many at once ----------------------------------------------------------------
+
+    @classmethod
+    def from_dataframe(cls, frame: pd.DataFrame) -> list[Self]:
+        """A record for each row of a frame; a missing value of the frame is no value.
+
+        Args:
+            frame: Columns with the names of the record's fields; those that have a default may
+                be left out.
+
+        Raises:
+            DerivaMLValidationError: A column is no field, or values do not fit; the message
+                names the row and the field.
+        """
+        names = [str(c) for c in frame.columns]
+        columns = [
+            frame.iloc[:, at].astype(object).where(frame.iloc[:, at].notna(), None).tolist()
+            for at in range(len(names))
+        ]
+        given = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        return read_records(cls, given)
+
     # --- columns ---------------------------------------------------------------------
 
     @classmethod
@@ -200,11 +228,30 @@ def read_record(made: type[FeatureRecord], row: dict[str, Any]) -> FeatureRecord
     Raises:
         DerivaMLValidationError: The row does not fit the class; the message names the columns.
     """
+    known = made.__pydantic_fields__
+    (record,) = read_records(made, [{k: v for k, v in row.items() if k in known}])
+    return record
+
+
+def read_records(made: type[_Record], rows: Sequence[Mapping[str, Any]]) -> list[_Record]:
+    """The records that rows are; a row has fields of the class and nothing else.
+
+    Raises:
+        DerivaMLValidationError: A row does not fit the class; the message names the first ones.
+    """
     try:
-        return made(**{k: v for k, v in row.items() if k in made.model_fields})
+        return TypeAdapter(list[made]).validate_python(rows)  # type: ignore[valid-type]
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise DerivaMLValidationError(f"{made.__name__}: {wrong}") from error
+        found = error.errors(include_url=False)
+        wrong = "; ".join(_complaint(e, len(rows)) for e in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise DerivaMLValidationError(f"{made.__name__}: {wrong}{more}") from error
+
+
+def _complaint(error: Any, rows: int) -> str:
+    at, *field = error["loc"]
+    where = ".".join(map(str, field)) or "row"
+    return f"row {at}, {where}: {error['msg']}" if rows > 1 else f"{where}: {error['msg']}"
 
 
 def reduce_with_selector(

@@ -176,6 +176,12 @@ QUESTIONS: dict[str, list[Question]] = {
         lambda p, d: d.feature_values("Image", "Label", execution_rids=[]),
         lambda p, d: [x.feature_values("Image", "Score") for x in d.list_dataset_children()],
     ],
+    "get_feature_values_as_dataframe": [
+        lambda p, d: d.get_feature_values_as_dataframe("Image", "Score"),
+        lambda p, d: d.get_feature_values_as_dataframe(
+            "Image", "Label", FeatureRecord.select_first
+        ),
+    ],
     "list_workflow_executions": [
         lambda p, d: d.list_workflow_executions("Testing"),
         lambda p, d: d.list_workflow_executions(p.workflow),

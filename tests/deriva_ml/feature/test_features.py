@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -14,6 +15,7 @@ from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
     DerivaMLException,
+    DerivaMLExecutionError,
     DerivaMLFeatureNotFound,
     DerivaMLInvalidTerm,
     DerivaMLMaterializeLimitExceeded,
@@ -239,3 +241,53 @@ def test_features_that_cannot_be_made_change_nothing(
     with pytest.raises(error):
         ml.create_feature(**given)  # type: ignore[arg-type]
     assert ml.catalog.latest_snapshot() == before
+
+
+def test_values_go_in_and_come_out_as_a_frame(ml: DerivaML, zoo: Zoo) -> None:
+    made = ml.create_feature(
+        "Image",
+        "Size",
+        metadata=[
+            ColumnDefinition("Width", BuiltinTypes.int4),
+            ColumnDefinition("Sharp", BuiltinTypes.boolean, nullok=True),
+        ],
+    )
+    assert made.feature is not None
+    given = pd.DataFrame(
+        {"Image": zoo.images[:3], "Width": [3, 4, 5], "Sharp": [True, None, False]}
+    )
+    records = made.from_dataframe(given)
+    assert [r.Sharp for r in records] == [True, None, False]  # type: ignore[attr-defined]
+    rows = [{**r.to_row(), "Execution": zoo.execution} for r in records]
+    ml.features.insert_values(made.feature, rows)
+    frame = ml.get_feature_values_as_dataframe("Image", "Size")
+    assert list(frame.columns) == ["Execution", "Feature_Name", "RCT", "Image", "Width", "Sharp"]
+    assert frame["Width"].dtype.kind == "i"
+    assert list(frame["Image"]) == zoo.images[:3]
+    assert pd.isna(frame["Sharp"][1])
+    again = made.from_dataframe(frame.assign(RCT=frame["RCT"].astype(str)))
+    assert [r.Width for r in again] == [3, 4, 5]  # type: ignore[attr-defined]
+    newest = FeatureRecord.select_newest
+    pd.testing.assert_frame_equal(
+        ml.get_feature_values_as_dataframe("Image", "Size", selector=newest), frame
+    )
+    assert ml.get_feature_values_as_dataframe("Image", "Size", execution_rids=[]).empty
+    dataset = ml.datasets.create(members=zoo.images[1:2])
+    assert list(dataset.get_feature_values_as_dataframe("Image", "Size")["Width"]) == [4]
+    with pytest.raises(DerivaMLMaterializeLimitExceeded):
+        ml.get_feature_values_as_dataframe("Image", "Size", materialize_limit=2)
+
+
+def test_a_frame_with_other_columns_or_values_is_refused(ml: DerivaML) -> None:
+    label = ml.feature_record_class("Image", "Label")
+    with pytest.raises(DerivaMLValidationError, match="Colour"):
+        label.from_dataframe(pd.DataFrame({"Image": ["1-A"], "Colour": ["red"]}))
+    frame = pd.DataFrame({"Image": ["1-A", None], "Image_Class": ["cat", "cat"]})
+    with pytest.raises(DerivaMLValidationError, match="row 1, Image"):
+        label.from_dataframe(frame)
+
+
+def test_values_without_an_execution_are_refused(ml: DerivaML) -> None:
+    label = ml.feature_record_class("Image", "Label")
+    with pytest.raises(DerivaMLExecutionError, match="create_execution"):
+        ml.add_features([label(Image="1-A", Image_Class="cat")])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..exceptions import DerivaMLExecutionError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from deriva_catalog.model.elements import Table
     from deriva_ml.feature.definition import Feature
     from deriva_ml.feature.record import FeatureRecord, Selector
@@ -69,6 +73,30 @@ def list_feature_values(
 ) -> list[FeatureRecord]:
     """Values of a feature as records: the older name of `feature_values`."""
     return self.features.values(table, feature_name, selector)
+
+
+def get_feature_values_as_dataframe(
+    self: DerivaML,
+    table: str | Table,
+    feature_name: str,
+    selector: Selector | None = None,
+    materialize_limit: int | None = None,
+    execution_rids: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Values of a feature as a frame (see `Features.frame`)."""
+    return self.features.frame(table, feature_name, selector, materialize_limit, execution_rids)
+
+
+def add_features(self: DerivaML, features: Iterable[FeatureRecord]) -> NoReturn:
+    """Refuse: a value belongs to the execution that made it.
+
+    Raises:
+        DerivaMLExecutionError: Always; the message names `Execution.add_features`.
+    """
+    raise DerivaMLExecutionError(
+        "A value of a feature belongs to the execution that made it: create one with "
+        "create_execution(), and call its add_features()."
+    )
 
 
 def list_workflow_executions(self: DerivaML, workflow: str) -> list[str]:
