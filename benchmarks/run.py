@@ -30,6 +30,8 @@ PARTS = (
     "objects_http",
     "datasets",
     "denormalize",
+    "lineage",
+    "commit",
     "imports",
 )
 
