@@ -31,6 +31,8 @@ PARTS = (
     "datasets",
     "denormalize",
     "bags",
+    "lineage",
+    "commit",
     "imports",
 )
 

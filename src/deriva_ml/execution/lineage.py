@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from . import lineage_views as views
 from .lineage_graph import GraphEdge, GraphNode, LineageGraph
@@ -30,13 +30,22 @@ __all__ = [
     "WorkflowSummary",
 ]
 
+
+class GraphSource(Protocol):
+    """What a graph can be made from, when somebody wants to see it."""
+
+    def graph(self) -> LineageGraph:
+        """The graph."""
+        ...
+
+
 RootType = Literal["Dataset", "Asset", "Feature", "Execution"]
 
 
 class _Summary(BaseModel):
-    """A value without surprises: unknown fields are refused."""
+    """A value without surprises: it does not change, and unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class WorkflowSummary(_Summary):
@@ -94,9 +103,9 @@ class LineageNode(_Summary):
     """
 
     execution: ExecutionSummary
-    consumed_datasets: list[DatasetSummary] = []
-    consumed_assets: list[AssetSummary] = []
-    parents: list[LineageNode] = []
+    consumed_datasets: list[DatasetSummary] = Field(default_factory=list)
+    consumed_assets: list[AssetSummary] = Field(default_factory=list)
+    parents: list[LineageNode] = Field(default_factory=list)
     already_shown: bool = False
 
     @property
@@ -120,9 +129,9 @@ class DownstreamNode(_Summary):
     """
 
     execution: ExecutionSummary
-    produced_datasets: list[DatasetSummary] = []
-    produced_assets: list[AssetSummary] = []
-    children: list[DownstreamNode] = []
+    produced_datasets: list[DatasetSummary] = Field(default_factory=list)
+    produced_assets: list[AssetSummary] = Field(default_factory=list)
+    children: list[DownstreamNode] = Field(default_factory=list)
     already_shown: bool = False
 
     @property
@@ -151,6 +160,7 @@ class _Result(_Summary):
     walked_complete: bool = True
     cycle_detected: bool = False
     depth_capped: bool = False
+    _source: GraphSource | None = PrivateAttr(default=None)
     _graph: LineageGraph | None = PrivateAttr(default=None)
 
     def _trees(self) -> list[Any]:
@@ -172,12 +182,25 @@ class _Result(_Summary):
     def graph(self) -> LineageGraph:
         """Executions and artifacts, with an edge for each thing read or made."""
         if self._graph is None:
-            self._graph = _graph_of_nodes(self.root, list(self.nodes()), self._forward)
+            self._graph = (
+                _graph_of_nodes(self.root, list(self.nodes()), self._forward)
+                if self._source is None
+                else self._source.graph()
+            )
         return self._graph
 
     @property
     def _forward(self) -> bool:
         return False
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same."""
+        if type(self) is not type(other):
+            return NotImplemented
+        assert isinstance(other, _Result)
+        return all(getattr(self, name) == getattr(other, name) for name in type(self).model_fields)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def to_networkx(self) -> networkx.DiGraph[str]:
         """The graph for `networkx`: edges go from what is read to who read it, and on.
@@ -251,7 +274,7 @@ class LineageResult(_Result):
     """
 
     lineage: LineageNode | None = None
-    others: list[LineageNode] = []
+    others: list[LineageNode] = Field(default_factory=list)
 
     def _trees(self) -> list[LineageNode]:
         return ([] if self.lineage is None else [self.lineage]) + self.others
@@ -269,7 +292,7 @@ class DownstreamResult(_Result):
         depth_capped: Whether something was left out because it lies deeper than was asked for.
     """
 
-    consumers: list[DownstreamNode] = []
+    consumers: list[DownstreamNode] = Field(default_factory=list)
 
     def _trees(self) -> list[DownstreamNode]:
         return self.consumers

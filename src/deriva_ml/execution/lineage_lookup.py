@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from deriva_catalog.interface import Row
@@ -77,7 +78,7 @@ def lookup_lineage(
     walk = (walk_forward if forward else walk_back)(links, starts, depth, max_executions)
     names = _Names(session, walk, root, makers[:1])
     made = (_downstream if forward else _upstream)(root, walk, names)
-    made._graph = _graph(root, walk, names, forward)
+    made._source = _GraphSource(root, walk, names, forward)
     return made
 
 
@@ -215,6 +216,7 @@ class _Names:
             by_table.setdefault(artifact.table, set()).add(artifact.rid)
         self._tables: dict[str, Table] = {name: session.table(name) for name in by_table}
         self._texts: dict[str, str] = {root.rid: root.description}
+        self._made: dict[Artifact, DatasetSummary | AssetSummary] = {}
         for name, table in self._tables.items():
             column = "Filename" if session.model.is_asset(table) else "Description"
             query = attributes(table, ("RID", column), any_of("RID", sorted(by_table[name])))
@@ -238,21 +240,30 @@ class _Names:
         self, artifacts: Iterable[Artifact]
     ) -> tuple[list[DatasetSummary], list[AssetSummary]]:
         """The datasets and the assets among artifacts."""
-        datasets, assets = [], []
-        for a in artifacts:
-            if a.kind == "Dataset":
-                made = DatasetSummary(rid=a.rid, description=self.of(a), version=a.version)
-                datasets.append(made)
+        made = [self._summary(a) for a in artifacts]
+        return (
+            [m for m in made if isinstance(m, DatasetSummary)],
+            [m for m in made if isinstance(m, AssetSummary)],
+        )
+
+    def _summary(self, artifact: Artifact) -> DatasetSummary | AssetSummary:
+        """The one summary of an artifact, however often it was read."""
+        made = self._made.get(artifact)
+        if made is None:
+            rid, text = artifact.rid, self.of(artifact)
+            if artifact.kind == "Dataset":
+                made = DatasetSummary(rid=rid, description=text, version=artifact.version)
             else:
-                assets.append(
-                    AssetSummary(rid=a.rid, filename=self.of(a), asset_table=self.table(a))
-                )
-        return datasets, assets
+                made = AssetSummary(rid=rid, filename=text, asset_table=self.table(artifact))
+            self._made[artifact] = made
+        return made
 
     def execution(self, rid: str) -> ExecutionSummary:
         """The execution; one that has no row any more is still mentioned."""
-        gone = ExecutionSummary(rid=rid, description="", workflow=None, status="unknown")
-        return self.executions.get(rid, gone)
+        found = self.executions.get(rid)
+        if found is None:
+            found = ExecutionSummary(rid=rid, description="", workflow=None, status="unknown")
+        return found
 
 
 # --- results -------------------------------------------------------------------------
@@ -268,6 +279,7 @@ def _upstream(root: _Root, walk: Walk, names: _Names) -> LineageResult:
             parents=parents,
         )
 
+    @cache
     def stub(rid: str) -> LineageNode:
         return LineageNode(execution=names.execution(rid), already_shown=True)
 
@@ -290,6 +302,7 @@ def _downstream(root: _Root, walk: Walk, names: _Names) -> DownstreamResult:
             children=children,
         )
 
+    @cache
     def stub(rid: str) -> DownstreamNode:
         return DownstreamNode(execution=names.execution(rid), already_shown=True)
 
@@ -319,6 +332,20 @@ def _descriptor(root: _Root, names: _Names) -> RootDescriptor:
         description=root.description,
         producing_execution=None if names.maker is None else names.execution(names.maker),
     )
+
+
+@dataclass(frozen=True)
+class _GraphSource:
+    """What the graph of a result is made from."""
+
+    root: _Root
+    walk: Walk
+    names: _Names
+    forward: bool
+
+    def graph(self) -> LineageGraph:
+        """The graph."""
+        return _graph(self.root, self.walk, self.names, self.forward)
 
 
 def _graph(root: _Root, walk: Walk, names: _Names, forward: bool) -> LineageGraph:
