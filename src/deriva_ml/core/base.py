@@ -31,6 +31,7 @@ from .logging_config import configure_logging
 from .methods import annotations as _annotations
 from .methods import assets as _assets
 from .methods import bags as _bags
+from .methods import catalogs as _catalogs
 from .methods import checks as _checks
 from .methods import connection as _connection
 from .methods import datasets as _datasets
@@ -515,6 +516,10 @@ class DerivaML:
     asset_manifest = _assets.asset_manifest
     create_asset_table = _assets.create_asset_table
     add_page = _assets.add_page
+
+    # --- the catalog -----------------------------------------------------------------
+
+    catalog_provenance = property(_catalogs.catalog_provenance)
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"
