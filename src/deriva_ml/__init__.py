@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from .asset.asset import Asset
     from .asset.file_path import AssetFilePath
     from .asset.spec import AssetSpec, AssetSpecConfig
+    from .catalog.provenance import (
+        CatalogCreationMethod,
+        CatalogProvenance,
+        CloneDetails,
+        get_catalog_provenance,
+        set_catalog_provenance,
+    )
     from .core.base import DerivaML
     from .core.config import DerivaMLConfig
     from .core.constants import RID, DerivaAssetColumns, DerivaSystemColumns
@@ -73,6 +80,9 @@ __all__ = [
     "AssetSpecConfig",
     "BuiltinTypes",
     "CachedAsset",
+    "CatalogCreationMethod",
+    "CatalogProvenance",
+    "CloneDetails",
     "ColumnDefinition",
     "ConnectionMode",
     "Dataset",
@@ -107,6 +117,8 @@ __all__ = [
     "UploadState",
     "Workflow",
     "__version__",
+    "get_catalog_provenance",
+    "set_catalog_provenance",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -115,6 +127,13 @@ __getattr__, __dir__ = lazy_names(
         ".asset.asset": ("Asset",),
         ".asset.file_path": ("AssetFilePath",),
         ".asset.spec": ("AssetSpec", "AssetSpecConfig"),
+        ".catalog.provenance": (
+            "CatalogCreationMethod",
+            "CatalogProvenance",
+            "CloneDetails",
+            "get_catalog_provenance",
+            "set_catalog_provenance",
+        ),
         ".core.base": ("DerivaML",),
         ".core.config": ("DerivaMLConfig",),
         ".core.constants": ("RID", "DerivaAssetColumns", "DerivaSystemColumns"),

@@ -22,12 +22,12 @@ from .loading_policy import Loaded, LoadPolicy, TableKey
 from .loading_rows import Manner, RowPlan, TableKnowledge, Work, Written, plan_rows, write_rows
 from .loading_same import find_same
 from .loading_schema import SchemaPlan, plan_schema
-from .loading_source import Source, in_order, name_of
+from .loading_source import Source, name_of
 from .sources import Fetcher
 
 __all__ = ["LoadPolicy", "Loaded", "TableKnowledge", "load_bag"]
 
-Finish = Callable[[Catalog, Mapping[str, str]], object]
+Finish = Callable[[Catalog, Loaded], object]
 
 
 def load_bag(
@@ -50,8 +50,8 @@ def load_bag(
         policy: What to do where they differ; default: `LoadPolicy()`.
         knowledge: What the tables mean, beyond their schema.
         fetcher: Gets files that the bag lists and does not hold, into the bag.
-        finish: Called at the end of the transaction with the catalog and the new identifiers of
-            rows, by those of the bag; what it writes belongs to the same change.
+        finish: Called at the end of the transaction, if anything was changed, with the catalog and
+            what was done; what it writes belongs to the same change.
         progress: Told the number of rows of each batch.
 
     Raises:
@@ -89,7 +89,7 @@ def _load(
     before = catalog.model
     schema = plan_schema(bag.model, before, policy, lambda table: not catalog.count(name_of(table)))
     source = _source(bag, policy)
-    origin = origin_of(bag)
+    origin = _origin(bag)
     same = find_same(
         source, catalog, before, policy, identities=knowledge.identities, known=knowledge.known
     )
@@ -100,7 +100,7 @@ def _load(
     files.prepare(_new_files(work, plan), fetcher)
     changes = _has_changes(work, plan, schema)
     written, snapshot = Written(), catalog.latest_snapshot()
-    if changes or finish is not None:
+    if changes:
         with _change(catalog, features) as (in_transaction, snaptime):
             schema.apply(catalog)
             files.register()
@@ -108,7 +108,7 @@ def _load(
             manner = Manner(snaptime, in_transaction, recorded, files.placed, progress)
             written = write_rows(work, plan, manner)
             if finish is not None:
-                finish(catalog, renamed(work))
+                finish(catalog, _told(work, plan, schema, files, written, snaptime or ""))
         snapshot = catalog.latest_snapshot()
     return _told(work, plan, schema, files, written, snapshot)
 
@@ -129,13 +129,10 @@ def _refuse_guests(catalog: Catalog, policy: LoadPolicy, owner: bool) -> None:
 
 
 def _source(bag: BagCatalog, policy: LoadPolicy) -> Source:
-    filled = [
-        t for t in bag.model.tables() if policy.covers((t.schema, t.name)) and bag.count(name_of(t))
-    ]
-    return Source(bag, *in_order(filled))
+    return Source.of(bag, (t for t in bag.model.tables() if policy.covers((t.schema, t.name))))
 
 
-def origin_of(bag: BagCatalog) -> str:
+def _origin(bag: BagCatalog) -> str:
     """What tells the catalog that a bag comes from: an identity that it was given, or its id."""
     given = next(
         (v for k, v in bag.model.annotations.items() if k.endswith(":catalog-identity")), None
@@ -169,7 +166,7 @@ def _has_changes(work: Work, plan: RowPlan, schema: SchemaPlan) -> bool:
 def _new_rows(work: Work, plan: RowPlan, table: Table) -> int:
     key = (table.schema, table.name)
     gone = (work.same.absorbed, work.dangling.dropped, plan.present)
-    return work.source.catalog.count(name_of(table)) - sum(len(g.get(key, ())) for g in gone)
+    return work.source.counts[key] - sum(len(g.get(key, ())) for g in gone)
 
 
 @contextmanager
@@ -182,7 +179,7 @@ def _change(catalog: Catalog, features: Mapping[str, Any]) -> Iterator[tuple[boo
         yield True, transaction.snaptime
 
 
-def renamed(work: Work) -> dict[str, str]:
+def _renamed(work: Work) -> dict[str, str]:
     """The identifiers of rows that have another one in the catalog than in the bag."""
     return {
         old: new
@@ -216,5 +213,5 @@ def _told(
         uploaded=files.uploaded,
         reused=files.reused,
         listed=files.listed,
-        rids=renamed(work),
+        rids=_renamed(work),
     )

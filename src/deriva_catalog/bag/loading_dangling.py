@@ -12,7 +12,7 @@ from ..interface import Catalog, Row
 from ..model.elements import SYSTEM_COLUMNS, ForeignKey, Model, Table
 from .loading_policy import LoadPolicy, TableKey, some_of
 from .loading_same import Sameness, lease
-from .loading_source import Source, select, with_reference, without_partner
+from .loading_source import Source, select, with_reference
 
 __all__ = ["Dangling", "find_dangling"]
 
@@ -74,7 +74,7 @@ class _Search:
     def look(self, table: Table, fkey: ForeignKey, loaded: Collection[TableKey]) -> None:
         target = (fkey.referenced_schema, fkey.referenced_table)
         if target in loaded:
-            rows = without_partner(self.source.catalog, table, fkey)
+            rows = self.source.without_partner(table, fkey)
         elif self.policy.covers(target) or self.exists(target):
             rows = with_reference(self.source.catalog, table, fkey)
         else:

@@ -73,7 +73,7 @@ class Loaded:
     """What loading a bag did.
 
     Attributes:
-        snapshot: The snapshot of the catalog that has it all.
+        snapshot: The snapshot of the catalog that has it all; empty while it is not known.
         tables_created: Tables that were made.
         columns_created: Columns that were added to tables, as (schema, table, column).
         inserted: How many rows were inserted, by table.

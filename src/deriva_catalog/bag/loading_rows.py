@@ -13,7 +13,7 @@ from ..path.ast import TableName
 from .loading_dangling import Dangling
 from .loading_policy import LoadPolicy, TableKey, some_of
 from .loading_same import Sameness, lease
-from .loading_source import Source, in_parts, name_of, pages, select, whole
+from .loading_source import Source, in_parts, name_of, select
 
 __all__ = ["RowPlan", "TableKnowledge", "plan_rows", "write_rows"]
 
@@ -31,8 +31,9 @@ class TableKnowledge:
         known: RIDs of rows of the bag that are rows of the catalog, and their RIDs there.
         local_columns: By table, columns that mean something in one catalog only: they are not
             compared, nor replaced.
-        rewrite: Changes rows of a table right before they are inserted; the last argument is the
-            snapshot that the transaction will be, None where there is no transaction.
+        rewrite: Changes rows of the bag, as they are there, right before they are inserted; the
+            last argument is the snapshot that the transaction will be, None where there is no
+            transaction.
     """
 
     identities: Mapping[TableKey, Sequence[str]] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Work:
         """The rows of a table that are rows of their own in the catalog, some at a time."""
         key = (table.schema, table.name)
         absorbed = self.same.absorbed.get(key, set())
-        for page in pages(self.source.catalog, table):
+        for page in self.source.pages(table):
             mine = [row for row in page if row["RID"] not in absorbed] if absorbed else page
             rows = self.dangling.applied(key, mine)
             if rows:
@@ -123,7 +124,7 @@ def _fresh(work: Work, table: Table) -> set[str]:
     if work.policy.rids == "keep":
         rids = work.same.renamed.get(key, set())
     else:
-        all_rids = {row["RID"] for row in whole(work.source.catalog, table, ("RID",))}
+        all_rids = {row["RID"] for row in work.source.whole(table, ("RID",))}
         rids = all_rids - work.same.absorbed.get(key, set())
     for old, new in lease(work.catalog, work.origin, sorted(rids), ask=False).items():
         work.same.called(key, "RID", old, new)
@@ -165,9 +166,7 @@ def _refuse_taken(work: Work, plan: RowPlan) -> None:
     for table in work.source.tables:
         key = _key(table)
         out = plan.present.get(key, set()) | plan.fresh[key] | work.same.absorbed.get(key, set())
-        rids = [
-            r["RID"] for r in whole(work.source.catalog, table, ("RID",)) if r["RID"] not in out
-        ]
+        rids = [r["RID"] for r in work.source.whole(table, ("RID",)) if r["RID"] not in out]
         for some in in_parts(rids, _ASKED_AT_ONCE):
             taken += [
                 f"{rid} is a row of {table.qualified} in the bag, and of {p.schema}:{p.table} in "
@@ -259,7 +258,7 @@ def _insert_clients(work: Work) -> None:
     """Make records of the people who made the rows, so that the rows can name them."""
     people: set[str] = set()
     for table in work.source.tables:
-        named = whole(work.source.catalog, table, ("RCB", "RMB"))
+        named = work.source.whole(table, ("RCB", "RMB"))
         people |= {row[c] for row in named for c in ("RCB", "RMB") if row[c] is not None}
     known = work.before.schemas["public"].tables.get(_CLIENTS.name)
     if known is None or not people:
@@ -282,10 +281,11 @@ def _write_table(
     later: list[tuple[Table, list[str], list[Row]]] = []
     inserted = updated = 0
     for page in work.rows(table):
-        new = [renamed(mapped(placed(r)), r["RID"]) for r in page if r["RID"] not in present]
-        if new:
+        fresh = [row for row in page if row["RID"] not in present]
+        if fresh:
             if work.knowledge.rewrite is not None:
-                new = work.knowledge.rewrite(table, new, manner.snapshot)
+                fresh = work.knowledge.rewrite(table, fresh, manner.snapshot)
+            new = [renamed(mapped(placed(row)), row["RID"]) for row in fresh]
             if waiting:
                 later.append((table, waiting, [_only(row, waiting) for row in new]))
                 new = [row | dict.fromkeys(waiting) for row in new]

@@ -118,7 +118,8 @@ def _merge_terms(
     key = (table.schema, table.name)
     names = {n: _column(table, n) for n in (*_IDENTIFIERS, "Name", "Description", "Synonyms")}
     columns = tuple(names.values())
-    mine, theirs = (_rows(c, table, columns) for c in (source.catalog, catalog))
+    mine = source.whole(table, ("RID", *columns))
+    theirs = whole(catalog, table, ("RID", *columns))
     by_name = {row[names["Name"]]: row for row in theirs}
     synonyms = {w: row for row in theirs for w in row[names["Synonyms"]] or ()}
     taken = {row["RID"] for row in theirs}
@@ -152,17 +153,13 @@ def _merge_terms(
         )
 
 
-def _rows(catalog: Catalog, table: Table, columns: Sequence[str]) -> list[Row]:
-    return whole(catalog, table, ("RID", *columns))
-
-
 # --- other rows --------------------------------------------------------------------------
 
 
 def _merge_rows(same: Sameness, source: Source, catalog: Catalog, merging: Merging) -> None:
     table, columns = merging
     key = (table.schema, table.name)
-    mine = [r for r in _rows(source.catalog, table, columns) if None not in _values(r, columns)]
+    mine = [r for r in source.whole(table, ("RID", *columns)) if None not in _values(r, columns)]
     if not mine:
         return
     wanted = {row[columns[0]] for row in mine}

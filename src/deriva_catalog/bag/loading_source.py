@@ -13,15 +13,12 @@ from ..path import ast
 __all__ = [
     "PAGE",
     "Source",
-    "distinct",
     "in_order",
     "in_parts",
     "name_of",
-    "pages",
     "select",
     "whole",
     "with_reference",
-    "without_partner",
 ]
 
 PAGE = 10_000
@@ -34,15 +31,63 @@ _VALUES = 20_000
 class Source:
     """The rows of a bag that are to be loaded.
 
+    Rows of small tables are read once and kept, since most bags have many of those and each
+    question takes longer than reading them; those of large ones are streamed.
+
     Attributes:
         catalog: The bag.
         tables: The tables that have rows, those that are referred to first.
         cyclic: References inside cycles of these tables: rows may come before what they refer to.
+        counts: How many rows each of the tables has.
     """
 
     catalog: Catalog
     tables: tuple[Table, ...]
-    cyclic: frozenset[tuple[str, str, str]] = field(default=frozenset())
+    cyclic: frozenset[tuple[str, str, str]]
+    counts: Mapping[tuple[str, str], int]
+    _small: Mapping[tuple[str, str], list[Row]] = field(repr=False)
+
+    @classmethod
+    def of(cls, catalog: Catalog, tables: Iterable[Table]) -> Source:
+        """The rows of those of the tables that have any."""
+        small: dict[tuple[str, str], list[Row]] = {}
+        counts: dict[tuple[str, str], int] = {}
+        filled = []
+        for table in tables:
+            key = (table.schema, table.name)
+            first = next(pages(catalog, table), [])
+            if len(first) < PAGE:
+                small[key] = first
+            counts[key] = len(first) if key in small else catalog.count(name_of(table))
+            if first:
+                filled.append(table)
+        return cls(catalog, *in_order(filled), counts, small)
+
+    def pages(self, table: Table) -> Iterator[list[Row]]:
+        """All rows of a table in the order of their RIDs, some at a time."""
+        rows = self._small.get((table.schema, table.name))
+        if rows is None:
+            yield from pages(self.catalog, table)
+        elif rows:
+            yield rows
+
+    def whole(self, table: Table, columns: Sequence[str]) -> list[Row]:
+        """At least those columns of every row of a table."""
+        rows = self._small.get((table.schema, table.name))
+        return whole(self.catalog, table, columns) if rows is None else rows
+
+    def without_partner(self, table: Table, fkey: ForeignKey) -> list[Row]:
+        """At least RID and values of the rows whose complete reference finds no row of the bag."""
+        mine = self._small.get((table.schema, table.name))
+        theirs = self._small.get((fkey.referenced_schema, fkey.referenced_table))
+        if mine is None or theirs is None:
+            return _without_partner(self.catalog, table, fkey)
+        there = {tuple(row[c] for c in fkey.referenced_columns) for row in theirs}
+        return [
+            row
+            for row in mine
+            if None not in (values := tuple(row[c] for c in fkey.columns)) and values not in there
+        ]
 
 
 def name_of(table: Table) -> ast.TableName:
@@ -75,12 +120,6 @@ def select(
         yield from catalog.fetch(ast.AttributeQuery(path, items))
 
 
-def distinct(catalog: Catalog, table: Table, columns: Sequence[str]) -> list[Row]:
-    """The combinations of values of some columns."""
-    items = tuple(ast.Item(ast.ColumnName(c)) for c in columns)
-    return catalog.fetch(ast.AttributeGroupQuery(ast.Path(ast.Root(name_of(table))), items))
-
-
 def whole(catalog: Catalog, table: Table, columns: Sequence[str]) -> list[Row]:
     """Some columns of every row."""
     items = tuple(ast.Item(ast.ColumnName(c)) for c in dict.fromkeys(columns))
@@ -94,7 +133,7 @@ def with_reference(catalog: Catalog, table: Table, fkey: ForeignKey) -> list[Row
     return catalog.fetch(ast.AttributeQuery(ast.Path(ast.Root(name_of(table)), filled), items))
 
 
-def without_partner(catalog: Catalog, table: Table, fkey: ForeignKey) -> list[Row]:
+def _without_partner(catalog: Catalog, table: Table, fkey: ForeignKey) -> list[Row]:
     """RID and values of the rows whose complete reference finds no row among those of the bag."""
     mine = tuple(ast.ColumnName(c, "mine") for c in fkey.columns)
     theirs = tuple(

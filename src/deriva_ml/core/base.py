@@ -31,6 +31,7 @@ from .logging_config import configure_logging
 from .methods import annotations as _annotations
 from .methods import assets as _assets
 from .methods import bags as _bags
+from .methods import catalogs as _catalogs
 from .methods import checks as _checks
 from .methods import configurations as _configurations
 from .methods import connection as _connection
@@ -525,6 +526,9 @@ class DerivaML:
     validate_config_file = _configurations.validate_config_file
     validate_config_directory = _configurations.validate_config_directory
     bootstrap_config = _configurations.bootstrap_config
+    # --- the catalog -----------------------------------------------------------------
+
+    catalog_provenance = property(_catalogs.catalog_provenance)
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"

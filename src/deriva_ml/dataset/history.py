@@ -114,6 +114,12 @@ class Versions:
             DerivaMLValidationError: It is a development version, which has no snapshot.
         """
         found = self.find(dataset, version)
+        if found.snapshot is None and not found.dataset_version.is_devrelease:
+            raise DerivaMLValidationError(
+                f"Version {str(found.dataset_version)!r} of dataset {dataset!r} was made in the "
+                "catalog that this one was cloned from, and only that one can show it. Use the "
+                f"current version, {str(self.current(dataset))!r}, here."
+            )
         if found.snapshot is None:
             raise DerivaMLValidationError(
                 f"Version {str(found.dataset_version)!r} of dataset {dataset!r} is still under "

@@ -17,7 +17,7 @@ of rows at a time:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -104,10 +104,19 @@ class _Walk:
         self.lengths = {_key(table): 0 for table in asset_tables(model)}
         self.unmeasured = dict.fromkeys(self.lengths, 0)
 
-    def run(self) -> Reached:
+    def run(self, others: Mapping[TableKey, Iterable[str]] | None = None) -> Reached:
         self.depth[self.dataset] = 0
-        start = self.pull(self.session.ml("Dataset"), "RID", self.anchors, 0, onward=True)
-        self.take([start])
+        starts = {self.dataset: self.anchors, **(others or {})}
+        for schema, name in starts:
+            self.depth[schema, name] = 0
+        tables = {(t.schema, t.name): t for t in self.session.model.tables()}
+        self.take(
+            [
+                self.pull(tables[key], "RID", sorted(rids), 0, onward=True)
+                for key, rids in starts.items()
+                if rids
+            ]
+        )
         while self.queue:
             self.take([step for batch in self.wave() for step in self.steps(batch)])
         rids = {k: sorted(v) for k, v in self.rids.items()}
@@ -264,20 +273,28 @@ class _Walk:
 
 
 def reach(
-    session: Session, dataset: str, exclude_tables: Iterable[str] = (), *, concurrency: int = 1
+    session: Session,
+    dataset: str | Iterable[str],
+    exclude_tables: Iterable[str] = (),
+    *,
+    concurrency: int = 1,
+    others: Mapping[TableKey, Iterable[str]] | None = None,
 ) -> Reached:
     """The rows that belong to a dataset in the state that the session shows.
 
     Args:
         session: On the live catalog, or on the snapshot of a version.
-        dataset: RID of the dataset.
+        dataset: RID of the dataset, or of several.
         exclude_tables: Names of tables that are not entered.
+        others: RIDs of other rows to start at, by table.
         concurrency: How many questions are asked of a served catalog at the same time; one in
             this process is asked one after the other.
 
     Cost: one query for each foreign key that leads on, with the RIDs of one step as its filter.
     """
-    anchors = (dataset, *descendants(session, dataset))
+    roots = [dataset] if isinstance(dataset, str) else list(dataset)
+    nested = (inner for root in roots for inner in descendants(session, root))
+    anchors = tuple(dict.fromkeys([*roots, *nested]))
     is_served = session.catalog.url.startswith(("http://", "https://"))
     with ExitStack() as life:
         fetch_all: Callable[[list[Query]], Iterable[list[Row]]]
@@ -291,7 +308,7 @@ def reach(
             def fetch_all(queries: list[Query]) -> Iterable[list[Row]]:
                 return map(session.fetch, queries)
 
-        return _Walk(session, frozenset(exclude_tables), anchors, fetch_all).run()
+        return _Walk(session, frozenset(exclude_tables), anchors, fetch_all).run(others)
 
 
 def asset_tables(model: DerivaModel) -> list[Table]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deriva_catalog.interface import Address, Catalog
-from deriva_catalog.path.ast import TableName
+from deriva_catalog.model.elements import Table
+from deriva_ml.catalog.provenance import set_catalog_provenance
 from deriva_ml.core.definitions import (
     ML_SCHEMA,
     SENTINEL_EXECUTION_DESCRIPTION,
@@ -23,6 +24,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.core.host import is_directory
 from deriva_ml.core.identity import give_identity
+from deriva_ml.core.query import attributes, equals, name_of
 
 from .definition import domain_schema_document, ml_schema_documents
 from .terms import SEEDED_TERMS
@@ -93,6 +95,7 @@ def begin_ml_catalog(
     def build(catalog: Catalog) -> None:
         with catalog.transaction():
             create_ml_schema(catalog, project_name=project_name)
+            set_catalog_provenance(catalog, name=project_name)
             if prepare is not None:
                 prepare(catalog)
 
@@ -142,50 +145,73 @@ def create_ml_schema(
 
 
 @translated()
-def initialize_ml_schema(catalog: Catalog, schema_name: str = ML_SCHEMA) -> None:
-    """Add the terms that every ML schema has, and the rows for things of unknown origin."""
-    with catalog.transaction():
+def initialize_ml_schema(catalog: Catalog | Any, schema_name: str = ML_SCHEMA) -> None:
+    """Add the terms that every ML schema has, and the rows for things of unknown origin.
+
+    What is there already stays as it is.
+
+    Args:
+        catalog: The catalog, or what belongs to one: a `DerivaML` or its model.
+        schema_name: Name of the ML schema.
+    """
+    target = catalog_of(catalog)
+    with target.transaction():
         for vocabulary, terms in SEEDED_TERMS.items():
+            table = target.model.schemas[schema_name].tables[vocabulary]
+            known = _known_words(target, table)
             rows = [
-                {"Name": name, "Description": text, "Synonyms": []} for name, text in terms.items()
+                {"Name": name, "Description": text, "Synonyms": []}
+                for name, text in terms.items()
+                if name not in known
             ]
             if rows:
-                table = TableName(vocabulary, schema_name)
-                catalog.insert(table, rows, defaults=("ID", "URI"), returning=False)
-        _insert_sentinels(catalog, schema_name)
+                target.insert(name_of(table), rows, defaults=("ID", "URI"), returning=False)
+        _insert_sentinels(target, schema_name)
+
+
+def _known_words(catalog: Catalog, vocabulary: Table) -> set[str]:
+    rows = catalog.fetch(attributes(vocabulary, ("Name", "Synonyms")))
+    return {word for row in rows for word in (row["Name"], *(row["Synonyms"] or ()))}
 
 
 def _insert_sentinels(catalog: Catalog, schema: str) -> None:
-    workflow = catalog.insert(
-        TableName("Workflow", schema),
-        [
-            {
-                "Name": "Unknown Provenance",
-                "Description": "Stands for code that is not known.",
-                "URL": SENTINEL_WORKFLOW_URL,
-                "Checksum": SENTINEL_WORKFLOW_CHECKSUM,
-            }
-        ],
-    )[0]
-    catalog.insert(
-        TableName("File", schema),
-        [
-            {
-                "URL": SENTINEL_FILE_URL,
-                "Filename": "unknown",
-                "Description": "Stands for inputs that are not known.",
-                "Length": 0,
-                "MD5": SENTINEL_FILE_MD5,
-            }
-        ],
-        returning=False,
+    workflow = _sentinel(
+        catalog,
+        (schema, "Workflow"),
+        "URL",
+        {
+            "Name": "Unknown Provenance",
+            "Description": "Stands for code that is not known.",
+            "URL": SENTINEL_WORKFLOW_URL,
+            "Checksum": SENTINEL_WORKFLOW_CHECKSUM,
+        },
+    )
+    _sentinel(
+        catalog,
+        (schema, "File"),
+        "URL",
+        {
+            "URL": SENTINEL_FILE_URL,
+            "Filename": "unknown",
+            "Description": "Stands for inputs that are not known.",
+            "Length": 0,
+            "MD5": SENTINEL_FILE_MD5,
+        },
     )
     execution = {
-        "Workflow": workflow["RID"],
+        "Workflow": workflow,
         "Description": SENTINEL_EXECUTION_DESCRIPTION,
         "Status": "Aborted",
     }
-    catalog.insert(TableName("Execution", schema), [execution], returning=False)
+    _sentinel(catalog, (schema, "Execution"), "Description", execution)
+
+
+def _sentinel(catalog: Catalog, key: tuple[str, str], column: str, row: dict[str, Any]) -> str:
+    """RID of the row for unknown things, which is inserted when there is none."""
+    table = catalog.model.schemas[key[0]].tables[key[1]]
+    query = attributes(table, ("RID",), equals(column, row[column]), sort=("RID",), limit=1)
+    known = catalog.fetch(query)
+    return str((known or catalog.insert(name_of(table), [row]))[0]["RID"])
 
 
 def _drop(catalog: Catalog, schema: str) -> None:
@@ -201,3 +227,9 @@ def _drop(catalog: Catalog, schema: str) -> None:
     for name in list(model.schemas[schema].tables):
         catalog.drop(Address(schema=schema, table=name))
     catalog.drop(Address(schema=schema))
+
+
+def catalog_of(thing: Catalog | Any) -> Catalog:
+    """The catalog that is given, or the one that a connection or a model belongs to."""
+    inner: Catalog = getattr(thing, "catalog", thing)
+    return inner
