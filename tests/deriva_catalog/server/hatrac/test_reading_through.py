@@ -68,9 +68,7 @@ def test_a_catalog_is_used_for_what_it_has_and_the_others_are_not(
     assert [known_in(registry, each, "kim") for each in "abc"] == [False, True, False]
 
 
-def test_a_catalog_that_is_deleted_has_nothing_any_more(
-    served: Served, registry: Registry
-) -> None:
+def test_a_catalog_that_is_deleted_has_nothing_any_more(served: Served, registry: Registry) -> None:
     kim = served.client("kim")
     url = kim.get("/hatrac/ns/x").headers["content-location"]
     assert kim.get(url).status == 200
