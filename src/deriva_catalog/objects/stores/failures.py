@@ -43,11 +43,12 @@ def reason(error: Exception) -> str:
     text = str(error).partition("\n\nDebug source")[0]
     told = [m.group(2) for m in re.finditer(r"<(Code|Message)>([^<]*)</\1>", text)]
     if told:
-        return ": ".join(told).rstrip(".")
+        text = ": ".join(told)
     return " ".join(text.split()).rstrip(".: ")
 
 
 def _hint(error: Exception, told: str) -> str:
     if type(error).__name__ in _DENIED or "credential" in told.lower():
         return _CREDENTIALS
-    return _BUCKET if "NoSuchBucket" in told else _HINT
+    missing = "NoSuchBucket" in told or "ContainerNotFound" in told
+    return _BUCKET if missing else _HINT
