@@ -463,6 +463,7 @@ class DerivaML:
     export_ro_crate = _interchange.export_ro_crate
     export_openlineage = _interchange.export_openlineage
     export_to_mlflow = _interchange.export_to_mlflow
+    import_croissant = _interchange.import_croissant
     import_ro_crate = _interchange.import_ro_crate
     import_mlflow_run = _interchange.import_mlflow_run
     import_mlflow_experiment = _interchange.import_mlflow_experiment

@@ -173,6 +173,53 @@ def import_ro_crate(
     return read(self, path, dataset_types=dataset_types, description=description, workflow=workflow)
 
 
+def import_croissant(
+    self: DerivaML,
+    path: str | Path,
+    *,
+    prefix: str = "",
+    schema: str | None = None,
+    dataset_types: str | Iterable[str] | None = None,
+    description: str | None = None,
+    workflow: Workflow | str | None = None,
+) -> Dataset:
+    """Make what Croissant describes on this machine a dataset, by an execution of its own.
+
+    Each record set that reads columns of a CSV, Parquet or JSON lines file becomes a table with its
+    key and references, whose rows are members; enumerations become vocabularies. Files of file sets
+    become a dataset inside, and stay where they are. Sizes and digests are compared first. What
+    cannot be read is left out with a warning; the description is kept word for word as a file of
+    the execution. Tables, rows and datasets are one transaction: a value that does not fit leaves
+    none of them, and an execution that failed.
+
+    Args:
+        path: The description, or its directory.
+        prefix: What the names of tables begin with.
+        schema: Where the tables go; None means the default schema.
+        dataset_types: Terms of ``Dataset_Type``.
+        description: Of the dataset; None means what Croissant says.
+        workflow: The code that imports it; None means the calling script.
+
+    Raises:
+        DerivaMLNotFoundError: There is no description.
+        DerivaMLValidationError: A table of such a name is there.
+        DerivaMLDataError: The description is malformed, a path leads out of its directory, a file
+            is missing or not what was said of it, or a value does not fit its type or reference.
+        ImportError: A Parquet file is to be read, and pyarrow is not installed.
+    """
+    from deriva_ml.interchange.croissant_import import import_croissant as read
+
+    return read(
+        self,
+        path,
+        prefix=prefix,
+        schema=schema,
+        dataset_types=dataset_types,
+        description=description,
+        workflow=workflow,
+    )
+
+
 def _table(ml: DerivaML, rid: str) -> str:
     """``Dataset`` or ``Execution``: what a RID names."""
     with translated():
