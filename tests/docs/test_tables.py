@@ -16,6 +16,7 @@ PLACES = {
     "catalog/hatrac.md": "tests/deriva_catalog/server/hatrac",
     "dataflow/checklist.md": "tests/hamilton",
     "locks/checklist.md": "tests/flexlock",
+    "ml/checklist.md": "tests/deriva_ml",
 }
 
 
