@@ -9,7 +9,7 @@ import sys
 import pytest
 
 PACKAGES = ("deriva_ml", "deriva_ml.core", "deriva_ml.dataset", "deriva_ml.execution")
-PACKAGES += ("deriva_ml.catalog", "deriva_ml.asset",)
+PACKAGES += ("deriva_ml.catalog", "deriva_ml.importing", "deriva_ml.asset",)
 
 
 def natural(name: str) -> tuple[int, str]:
