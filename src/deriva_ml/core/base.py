@@ -42,6 +42,7 @@ from .methods import experiments as _experiments
 from .methods import external_files as _external_files
 from .methods import features as _features
 from .methods import files as _files
+from .methods import importing as _importing
 from .methods import interchange as _interchange
 from .methods import lineage as _lineage
 from .methods import rows as _rows
@@ -530,6 +531,13 @@ class DerivaML:
     # --- the catalog -----------------------------------------------------------------
 
     catalog_provenance = property(_catalogs.catalog_provenance)
+
+    # --- importing -------------------------------------------------------------------
+
+    import_directory = _importing.import_directory
+    import_table = _importing.import_table
+    import_image_folder = _importing.import_image_folder
+    import_dvc = _importing.import_dvc
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"
