@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +29,7 @@ from .sources import Source as Source
 from .sources import pieces as pieces
 from .stores import Entry, FileStore, KeyStore, open_store
 from .stores import translated as translated
+from .together import each
 
 _CONTENT = "sha256"
 _INCOMING = "incoming"
@@ -140,8 +140,21 @@ class ContentStore:
 
         Returns one content for each source, in order.
         """
-        with ThreadPoolExecutor(workers, thread_name_prefix="objects") as pool:
-            return list(pool.map(lambda source: self.add(source, progress), sources))
+        return each(
+            lambda source: self.add(source, progress),
+            sources,
+            is_small=self.is_small,
+            workers=workers,
+        )
+
+    def is_small(self, source: Source) -> bool:
+        """Whether a source goes into a file of this machine at once."""
+        if self._files is None:
+            return False
+        if isinstance(source, Path):
+            with translated(f"storing the file {str(source)!r}"):
+                return source.stat().st_size <= PIECE
+        return isinstance(source, bytes) and len(source) <= PIECE
 
     def _add_small(self, data: bytes, progress: Progress | None, check: Check | None) -> Content:
         hasher = Hasher()
@@ -149,9 +162,13 @@ class ContentStore:
         content = hasher.content
         if check is not None:
             check(content)
-        if not self.has(content.sha256):
-            with translated("storing an object"):
-                self.keys.put(content_key(content.sha256), [data], content.length)
+        key = content_key(content.sha256)
+        with translated("storing an object"):
+            if self._files is None:
+                if self.keys.entry(key) is None:
+                    self.keys.put(key, [data], content.length)
+            elif not self._files.has(key):
+                self._files.put_small(key, data)
         if progress is not None:
             progress(content.length)
         return content

@@ -7,26 +7,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from urllib.parse import quote, unquote
 
 from ..errors import BadRequest
 
 PREFIX = "/hatrac"
 _UNRESERVED = "-._~"
+_AS_IT_IS = re.compile(r"[A-Za-z0-9._~-]*")
 _PLAIN = re.compile(r"/hatrac((?:/[A-Za-z0-9_-][A-Za-z0-9_.~-]*)+)(?::([A-Za-z0-9]+))?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObjectName:
     """A decoded name: its components below the service, and perhaps a version."""
 
     parts: tuple[str, ...]
     version: str | None = None
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The canonical spelling, without a version."""
-        return "/".join((PREFIX, *(quote(p, safe=_UNRESERVED) for p in self.parts)))
+        return "/".join((PREFIX, *map(encode_part, self.parts)))
 
     @property
     def url(self) -> str:
@@ -36,7 +38,13 @@ class ObjectName:
     @property
     def parents(self) -> tuple[ObjectName, ...]:
         """The namespaces above, outermost first, without the root."""
-        return tuple(ObjectName(self.parts[:n]) for n in range(1, len(self.parts)))
+        return tuple(_namespace(self.parts[:n]) for n in range(1, len(self.parts)))
+
+
+@lru_cache(maxsize=1024)
+def _namespace(parts: tuple[str, ...]) -> ObjectName:
+    """A namespace; thousands of objects lie in the same few."""
+    return ObjectName(parts)
 
 
 def parse_name(text: str, *, version_allowed: bool = True) -> ObjectName:
@@ -46,8 +54,9 @@ def parse_name(text: str, *, version_allowed: bool = True) -> ObjectName:
         BadRequest: It does not start with ``/hatrac/``, has an empty, ``.`` or ``..`` component,
             a character that must be percent-encoded, or a version where none is allowed.
     """
-    plain = _PLAIN.fullmatch(text) if version_allowed else None
-    if plain is not None:  # as in nearly every row; listings hold thousands of names
+    plain = _PLAIN.fullmatch(text)
+    # As in nearly every row; listings hold thousands of names.
+    if plain is not None and (version_allowed or plain[2] is None):
         return ObjectName(tuple(plain[1][1:].split("/")), plain[2])
     if not text.startswith(PREFIX + "/"):
         raise BadRequest(
@@ -80,4 +89,4 @@ def _decoded(part: str, text: str) -> str:
 
 def encode_part(name: str) -> str:
     """Return one component of a name, percent-encoded."""
-    return quote(name, safe=_UNRESERVED)
+    return name if _AS_IT_IS.fullmatch(name) else quote(name, safe=_UNRESERVED)

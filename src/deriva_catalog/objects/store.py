@@ -14,7 +14,6 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -33,6 +32,7 @@ from .names import PREFIX, ObjectName, parse_name
 from .naming import Granting, claim_names
 from .removing import remove_names, remove_version
 from .tables import NAME, VERSION, knows_former
+from .together import each
 from .versions import (
     SELECT,
     ObjectFinding,
@@ -167,8 +167,14 @@ class ObjectStore:
         if len(waiting) == 1:
             stored = [self._stored(waiting[0], progress)]
         else:
-            with ThreadPoolExecutor(workers, thread_name_prefix="objects") as pool:
-                stored = list(pool.map(lambda upload: self._stored(upload, progress), waiting))
+            stored = each(
+                lambda upload: self._stored(upload, progress),
+                waiting,
+                is_small=lambda upload: (
+                    upload.source is None or self.content.is_small(upload.source)
+                ),
+                workers=workers,
+            )
         self.content.flush([u.content.sha256 for u in stored if u.content is not None])
         return stored
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from .failures import translated
 
 INCOMING = "incoming"
 _READ_ONLY = 0o444
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC
 _FLUSH_EACH = 32
 
 
@@ -32,6 +34,7 @@ class FileStore:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._top = str(directory)
         with translated(f"opening the object directory {str(directory)!r}"):
             directory.mkdir(parents=True, exist_ok=True)
 
@@ -59,6 +62,39 @@ class FileStore:
     def incoming(self) -> str:
         """A key for what is on its way."""
         return f"{INCOMING}/{uuid.uuid4().hex}"
+
+    def put_small(self, key: str, data: bytes) -> None:
+        """Write a few bytes under a key, whole or not at all, by as few system calls as it takes.
+
+        Where thousands of files are written, each look at a folder and each path object shows.
+        """
+        incoming = f"{self._top}/{INCOMING}/{uuid.uuid4().hex}"
+        handle = self._opened(incoming)
+        try:
+            try:
+                left = memoryview(data)
+                while left:
+                    left = left[os.write(handle, left) :]
+            finally:
+                os.close(handle)
+            target = f"{self._top}/{key}"
+            try:
+                os.replace(incoming, target)  # noqa: PTH105
+            except FileNotFoundError:
+                os.makedirs(target.rpartition("/")[0], exist_ok=True)  # noqa: PTH103
+                os.replace(incoming, target)  # noqa: PTH105
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(incoming)  # noqa: PTH108
+            raise
+
+    def _opened(self, path: str) -> int:
+        """A new file, which nobody else may write to."""
+        try:
+            return os.open(path, _NEW, _READ_ONLY)
+        except FileNotFoundError:
+            os.makedirs(path.rpartition("/")[0], exist_ok=True)  # noqa: PTH103
+            return os.open(path, _NEW, _READ_ONLY)
 
     def fill(self, incoming: str, source: Iterable[bytes]) -> None:
         """Write bytes under a key that is free."""
@@ -124,6 +160,10 @@ class FileStore:
         shutil.rmtree(self.path(key), ignore_errors=True)
 
     # --- reading ---------------------------------------------------------------------
+
+    def has(self, key: str) -> bool:
+        """Whether there is a file under a key."""
+        return os.path.isfile(f"{self._top}/{key}")  # noqa: PTH113
 
     def entry(self, key: str) -> Entry | None:
         """What lies under a key; None when nothing does."""
