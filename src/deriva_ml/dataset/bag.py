@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DatasetBag"]
 
-FetchFiles = Callable[[], None]
+FetchFiles = Callable[[int], None]
+"""Brings the missing files of a bag, so many at the same time."""
 
 
 class DatasetBag:
@@ -279,10 +280,14 @@ class DatasetBag:
     # --- files -----------------------------------------------------------------------
 
     @translated()
-    def materialize(self) -> Self:
-        """Bring the files that the bag only refers to; those that are there already stay."""
+    def materialize(self, *, fetch_concurrency: int = 8) -> Self:
+        """Bring the files that the bag only refers to; those that are there already stay.
+
+        Args:
+            fetch_concurrency: Files that are fetched at the same time.
+        """
         if self._fetch is not None:
-            self._fetch()
+            self._fetch(fetch_concurrency)
         return self
 
     def asset_path(self, table: str, row: Mapping[str, Any]) -> Path:

@@ -34,8 +34,9 @@ def download_dataset_bag(
         use_minid: Take the bag from where its persistent identifier says, and give it one first
             if it has none; takes a connection with an ``s3_bucket``.
         exclude_tables: Tables that are left out.
-        timeout: Seconds to wait for a connection and for the next bytes of files that lie
-            elsewhere; None means (10, 610).
+        timeout: Seconds to wait for a connection and for the next bytes, of a served catalog and
+            of files that lie elsewhere; None means (10, 610) for those, and for the catalog what
+            the connection has.
         fetch_concurrency: Files that are fetched at the same time.
         reachability_concurrency: Questions about rows that are asked of a served catalog at the
             same time; one in this process is asked one after the other.
@@ -45,7 +46,7 @@ def download_dataset_bag(
         DerivaMLValidationError: The version is under development.
         DerivaMLConfigurationError: `use_minid` is set, and the connection has no bucket.
     """
-    from .download import carriage_of, download_bag
+    from .download import Carriage, download_bag
 
     return download_bag(
         self._datasets.session,
@@ -53,7 +54,7 @@ def download_dataset_bag(
         self._datasets.current_version(self.dataset_rid) if version is None else version,
         with_files=materialize,
         exclude_tables=exclude_tables,
-        carriage=carriage_of(timeout, fetch_concurrency, reachability_concurrency),
+        carriage=Carriage(fetch_concurrency, reachability_concurrency, timeout),
         use_minid=use_minid,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.core.session import Session
 from deriva_ml.model.catalog import DerivaModel
 
-from .bag import DatasetBag
+from .bag import DatasetBag, FetchFiles
 from .cache import BagKey, DamagedBag, KeptBag, cached_bag, store_bag
 from .minid import archive_of, bucket_of, register_bag, unpack_archive
 from .reach import asset_tables, reach
@@ -37,7 +37,11 @@ if TYPE_CHECKING:
     from deriva_catalog.bag.export import Exported, Files
     from deriva_catalog.objects.content import Progress
 
-__all__ = ["Carriage", "carriage_of", "download_bag", "download_spec", "key_of", "spec_of"]
+__all__ = ["Carriage", "download_bag", "download_spec", "key_of", "spec_of"]
+
+
+TIMEOUT_S = (10.0, 610.0)
+"""Seconds to wait for a connection, and for the next bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class Carriage:
     Attributes:
         files: Files that are fetched at the same time.
         questions: Questions about rows that are asked of a served catalog at the same time.
-        connect_s: Seconds to wait for a connection.
-        read_s: Seconds to wait for the next bytes.
+        timeout: Seconds to wait for a connection, and for the next bytes. None means `TIMEOUT_S`
+            for files that lie elsewhere, and what the connection to a served catalog has.
 
     Raises:
         DerivaMLValidationError: One of them is not above zero.
@@ -56,28 +60,16 @@ class Carriage:
 
     files: int = 8
     questions: int = 8
-    connect_s: float = 10.0
-    read_s: float = 610.0
+    timeout: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (
-            ("fetch_concurrency", self.files),
-            ("reachability_concurrency", self.questions),
-            ("timeout", self.connect_s),
-            ("timeout", self.read_s),
+        for name, values in (
+            ("fetch_concurrency", (self.files,)),
+            ("reachability_concurrency", (self.questions,)),
+            ("timeout", self.timeout or ()),
         ):
-            if value <= 0:
-                raise DerivaMLValidationError(f"{name} must be above zero, not {value!r}.")
-
-
-def carriage_of(
-    timeout: tuple[float, float] | None = None,
-    fetch_concurrency: int = 8,
-    reachability_concurrency: int = 8,
-) -> Carriage:
-    """The `Carriage` that the parameters of downloading methods ask for."""
-    connect_s, read_s = (10.0, 610.0) if timeout is None else timeout
-    return Carriage(fetch_concurrency, reachability_concurrency, connect_s, read_s)
+            if any(value <= 0 for value in values):
+                raise DerivaMLValidationError(f"{name} must be above zero, not {values}.")
 
 
 def download_spec(session: Session, dataset: DatasetSpec | str) -> DatasetBag:
@@ -89,7 +81,7 @@ def download_spec(session: Session, dataset: DatasetSpec | str) -> DatasetBag:
         spec.version,
         with_files=spec.materialize,
         exclude_tables=spec.exclude_tables,
-        carriage=carriage_of(spec.timeout, spec.fetch_concurrency, spec.reachability_concurrency),
+        carriage=Carriage(spec.fetch_concurrency, spec.reachability_concurrency, spec.timeout),
     )
 
 
@@ -161,27 +153,42 @@ def download_bag(
     how = carriage or Carriage()
     if use_minid:
         bucket_of(session)
-    wants_minid = session.options.use_minid if use_minid is None else use_minid
-    found: KeptBag | None = None
-    careful = False
     try:
-        found = cached_bag(session.cache_dir, key)
+        found, careful = cached_bag(session.cache_dir, key), False
     except DamagedBag:
         # Perhaps it is the stored object, linked, that is damaged: what is copied is hashed.
-        careful = True
-    archived = archive_of(session, key) if wants_minid and (found is None or use_minid) else None
-    to_register = wants_minid and archived is None and (found is None or use_minid)
-    if found is None and archived is not None:
-        found = store_bag(session.cache_dir, key, partial(unpack_archive, archived))
-    elif found is None:
-        files = _files_at_once(session, with_files, careful)
-        found = store_bag(session.cache_dir, key, partial(_write, session, key, files, how))
-    fetch = partial(_fetch, session, found, how, careful or found.repairing)
-    if not found.complete and (with_files or to_register):
-        fetch()
-    if to_register:
-        register_bag(session, key, found.path)
-    return _opened(session, found, dataset, fetch)
+        found, careful = None, True
+    wants_minid = use_minid or (found is None and use_minid is None and session.options.use_minid)
+    with _patient(session, how) as asked:
+        archived = archive_of(asked, key) if wants_minid else None
+        if found is None and archived is not None:
+            found = store_bag(session.cache_dir, key, partial(unpack_archive, archived))
+        elif found is None:
+            files = _files_at_once(session, with_files, careful)
+            found = store_bag(session.cache_dir, key, partial(_write, asked, key, files, how))
+        to_register = wants_minid and archived is None
+        careful = careful or found.repairing
+        if not found.complete and (with_files or to_register):
+            _fetch(asked, found, how, careful)
+        if to_register:
+            register_bag(session, key, found.path)
+    return _opened(session, found, dataset, partial(_fetch_later, session, found, careful))
+
+
+@contextmanager
+def _patient(session: Session, how: Carriage) -> Iterator[Session]:
+    """The session, over connections that wait as long as is asked for."""
+    from deriva_catalog.catalog import RemoteCatalog
+
+    catalog = session.catalog
+    if how.timeout is None or not isinstance(catalog, RemoteCatalog):
+        yield session
+        return
+    own = catalog.waiting(*how.timeout)
+    try:
+        yield replace(session, catalog=own)
+    finally:
+        own.close()
 
 
 def _files_at_once(session: Session, with_files: bool, careful: bool) -> Files:
@@ -191,7 +198,7 @@ def _files_at_once(session: Session, with_files: bool, careful: bool) -> Files:
     return "copy" if careful else "link"
 
 
-def _opened(session: Session, found: KeptBag, dataset: str, fetch: partial[None]) -> DatasetBag:
+def _opened(session: Session, found: KeptBag, dataset: str, fetch: FetchFiles) -> DatasetBag:
     offline = Session(
         hostname=session.hostname,
         catalog=found.catalog,
@@ -243,6 +250,10 @@ def _fetch(session: Session, found: KeptBag, how: Carriage, careful: bool) -> No
         )
 
 
+def _fetch_later(session: Session, found: KeptBag, careful: bool, concurrency: int) -> None:
+    _fetch(session, found, Carriage(files=concurrency), careful)
+
+
 def fetcher_for(session: Session, how: Carriage, *, careful: bool = False) -> Fetcher:
     """What gets the files of a bag: from the catalog's objects, else from where they are listed.
 
@@ -254,7 +265,7 @@ def fetcher_for(session: Session, how: Carriage, *, careful: bool = False) -> Fe
         how: How long we wait for files that lie elsewhere.
         careful: Hash also what could be linked.
     """
-    catalog = session.catalog
+    catalog, (connect_s, read_s) = session.catalog, how.timeout or TIMEOUT_S
     address = urlsplit(catalog.url)
     own = [f"deriva://localhost/{catalog.id}"]
     if address.scheme in ("http", "https"):
@@ -262,7 +273,7 @@ def fetcher_for(session: Session, how: Carriage, *, careful: bool = False) -> Fe
     here = content_fetcher(catalog.objects.content, link=not careful)
     elsewhere = first_of(
         object_fetcher(catalog.objects, own, link=not careful),
-        url_fetcher(connect_s=how.connect_s, read_s=how.read_s, local_files=True),
+        url_fetcher(connect_s=connect_s, read_s=read_s, local_files=True),
     )
     kept = content_cache(session.cache_dir)
     if catalog.objects.content.directory is not None:

@@ -140,6 +140,7 @@ def _root(session: Session, directory: Path) -> str:
     return str(roots[0])
 
 
-def _fetch(session: Session, directory: Path) -> None:
+def _fetch(session: Session, directory: Path, concurrency: int) -> None:
     fetcher = cached_fetcher(content_cache(session.cache_dir), url_fetcher())
-    materialize(directory, fetcher, seen=directory.with_name(f"{directory.name}.seen.json"))
+    record = directory.with_name(f"{directory.name}.seen.json")
+    materialize(directory, fetcher, concurrency=concurrency, seen=record)

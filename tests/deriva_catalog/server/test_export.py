@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import io
 import json
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -359,3 +361,50 @@ def test_other_addresses(
 ) -> None:
     body = config(still, SPECIES) if method == "POST" else None
     assert kim.request(method, target, body).status == status
+
+
+@pytest.mark.parametrize(
+    ("processor", "told"),
+    [
+        ({"processor": "fasta"}, "the processor 'fasta'"),
+        ({"processor": "mine", "processor_type": "my.module.Mine"}, "'my.module.Mine' of its own"),
+    ],
+)
+def test_a_processor_that_is_not_there_is_named(
+    kim: HttpClient, still: str, processor: dict[str, str], told: str
+) -> None:
+    refused = kim.post(FILE, config(still, {**SPECIES, **processor}))
+    assert refused.status == 400
+    assert told in refused.text
+    assert "csv, json, json-stream, env, fetch, download" in refused.text
+
+
+def test_large_results_do_not_go_through_memory(
+    kim: HttpClient, served: Served, animals: str
+) -> None:
+    catalog = served.service.registry.open(animals)
+    catalog.create_column(TableName("Species", "zoo"), column_document("url", "text"))
+    url = stored(kim, f"large{animals}", bytes(range(256)) * (48 << 12))
+    long = [{"name": f"{n:05} " + "x" * 1000, "url": url if n == 7 else None} for n in range(9000)]
+    catalog.insert(TableName("Species", "zoo"), long, returning=False)
+    catalog.close()
+    wanted = config(
+        animals,
+        step("csv", "/entity/zoo:Species", output_path="rows"),
+        step("download", "/attribute/zoo:Species/url", output_path="file"),
+        bag={"bag_name": "zoo", "bag_archiver": "tar"},
+    )
+    tracemalloc.start()
+    made = kim.post(BAG, wanted)
+    length = 0
+    connection = http.client.HTTPConnection("127.0.0.1", kim.port, timeout=60)
+    headers = {"Authorization": f"Bearer {kim.token}"}
+    connection.request("GET", local_part(made.text), headers=headers)
+    reply = connection.getresponse()
+    while piece := reply.read(1 << 16):
+        length += len(piece)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    connection.close()
+    assert length > 57 << 20
+    assert peak < 20 << 20

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from deriva_catalog.bag import validate
 from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
-from deriva_ml.core.exceptions import DerivaMLException
+from deriva_ml.core.exceptions import DerivaMLException, DerivaMLUnavailableError
 from deriva_ml.dataset.spec import DatasetSpec
 from deriva_ml.schema import create_ml_catalog
 from service_process import ServiceProcess
@@ -32,12 +35,14 @@ class Lab:
     second: str
 
 
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    with ServiceProcess(tmp_path / "home") as service:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServiceProcess, str, str]]:
+    """A service of a catalog with two datasets."""
+    place = tmp_path_factory.mktemp("served")
+    with ServiceProcess(place / "home") as service:
         credential = {"bearer-token": service.token("kim")}
         create_ml_catalog(service.url, "lab", credential=credential).close()
-        ml = DerivaML(service.url, 1, working_dir=tmp_path / "work", credential=credential)
+        ml = DerivaML(service.url, 1, working_dir=place / "work", credential=credential)
         ml.create_asset("Image")
         ml.add_dataset_element_type("Image")
         with ml.catalog.transaction():
@@ -51,8 +56,20 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         execution = make_execution(ml)
         first = ml.datasets.create([], "all", execution, members=images).rid
         second = ml.datasets.create([], "some", execution, members=images[:5]).rid
-        yield Lab(service, ml, first, second)
         ml.catalog.close()
+        yield service, first, second
+
+
+@pytest.fixture
+def lab(served: tuple[ServiceProcess, str, str], tmp_path: Path) -> Iterator[Lab]:
+    """The service, running, and a connection with a cache of its own."""
+    service, first, second = served
+    service.kill()
+    service.start()
+    credential = {"bearer-token": service.token("kim")}
+    ml = DerivaML(service.url, 1, working_dir=tmp_path / "work", credential=credential)
+    yield Lab(service, ml, first, second)
+    ml.catalog.close()
 
 
 def test_each_file_is_fetched_once_and_opens_without_the_service(lab: Lab) -> None:
@@ -67,7 +84,7 @@ def test_each_file_is_fetched_once_and_opens_without_the_service(lab: Lab) -> No
     )
     lab.service.kill()
     # What the first dataset has brought completes the second: no service is asked.
-    rows.materialize()
+    rows.materialize(fetch_concurrency=3)
     assert validate(rows.path).complete
     again = ml.download_dataset_bag(f"{lab.first}@0.1.0")
     assert len(again.list_dataset_members()["Image"]) == PICTURES
@@ -95,4 +112,20 @@ def test_an_interrupted_download_goes_on_and_repairs_what_was_damaged(lab: Lab) 
     lab.ml.download_dataset_bag(spec)
     assert victim.read_bytes() == data
     assert {p: p.stat().st_ino for p in others} == others  # nothing else was fetched again
+    assert validate(bag.path).complete
+
+
+def test_a_service_that_hangs_is_waited_for_as_long_as_asked(lab: Lab) -> None:
+    dataset = lab.ml.lookup_dataset(lab.first)
+    process = lab.service._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with pytest.raises(DerivaMLUnavailableError):
+            dataset.download_dataset_bag("0.1.0", timeout=(0.1, 0.1))
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    assert time.monotonic() - began < 60  # the connection itself would wait 120 s, five times
+    bag = dataset.download_dataset_bag("0.1.0", timeout=(10, 60), fetch_concurrency=2)
     assert validate(bag.path).complete

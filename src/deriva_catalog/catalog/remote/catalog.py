@@ -18,7 +18,7 @@ from ...model.lookup import find_element, find_table
 from ...path.ast import Path, Query, Root, TableName
 from ...path.printer import print_path, print_table
 from . import leases
-from .connection import Content, Received, Repeat
+from .connection import Content, Received, Repeat, Timeouts
 from .frames import FEATURE
 from .history import RemoteHistory, amended_at
 from .link import Link
@@ -135,6 +135,16 @@ class RemoteCatalog:
         requested = snaptime.encode(snaptime.parse(when))
         served = self._link.get(at=requested).json()["snaptime"]
         return RemoteCatalog(self._link, str(served), self._objects)
+
+    def waiting(self, connect_s: float, read_s: float) -> RemoteCatalog:
+        """The same over connections of its own, which wait so many seconds; close it after use.
+
+        Args:
+            connect_s: How long to wait for a connection.
+            read_s: How long to wait for the next bytes of an answer.
+        """
+        connection = self._link.connection.waiting(Timeouts(connect_s, read_s))
+        return RemoteCatalog(Link(connection, self._link.id), self._at)
 
     def latest_snapshot(self) -> str:
         """The snapshot of the latest change of anything; of a snapshot, itself."""

@@ -136,6 +136,10 @@ class Connection:
     def __repr__(self) -> str:
         return f"<connection to {self.host.origin}>"
 
+    def waiting(self, timeouts: Timeouts) -> Connection:
+        """Another connection to the same server, for the same client, with other time-outs."""
+        return Connection(self.host, credential=self._credential, timeouts=timeouts)
+
     # --- what every request carries --------------------------------------------------
 
     def authentication(self) -> dict[str, str]:

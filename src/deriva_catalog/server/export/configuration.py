@@ -107,10 +107,16 @@ def _step(number: int, document: Any) -> Step:
     what = f"Step {number} of the export"
     step = _object(document, what)
     processor = step.get("processor")
-    if processor not in _PROCESSORS or step.get("processor_type") is not None:
+    if step.get("processor_type") is not None:
         raise BadRequest(
-            f"{what} needs a processor that this service does not have.",
-            hint=f"There are {', '.join(_PROCESSORS)}, and none of the client's own.",
+            f"{what} brings the processor {step['processor_type']!r} of its own, which a service "
+            "does not run.",
+            hint=f"Use one of {', '.join(_PROCESSORS)}, or download with the client's own tool.",
+        )
+    if processor not in _PROCESSORS:
+        raise BadRequest(
+            f"{what} needs the processor {processor!r}, which this service does not have.",
+            hint=f"There are {', '.join(_PROCESSORS)}. Export rows, and convert them afterwards.",
         )
     given = _object(step.get("processor_params"), f"'processor_params' of {what.lower()}")
     unknown = given.keys() - {"query_path", "output_path", "output_filename", "query_keys"}

@@ -21,6 +21,7 @@ from ...bag import portable_name
 from ...catalog.local import LocalCatalog
 from ...engine.relation import captures_history
 from ...errors import BadRequest, Conflict
+from ...path.ast import Query
 from ...path.parser import parse_query
 from ...path.tokens import refuse_stray
 from ..messages import Answer, Request
@@ -117,12 +118,23 @@ class _Run:
         if step.processor in _MEDIA:
             self._rows(step, query)
             return
-        rows = self._catalog.fetch(parse_query(query).query)
+        rows = self._each(parse_query(query).query)
         if step.processor == "env":
-            self._remember(step, rows)
+            self._remember(step, list(islice(rows, 1)))
             return
         for row in rows:
             self._file(step, row)
+
+    def _each(self, query: Query) -> Iterator[dict[str, Any]]:
+        """The rows of a query one by one: there may be millions of files."""
+        rest = b""
+        for piece in self._catalog.stream(query, "application/x-json-stream"):
+            whole, _, rest = (rest + piece).rpartition(b"\n")
+            for line in whole.split(b"\n"):
+                if line:
+                    yield json.loads(line)
+        if rest:
+            yield json.loads(rest)
 
     def _document(self, step: Step, query: str) -> None:
         """What is no query of rows: the catalog itself, its model, or a part of that."""
