@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     )
     from .core.storage import CachedAsset
     from .dataset.bag import DatasetBag
+    from .dataset.bag_cache import CachedBag
     from .dataset.dataset import Dataset
     from .dataset.references import DatasetReference, FeatureReference
     from .dataset.spec import DatasetSpec, DatasetSpecConfig
@@ -80,6 +81,7 @@ __all__ = [
     "AssetSpecConfig",
     "BuiltinTypes",
     "CachedAsset",
+    "CachedBag",
     "CatalogCreationMethod",
     "CatalogProvenance",
     "CloneDetails",
@@ -163,6 +165,7 @@ __getattr__, __dir__ = lazy_names(
         ),
         ".core.storage": ("CachedAsset",),
         ".dataset.bag": ("DatasetBag",),
+        ".dataset.bag_cache": ("CachedBag",),
         ".dataset.dataset": ("Dataset",),
         ".dataset.references": ("DatasetReference", "FeatureReference"),
         ".dataset.spec": ("DatasetSpec", "DatasetSpecConfig"),

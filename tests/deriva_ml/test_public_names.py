@@ -32,7 +32,7 @@ def test_every_public_name_is_importable_and_listed(package: str) -> None:
 
 def test_types_of_public_methods_are_named_at_the_top() -> None:
     module = importlib.import_module("deriva_ml")
-    assert {"CachedAsset", "UploadCallback", "UploadProgress"} <= set(module.__all__)
+    assert {"CachedAsset", "CachedBag", "UploadCallback", "UploadProgress"} <= set(module.__all__)
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

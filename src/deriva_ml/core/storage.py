@@ -19,8 +19,18 @@ from .exceptions import DerivaMLStateInconsistency
 
 if TYPE_CHECKING:
     from deriva_catalog.objects.cache import CachedContent
+    from deriva_ml.dataset.bag_cache import CachedBag
 
-__all__ = ["CachedAsset", "Kept", "Kind", "Places", "Storage", "find_places", "trim_caches"]
+__all__ = [
+    "CachedAsset",
+    "CachedBag",
+    "Kept",
+    "Kind",
+    "Places",
+    "Storage",
+    "find_places",
+    "trim_caches",
+]
 
 Kind = Literal["bag", "asset", "content", "execution"]
 
@@ -436,3 +446,11 @@ def _local(seconds: float) -> datetime:
 
 def _older(directory: Path, days: int) -> bool:
     return survey([directory]).modified <= (datetime.now() - timedelta(days=days)).timestamp()
+
+
+def __getattr__(name: str) -> object:
+    if name != "CachedBag":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from deriva_ml.dataset.bag_cache import CachedBag  # which opens bags: not for every import
+
+    return CachedBag

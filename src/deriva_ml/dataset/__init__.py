@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .bag import DatasetBag
     from .dataset import Dataset
     from .history import DatasetHistory
+    from .opening import open_dataset_bag
     from .selection import SelectionFunction, random_split, stratified_split
     from .spec import DatasetSpec, DatasetSpecConfig
     from .split import PartitionInfo, SplitResult, SubsampleResult, split_dataset, subsample
@@ -27,6 +28,7 @@ __all__ = [
     "SplitResult",
     "SubsampleResult",
     "VersionPart",
+    "open_dataset_bag",
     "random_split",
     "split_dataset",
     "stratified_split",
@@ -39,6 +41,7 @@ __getattr__, __dir__ = lazy_names(
         ".bag": ("DatasetBag",),
         ".dataset": ("Dataset",),
         ".history": ("DatasetHistory",),
+        ".opening": ("open_dataset_bag",),
         ".selection": ("SelectionFunction", "random_split", "stratified_split"),
         ".spec": ("DatasetSpec", "DatasetSpecConfig"),
         ".split": (
