@@ -10,6 +10,7 @@ import pytest
 
 PACKAGES = ("deriva_ml", "deriva_ml.core", "deriva_ml.dataset", "deriva_ml.execution")
 PACKAGES += (
+    "deriva_ml.interchange",
     "deriva_ml.catalog",
     "deriva_ml.importing",
     "deriva_ml.asset",

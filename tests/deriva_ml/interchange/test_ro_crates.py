@@ -13,7 +13,9 @@ import pytest
 from bdbag import bdbag_api
 
 from deriva_catalog.bag import open_bag, validate
+from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
+    DerivaMLException,
     DerivaMLExecutionError,
     DerivaMLNotFoundError,
     DerivaMLValidationError,
@@ -310,3 +312,19 @@ def test_what_cannot_be_exported_is_refused(lab: Lab, tmp_path: Path) -> None:
     with pytest.raises(DerivaMLExecutionError, match="dry run"):
         dry.to_ro_crate(tmp_path / "x")
     assert [p.name for p in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_lost_file_leaves_no_crate_behind(ml: DerivaML, tmp_path: Path) -> None:
+    with ml.create_execution(workflow=workflow()) as exe:
+        exe.asset_file_path("Execution_Asset", "model.txt").write_text("weights")
+    exe.upload_execution_outputs()
+    (asset,) = (a for a in ml.list_execution_assets(exe.execution_rid) if a.filename == "model.txt")
+    stored = ml.catalog.objects.content.path(ml.catalog.objects.stat(asset.url).sha256)
+    assert stored is not None
+    stored.unlink()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DerivaMLException):
+        ml.export_ro_crate(exe.execution_rid, tmp_path / "out" / "crate")
+    assert list((tmp_path / "out").iterdir()) == []
+    place = ml.export_ro_crate(exe.execution_rid, tmp_path / "out" / "crate", files="none")
+    assert Entities(place).one("File", name="model.txt")["md5"] == asset.md5
