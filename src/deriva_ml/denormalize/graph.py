@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from deriva_catalog.model.elements import ForeignKey, Table
+from deriva_ml.dataset.elements import element_types
 from deriva_ml.feature.definition import Feature, find_features
 from deriva_ml.model.associations import Association, association_of
 from deriva_ml.model.catalog import DerivaModel
@@ -114,6 +115,8 @@ class Graph:
                     self._steps.setdefault(key, []).append(here)
                     self._steps.setdefault(key_of(referenced), []).append(back)
         self.domain = self.model.domain_schemas
+        elements = element_types(self.model).values()
+        self.memberships = {key_of(e.association) for e in elements}
         self.dataset = (self.model.ml_schema, "Dataset")
 
     def steps(self, table: Table) -> list[Step]:
