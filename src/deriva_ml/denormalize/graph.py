@@ -174,7 +174,10 @@ class Graph:
         return self.connected([goal])
 
     def connected(self, start: Iterable[Table]) -> set[TableKey]:
-        """The tables that some way leads to, not through vocabularies, runs or datasets."""
+        """The tables that some way leads from, not through vocabularies, runs or datasets.
+
+        From a run to its workflow is fine (see `leaves_hub`).
+        """
         waiting = list(start)
         found = {key_of(t) for t in waiting}
         while waiting:
@@ -182,7 +185,8 @@ class Graph:
                 key = key_of(step.target)
                 if key not in found and key != self.dataset:
                     found.add(key)
-                    if not self.is_hub(step.target):
+                    above = not step.up and key not in self.vocabularies
+                    if above or not self.is_hub(step.target):
                         waiting.append(step.target)
         return found
 

@@ -47,6 +47,7 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everywhere]:
         (["Image", "Observation", "ClinicalRecord"], {"row_per": "Image"}, 8),
         (["Image", "Image_Dataset_Legacy", "Dataset"], {"row_per": "Image"}, 8),
         (["Execution", "Workflow"], {}, 2),
+        (["Workflow"], {}, 1),
         (["Dataset"], {}, 7),
     ],
 )
