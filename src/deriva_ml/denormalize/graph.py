@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from deriva_catalog.model.elements import ForeignKey, Table
+from deriva_ml.dataset.elements import element_types
 from deriva_ml.feature.definition import Feature, find_features
 from deriva_ml.model.associations import Association, association_of
 from deriva_ml.model.catalog import DerivaModel
@@ -114,6 +115,8 @@ class Graph:
                     self._steps.setdefault(key, []).append(here)
                     self._steps.setdefault(key_of(referenced), []).append(back)
         self.domain = self.model.domain_schemas
+        elements = element_types(self.model).values()
+        self.memberships = {key_of(e.association) for e in elements}
         self.dataset = (self.model.ml_schema, "Dataset")
 
     def steps(self, table: Table) -> list[Step]:
@@ -171,7 +174,10 @@ class Graph:
         return self.connected([goal])
 
     def connected(self, start: Iterable[Table]) -> set[TableKey]:
-        """The tables that some way leads to, not through vocabularies, runs or datasets."""
+        """The tables that some way leads from, not through vocabularies, runs or datasets.
+
+        From a run to its workflow is fine (see `leaves_hub`).
+        """
         waiting = list(start)
         found = {key_of(t) for t in waiting}
         while waiting:
@@ -179,7 +185,8 @@ class Graph:
                 key = key_of(step.target)
                 if key not in found and key != self.dataset:
                     found.add(key)
-                    if not self.is_hub(step.target):
+                    above = not step.up and key not in self.vocabularies
+                    if above or not self.is_hub(step.target):
                         waiting.append(step.target)
         return found
 

@@ -10,7 +10,7 @@ from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.feature.definition import Feature
 
 from .grain import choose_grain, refuse_downstream
-from .graph import Graph, Step, key_of
+from .graph import Graph, Step, Steps, key_of
 from .request import Asked, Request, Tables, resolve, system_columns
 from .ways import Ways, find_ways
 
@@ -56,6 +56,13 @@ class Plan:
     def grain(self) -> Table:
         """The table that the rows stand for."""
         return self.nodes[0].table
+
+    def steps_to(self, place: int) -> Steps:
+        """The steps from the grain to the table at a place."""
+        node = self.nodes[place]
+        if node.parent is None or node.step is None:
+            return ()
+        return (*self.steps_to(node.parent), node.step)
 
     def place_of(self, table: Table) -> int:
         """The place of the node that shows a table."""

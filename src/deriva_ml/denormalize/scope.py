@@ -31,10 +31,12 @@ from deriva_ml.dataset.elements import element_types
 from deriva_ml.dataset.nesting import descendants
 
 from .graph import Graph, MayFollow, Step, Steps, TableKey, key_of
+from .inside import MEMBERS, Inside
 
 __all__ = ["Anchors", "Scope", "anchors_of_dataset", "anchors_of_rows", "find_scope", "routes"]
 
 _MOST_TURNS, _MOST_LINKS = 2, 2
+_FARTHEST = 1_000
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,14 @@ class Scope:
     Attributes:
         rids: RIDs of the rows.
         unrelated: Names of tables with anchors that have nothing to do with the grain.
+        depth: How far the rows are from the dataset, at most.
+        inside: What belongs to the dataset.
     """
 
     rids: list[str]
     unrelated: tuple[str, ...]
+    depth: int
+    inside: Inside
 
 
 def anchors_of_dataset(session: Session, dataset: str) -> Anchors:
@@ -105,21 +111,37 @@ def find_scope(session: Session, graph: Graph, grain: Table, anchors: Anchors) -
 
     Cost: one query for each route.
     """
-    found: set[str] = set()
+    links = frozenset(key_of(e.association) for e in (anchors.members or {}).values())
+    whose = anchors.datasets if anchors.members is not None else ()
+    inside = Inside(session, graph, whose, links)
+    found = set(anchors.rids.get(key_of(grain), ()))
     if key_of(grain) == graph.dataset:
         found.update(anchors.datasets)
+    depth = MEMBERS if found else _FARTHEST
+    for start, route in _all_routes(graph, grain, anchors, inside):
+        rows = {row["RID"] for row in session.fetch(_along(anchors, start, route))}
+        if not rows <= found and not inside.surely(route, MEMBERS):
+            mine = inside.rids(grain)
+            rows = rows if mine is None else rows & mine
+        found |= rows
+        if rows:
+            depth = min(depth, MEMBERS + len(route))
     related = graph.connected([grain])
-    unrelated = []
-    for key, table in anchors.tables.items():
-        if key == key_of(grain):
-            found.update(anchors.rids[key])
-        elif key not in related:
-            unrelated.append(table.name)
-        else:
-            for route in routes(graph, table, grain):
-                rows = session.fetch(_along(anchors, table, route))
-                found.update(row["RID"] for row in rows)
-    return Scope(sorted(found), tuple(unrelated))
+    unrelated = tuple(t.name for k, t in anchors.tables.items() if k not in related)
+    return Scope(sorted(found), unrelated, depth, inside)
+
+
+def _all_routes(
+    graph: Graph, grain: Table, anchors: Anchors, inside: Inside
+) -> list[tuple[Table, Steps]]:
+    """The routes from every table of anchors, those first that surely stay in the dataset."""
+    found = [
+        (table, route)
+        for key, table in anchors.tables.items()
+        if key != key_of(grain)
+        for route in routes(graph, table, grain)
+    ]
+    return sorted(found, key=lambda f: (not inside.surely(f[1], MEMBERS), len(f[1])))
 
 
 def refuse_unrelated(scope: Scope, anchors: Anchors, grain: Table) -> None:

@@ -89,9 +89,18 @@ class _Finder:
             return found
         raise DerivaMLDenormalizeError(
             f"No way leads from {self.grain.name!r} to {table.name!r}: rows of {self.grain.name!r} "
-            "neither refer to it nor are linked with it. Leave it out, or name with via the table "
-            "that links the two."
+            f"neither refer to it nor are linked with it. {self._remedy(table)}"
         )
+
+    def _remedy(self, table: Table) -> str:
+        linking = sorted(
+            t.name
+            for t in self.graph.tables.values()
+            if self.graph.refers(t, table) and self.graph.refers(t, self.grain)
+        )
+        if linking:
+            return f"Name a table that refers to both with via: {some_of(linking)}."
+        return "Leave it out."
 
     def _choose(self, table: Table, found: list[Steps]) -> Steps:
         left = self._consistent(found)
@@ -128,9 +137,10 @@ class _Finder:
         somewhere = {key for way in found for key in _between(way)} - everywhere
         suggested = sorted(name for _, name in somewhere - self.request.named.keys())
         paths = [[t.name for t in tables_on(self.grain, way)] for way in found]
-        keys = sorted({s.key_name for way in found for s in way if s.up})
+        nearest = sorted(found, key=len)
+        keys = list(dict.fromkeys(s.key_name for way in nearest for s in way if s.up))
         error = DerivaMLDenormalizeAmbiguousPath(
-            self.grain.name, table.name, paths, suggested or keys
+            self.grain.name, table.name, paths, suggested or sorted(keys)
         )
         error.args = (f"{error} A key can be named, too: via=[{keys[0]!r}].",)
         return error

@@ -22,7 +22,7 @@ from .graph import TableKey, key_of
 from .join import Joined, joined_with, start, values_at
 from .plan import Plan, only_feature
 from .rows import Objects, TableRows, rows_at, rows_by_rid
-from .scope import Anchors
+from .scope import Anchors, Scope
 
 __all__ = ["Block", "blocks"]
 
@@ -35,6 +35,7 @@ class _Run:
     session: Session
     plan: Plan
     anchors: Anchors
+    scope: Scope
     selector: Selector | None
     feature: Feature | None
     waiting: dict[TableKey, dict[str, None]] = field(default_factory=dict)
@@ -111,11 +112,20 @@ class _Run:
         return [f.columns[0] for f in found if f.columns != node.step.fkey.columns]
 
     def _inside(self, place: int, rows: TableRows) -> TableRows:
-        """The rows without those that say something about other datasets."""
-        for name in self._dataset_columns(place):
+        """The rows without those that do not belong to the dataset."""
+        columns = self._dataset_columns(place)
+        for name in columns:
             mine = {None, *self.anchors.datasets}
             rows = rows.where([v in mine for v in rows.columns[name].tolist()])
-        return rows
+        steps = self.plan.steps_to(place)
+        if columns or not steps or steps[-1].up:
+            return rows
+        if not rows.length or self.scope.inside.surely(steps, self.scope.depth):
+            return rows
+        known = self.scope.inside.rids(self.plan.nodes[place].table)
+        if known is None:
+            return rows
+        return rows.where([rid in known for rid in rows.columns["RID"].tolist()])
 
     # --- choosing values of a feature ------------------------------------------------
 
@@ -162,7 +172,7 @@ def blocks(
     session: Session,
     plan: Plan,
     anchors: Anchors,
-    rids: Sequence[str],
+    scope: Scope,
     selector: Selector | None = None,
     size: int | None = None,
 ) -> Iterator[Block]:
@@ -172,7 +182,7 @@ def blocks(
         session: Where the rows are.
         plan: The wide table.
         anchors: The rows that it starts from.
-        rids: The rows of the grain, sorted.
+        scope: The rows of the grain.
         selector: Chooses between several values of the one feature of the request.
         size: How many rows of the grain one block is made of; None: all are one block.
 
@@ -180,7 +190,8 @@ def blocks(
         DerivaMLValidationError: There is a selector, but not exactly one feature.
     """
     feature = None if selector is None else only_feature(plan)
-    run = _Run(session, plan, anchors, selector, feature)
+    run = _Run(session, plan, anchors, scope, selector, feature)
+    rids = scope.rids
     for asked in plan.request.include:
         key = key_of(asked.table)
         if key in anchors.rids and key != key_of(plan.grain):

@@ -71,7 +71,7 @@ class WideTable:
         """The rows in blocks of columns (see `wide.blocks`)."""
         with translated():
             yield from blocks(
-                self.session, self.plan, self.anchors, self.scope.rids, self.selector, size
+                self.session, self.plan, self.anchors, self.scope, self.selector, size
             )
 
     def rows(self) -> Iterator[Row]:
