@@ -179,6 +179,20 @@ class DerivaML:
             f"There is no login of Globus. Log in to {host} with: deriva-catalog login {host}"
         )
 
+    @classmethod
+    def over(cls, session: Session, hydra_runtime_output_dir: Path | None = None) -> Self:
+        """The methods of a connection on a session that there is: a snapshot, a bag.
+
+        Args:
+            session: The session.
+            hydra_runtime_output_dir: Where Hydra wrote its files for this run.
+        """
+        made = object.__new__(cls)
+        made.session = session
+        made.hydra_runtime_output_dir = hydra_runtime_output_dir
+        made._snapshots = {}
+        return made
+
     # --- collaborators ---------------------------------------------------------------
 
     @cached_property
@@ -336,10 +350,8 @@ class DerivaML:
     def catalog_snapshot(self, version_snapshot: str) -> DerivaML:
         """The same connection on the catalog as it was; kept, so asking again costs nothing."""
         if version_snapshot not in self._snapshots:
-            past = object.__new__(type(self))
-            past.session = self.session.at(version_snapshot)
-            past.hydra_runtime_output_dir = self.hydra_runtime_output_dir
-            past._snapshots = {}
+            session = self.session.at(version_snapshot)
+            past = type(self).over(session, self.hydra_runtime_output_dir)
             self._snapshots[version_snapshot] = past
         return self._snapshots[version_snapshot]
 
@@ -353,11 +365,14 @@ class DerivaML:
         """The start of data paths in the default schema."""
         return self.catalog.path[self.model.schema_for(None)]
 
+    def _domain_path(self, schema: str | None = None) -> SchemaPath:
+        return self.catalog.path[self.model.schema_for(schema)]
+
     # --- rows, tables and vocabularies ---------------------------------------------
 
     resolve_rid = _rows.resolve_rid
     resolve_rids = _rows.resolve_rids
-    retrieve_rid = _rows.retrieve_rid
+    retrieve_rid = _retrieve_rid = _rows.retrieve_rid
     cite = _rows.cite
     chaise_url = _rows.chaise_url
     create_table = _rows.create_table
@@ -409,7 +424,7 @@ class DerivaML:
     # --- workflows and executions --------------------------------------------------
 
     create_workflow = _executions.create_workflow
-    add_workflow = _executions.add_workflow
+    add_workflow = _add_workflow = _executions.add_workflow
     find_workflows = _executions.find_workflows
     list_workflows = _executions.list_workflows
     lookup_workflow = _executions.lookup_workflow
@@ -459,6 +474,7 @@ class DerivaML:
     lookup_experiment = _experiments.lookup_experiment
     find_experiments = _experiments.find_experiments
     compare_experiments = _experiments.compare_experiments
+    add_features = _experiments.add_features
     # --- interchange ---------------------------------------------------------------
 
     export_ro_crate = _interchange.export_ro_crate

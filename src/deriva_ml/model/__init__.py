@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         VisibleForeignKeys,
         fk_constraint,
     )
+    from .bag_view import DatabaseModel, DerivaMLBagView
     from .catalog import DerivaModel
 
 __all__ = [
@@ -76,6 +77,8 @@ __all__ = [
     "ArrayUxMode",
     "ColumnDisplay",
     "ColumnDisplayOptions",
+    "DatabaseModel",
+    "DerivaMLBagView",
     "DerivaModel",
     "Display",
     "Facet",
@@ -143,6 +146,7 @@ __getattr__, __dir__ = lazy_names(
             "VisibleForeignKeys",
             "fk_constraint",
         ),
+        ".bag_view": ("DatabaseModel", "DerivaMLBagView"),
         ".catalog": ("DerivaModel",),
     },
 )

@@ -43,8 +43,7 @@ def ml(
         catalog = backend.create()
         create_ml_schema(catalog)
         catalog.create_schema("zoo")
-        made = object.__new__(DerivaML)
-        made.session = Session(
+        session = Session(
             hostname="localhost",
             catalog=catalog,
             model=DerivaModel(catalog),
@@ -53,8 +52,7 @@ def ml(
             cache_dir=root / "cache",
             identity=identity_of(catalog),
         )
-        made.hydra_runtime_output_dir = None
-        made._snapshots = {}
+        made = DerivaML.over(session)
         made.create_asset("Image")
         made.add_dataset_element_type("Image")
         yield made
