@@ -41,6 +41,7 @@ from .core.definitions import (
     TableDef,
 )
 from .core.exceptions import DerivaMLSchemaError, translated
+from .core.filespec import FileSpec
 from .core.tables import Tables
 from .dataset.versions import DatasetVersion
 from .execution.configuration import ExecutionConfiguration
@@ -62,6 +63,7 @@ __all__ = [
     "create_demo_catalog",
     "create_demo_datasets",
     "create_demo_features",
+    "create_demo_files",
     "create_domain_schema",
     "destroy_demo_catalog",
     "populate_demo_catalog",
@@ -184,7 +186,7 @@ def _connection(
 
 
 def _fill(ml: DerivaML, features: bool, datasets: bool) -> None:
-    ml.add_term(MLVocab.workflow_type, _WORKFLOW_TYPE, "Makes a catalog with made-up data.")
+    _add_workflow_type(ml)
     with _execution(ml, "Populate the demo catalog") as execution:
         populate_demo_catalog(execution)
     if features:
@@ -193,6 +195,10 @@ def _fill(ml: DerivaML, features: bool, datasets: bool) -> None:
     if datasets:
         with _execution(ml, "Make datasets of the demo catalog") as execution:
             create_demo_datasets(execution)
+
+
+def _add_workflow_type(ml: DerivaML) -> None:
+    ml.add_term(MLVocab.workflow_type, _WORKFLOW_TYPE, "Makes a catalog with made-up data.")
 
 
 @contextmanager
@@ -453,6 +459,28 @@ def _dataset(
     return DatasetDescription(
         types, description, rids, DatasetVersion.of(_VERSION), made, tuple(nested)
     )
+
+
+def create_demo_files(ml: DerivaML) -> Dataset:
+    """Write some text files below the working directory, and describe them in the catalog.
+
+    They stay where they are: the catalog knows their addresses and checksums.
+
+    Args:
+        ml: A connection to any catalog with the ML schema.
+
+    Returns:
+        The dataset of the directory, with one nested dataset.
+    """
+    directory = ml.working_dir / "demo-files"
+    for number, name in enumerate(("one.txt", "two.txt", "inside/three.txt", "inside/four.txt")):
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"This is file {number + 1}.\n", encoding="utf-8")
+    _add_workflow_type(ml)
+    specs = FileSpec.create_filespecs(directory, "File of the demo.", file_types="Input_File")
+    with _execution(ml, "Describe files of this machine") as execution:
+        return ml.add_files(specs, execution.execution_rid, description="Files of the demo.")
 
 
 class _Demo:

@@ -15,6 +15,7 @@ from deriva_ml.cli.demo import main
 from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLSchemaError
 from deriva_ml.demo_catalog import (
     create_demo_catalog,
+    create_demo_files,
     create_domain_schema,
     destroy_demo_catalog,
 )
@@ -121,6 +122,18 @@ def test_the_command_makes_one_and_prints_its_address(
     catalog.close()
     assert main(["--path", str(place)]) == 1
     assert "not an empty directory" in capsys.readouterr().err
+
+
+def test_files_of_this_machine_are_described(tmp_path: Path) -> None:
+    catalog = create_demo_catalog(str(tmp_path / "c"), populate=False, on_exit_delete=False)
+    ml = DerivaML(str(tmp_path / "c"), working_dir=tmp_path / "work")
+    dataset = create_demo_files(ml)
+    assert len(dataset.list_dataset_members(recurse=True)["File"]) == 4
+    assert dataset.dataset_types == ["Directory", "File"]
+    assert create_demo_files(ml).dataset_rid != dataset.dataset_rid
+    assert len(ml.list_files()) == 4
+    for each in (ml.catalog, catalog):
+        each.close()
 
 
 def test_it_can_be_made_on_a_server(tmp_path: Path) -> None:

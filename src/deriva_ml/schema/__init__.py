@@ -1,7 +1,24 @@
-"""The ML schema: what it consists of, and making catalogs that have it."""
+"""The ML schema: what it consists of, making catalogs that have it, and who may use them."""
 
 from __future__ import annotations
 
-from .create import create_ml_catalog, create_ml_schema, initialize_ml_schema
+from .access import AccessPolicy, apply_access_policy
+from .create import (
+    create_ml_catalog,
+    create_ml_schema,
+    create_or_retarget_ml_catalog,
+    initialize_ml_schema,
+    reset_ml_schema,
+)
+from .migration import add_directory_dataset_table
 
-__all__ = ["create_ml_catalog", "create_ml_schema", "initialize_ml_schema"]
+__all__ = [
+    "AccessPolicy",
+    "add_directory_dataset_table",
+    "apply_access_policy",
+    "create_ml_catalog",
+    "create_ml_schema",
+    "create_or_retarget_ml_catalog",
+    "initialize_ml_schema",
+    "reset_ml_schema",
+]

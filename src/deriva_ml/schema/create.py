@@ -22,14 +22,22 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
     translated,
 )
-from deriva_ml.core.host import is_directory
+from deriva_ml.core.host import is_directory, is_server
 from deriva_ml.core.identity import give_identity
 from deriva_ml.core.query import attributes, equals, name_of
 
+from .access import AccessPolicy, apply_access_policy
 from .definition import domain_schema_document, ml_schema_documents
 from .terms import SEEDED_TERMS
 
-__all__ = ["create_ml_catalog", "create_ml_schema", "initialize_ml_schema"]
+__all__ = [
+    "begin_ml_catalog",
+    "create_ml_catalog",
+    "create_ml_schema",
+    "create_or_retarget_ml_catalog",
+    "initialize_ml_schema",
+    "reset_ml_schema",
+]
 
 
 @translated()
@@ -40,6 +48,7 @@ def create_ml_catalog(
     domain_schema: str | None = None,
     *,
     credential: Mapping[str, Any] | None = None,
+    access: AccessPolicy | None = None,
 ) -> Catalog:
     """Create a catalog with the ML schema and an empty schema for the project's own tables.
 
@@ -55,6 +64,7 @@ def create_ml_catalog(
             name. A catalog in a directory of its own has none.
         domain_schema: Schema of the project's tables; None means the project name.
         credential: What proves to a server who you are; None means a login that was kept.
+        access: Who may do what; None means that you alone may do anything.
 
     Returns:
         The catalog; ``DerivaML(hostname, catalog_alias)`` connects to it.
@@ -77,8 +87,78 @@ def create_ml_catalog(
         project_name,
         alias=catalog_alias,
         credential=credential,
-        prepare=lambda made: made.create_schema(domain_schema_document(domain)),
+        prepare=lambda made: _complete(made, domain, access),
     )
+
+
+def _complete(catalog: Catalog, domain: str, access: AccessPolicy | None) -> None:
+    catalog.create_schema(domain_schema_document(domain))
+    if access is not None:
+        apply_access_policy(catalog, access)
+
+
+@translated()
+def create_or_retarget_ml_catalog(
+    hostname: str,
+    project_name: str,
+    *,
+    alias: str | None = None,
+    domain_schema: str | None = None,
+    credential: Mapping[str, Any] | None = None,
+    access: AccessPolicy | None = None,
+) -> Catalog:
+    """Create a catalog with the ML schema, and let an alias lead to it from now on.
+
+    The alias is bound when the catalog is complete. If it led to another catalog before, that one
+    stays under its number.
+
+    Args:
+        hostname: ``localhost``, the URL of a database, or a server.
+        project_name: Prefix of the identifiers of terms.
+        alias: The alias; None means the project name.
+        domain_schema: Schema of the project's tables; None means the project name.
+        credential: What proves to a server who you are; None means a login that was kept.
+        access: Who may do what; None means that you alone may do anything.
+
+    Raises:
+        DerivaMLValidationError: A name cannot be used, or `hostname` is a directory.
+        DerivaMLDataError: The alias is the number of a catalog.
+        DerivaMLAuthenticationError, DerivaMLPermissionError: You may not do that on the server.
+    """
+    if is_directory(hostname):
+        raise DerivaMLValidationError(
+            f"The catalog in the directory {hostname!r} has no alias; use create_ml_catalog()."
+        )
+    domain = domain_schema or project_name
+    _check_schema_name(domain)
+    made = begin_ml_catalog(
+        hostname,
+        project_name,
+        credential=credential,
+        prepare=lambda fresh: _complete(fresh, domain, access),
+    )
+    try:
+        _bind(hostname, alias or project_name, made.id, credential)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _bind(hostname: str, alias: str, catalog_id: str, credential: Mapping[str, Any] | None) -> None:
+    from deriva_catalog.catalog import Registry
+    from deriva_catalog.catalog.remote import bind_alias, parse_host
+
+    if is_server(hostname):
+        bind_alias(parse_host(hostname), alias, catalog_id, credential=credential)
+        return
+    registry = (
+        Registry() if hostname == "localhost" else Registry.of_database(hostname.partition("#")[0])
+    )
+    try:
+        registry.set_alias(alias, catalog_id)
+    finally:
+        registry.close()
 
 
 def begin_ml_catalog(
@@ -142,6 +222,19 @@ def create_ml_schema(
         catalog.create(ml_schema_documents(schema_name, project_name or schema_name))
         initialize_ml_schema(catalog, schema_name)
         give_identity(catalog)
+
+
+def reset_ml_schema(catalog: Catalog | Any, ml_schema: str = ML_SCHEMA) -> None:
+    """Drop the ML schema with everything in it, and create it again.
+
+    Datasets, executions and features are gone from the present state of the catalog; its history
+    still has them. References of other tables to the ML schema are dropped with it.
+
+    Args:
+        catalog: The catalog, or what belongs to one: a `DerivaML` or its model.
+        ml_schema: Name of the ML schema.
+    """
+    create_ml_schema(catalog_of(catalog), ml_schema, force=True)
 
 
 @translated()

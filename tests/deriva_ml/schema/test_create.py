@@ -11,6 +11,7 @@ import pytest
 
 import deriva_ml
 from deriva_catalog.catalog import open_local
+from deriva_catalog.interface import Address
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
     DerivaMLConfigurationError,
@@ -20,7 +21,14 @@ from deriva_ml.core.exceptions import (
     DerivaMLSchemaError,
     DerivaMLValidationError,
 )
-from deriva_ml.schema import create_ml_catalog, create_ml_schema
+from deriva_ml.schema import (
+    add_directory_dataset_table,
+    create_ml_catalog,
+    create_ml_schema,
+    create_or_retarget_ml_catalog,
+    initialize_ml_schema,
+    reset_ml_schema,
+)
 from deriva_ml.schema.terms import SEEDED_TERMS
 
 ML_TABLES = {
@@ -203,4 +211,44 @@ def test_the_ml_schema_is_dropped_only_by_force(place: Path) -> None:
     assert catalog.latest_snapshot() == before
     create_ml_schema(catalog, project_name="other", force=True)
     assert set(catalog.model.schemas["deriva-ml"].tables) == ML_TABLES
+    catalog.close()
+
+
+def test_an_alias_may_be_moved_to_a_new_catalog(home: Path) -> None:
+    first, second = (create_or_retarget_ml_catalog("localhost", "lab") for _ in range(2))
+    assert first.id != second.id
+    ml = DerivaML("localhost", "lab")
+    assert ml.catalog_id == second.id
+    for catalog in (first, second, ml.catalog):
+        catalog.close()
+    with pytest.raises(DerivaMLValidationError, match="has no alias"):
+        create_or_retarget_ml_catalog(str(home / "c"), "lab")
+
+
+def test_resetting_forgets_and_initialising_completes(tmp_path: Path) -> None:
+    catalog = create_ml_catalog(str(tmp_path / "c"), "lab")
+    ml = DerivaML(str(tmp_path / "c"), working_dir=tmp_path / "work")
+    ml.create_dataset("Training", "mine")
+    ml.delete_term("Dataset_Type", "Subsample")
+    before = ml.catalog.latest_snapshot()
+    initialize_ml_schema(ml)
+    assert ml.lookup_term("Dataset_Type", "Subsample")
+    after = ml.catalog.latest_snapshot()
+    assert after != before
+    initialize_ml_schema(ml.catalog)
+    assert ml.catalog.latest_snapshot() == after
+    reset_ml_schema(ml)
+    assert ml.find_datasets() == []
+    for each in (catalog, ml.catalog):
+        each.close()
+
+
+def test_a_table_that_older_schemas_lack_is_added(tmp_path: Path) -> None:
+    catalog = create_ml_catalog(str(tmp_path / "c"), "lab")
+    assert not add_directory_dataset_table(catalog)
+    catalog.drop(Address("deriva-ml", "Directory_Dataset"))
+    assert add_directory_dataset_table(catalog)
+    assert "Directory_Dataset" not in catalog.model.schemas["deriva-ml"].tables
+    assert add_directory_dataset_table(catalog, apply=True)
+    assert not add_directory_dataset_table(catalog, apply=True)
     catalog.close()

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from .catalog import RemoteCatalog
 from .host import HostAddress, parse_host
-from .hosts import create_remote, delete_remote, open_remote
+from .hosts import bind_alias, create_remote, delete_remote, open_remote
 
 __all__ = [
     "HostAddress",
     "RemoteCatalog",
+    "bind_alias",
     "create_remote",
     "delete_remote",
     "open_remote",

@@ -16,7 +16,7 @@ from .link import Link
 from .resources import encoded
 from .rowtext import document_text
 
-__all__ = ["create_remote", "delete_remote", "open_remote"]
+__all__ = ["bind_alias", "create_remote", "delete_remote", "open_remote"]
 
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
@@ -104,6 +104,31 @@ def _made(
         _delete(connection, made)
         raise
     return catalog
+
+
+def bind_alias(
+    host: HostAddress,
+    alias: str,
+    catalog_id: str,
+    *,
+    credential: Mapping[str, str] | None = None,
+) -> None:
+    """Let an alias lead to a catalog; it is made when there is none.
+
+    Raises:
+        Conflict: the catalog does not exist, or the alias is the identifier of one.
+        NotAuthenticated, Forbidden: the client does not own the alias.
+    """
+    connection = Connection(host, credential=credential)
+    try:
+        connection.send(
+            "PUT",
+            f"/ermrest/alias/{encoded(alias)}",
+            headers=_JSON | context_header("alias", catalog=catalog_id),
+            content=document_text({"id": alias, "alias_target": catalog_id}),
+        )
+    finally:
+        connection.close()
 
 
 def delete_remote(
