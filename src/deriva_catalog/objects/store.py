@@ -48,6 +48,7 @@ from .versions import (
 
 WORKERS = 4
 _TIDY_EACH_S = 3600.0
+_TRIES = 5
 
 
 class Connected(Protocol):
@@ -244,7 +245,7 @@ class ObjectStore:
         name: Callable[[list[Upload]], list[ObjectVersion]],
         uploads: Sequence[Upload],
     ) -> list[ObjectVersion]:
-        """Store bytes and name them; once more if they were collected in between.
+        """Store bytes and name them; again if they were collected in between.
 
         Args:
             stored: Stores the bytes of the uploads, unless they are there.
@@ -252,16 +253,18 @@ class ObjectStore:
             uploads: What is stored; what can be read only once is not stored again.
 
         Raises:
-            ContentGone: They were collected again, or cannot be stored once more.
+            ContentGone: They were collected each time, or cannot be stored again.
         """
-        try:
-            return name(stored())
-        except (ContentGone, NotFound) as error:
-            if "sha256" not in error.facts:  # it is a namespace that is missing
-                raise
-            if not all(isinstance(upload.source, bytes | Path) for upload in uploads):
-                raise content_gone(str(error.facts["sha256"])) from error
-        return name(stored())
+        again = all(isinstance(upload.source, bytes | Path) for upload in uploads)
+        for left in reversed(range(_TRIES)):
+            try:
+                return name(stored())
+            except (ContentGone, NotFound) as error:
+                if "sha256" not in error.facts:  # it is a namespace that is missing
+                    raise
+                if not again or not left:
+                    raise content_gone(str(error.facts["sha256"])) from error
+        raise AssertionError("the last try returns or raises")
 
     def create_namespace(self, name: str, *, parents: bool = True) -> None:
         """Make a namespace; nothing happens when it exists.

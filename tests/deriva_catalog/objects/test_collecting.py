@@ -191,7 +191,10 @@ def test_collecting_beside_writers_never_takes_what_they_name(catalog: LocalCata
         choice = random.Random(seed)
         for n in range(12):
             data = choice.choice(datas)
-            put = store.put(f"/hatrac/w{seed}/{n}", data)
+            try:
+                put = store.put(f"/hatrac/w{seed}/{n}", data)
+            except ContentGone:  # nobody collects that eagerly
+                continue
             if choice.random() < 0.5:
                 store.delete(put.url)
             else:
@@ -206,11 +209,14 @@ def test_collecting_beside_writers_never_takes_what_they_name(catalog: LocalCata
 
     with ThreadPoolExecutor(4) as pool:
         collecting = pool.submit(keep_collecting)
-        for written in [pool.submit(write, seed) for seed in range(3)]:
-            written.result()
-        ended.set()
+        try:
+            for written in [pool.submit(write, seed) for seed in range(3)]:
+                written.result()
+        finally:
+            ended.set()
         assert collecting.result() > 0
     collect(store, NOW)
+    assert len(acknowledged) > 5
     assert store.verify() == []
     for url, data in acknowledged:
         assert store.read(url) == data

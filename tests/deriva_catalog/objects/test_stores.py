@@ -18,7 +18,7 @@ from deriva_catalog.objects.stores import open_store, own_place
 from deriva_catalog.objects.stores.addresses import probe
 from s3_server import Bucket, S3Server
 
-LARGE = random.Random(1).randbytes(18_000_001)
+LARGE = random.Random(1).randbytes(9_000_001)
 SMALL = b"0123456789"
 
 
@@ -171,7 +171,7 @@ def test_a_large_object_goes_up_in_parts(bucket: Bucket) -> None:
     content = ContentStore.from_url(bucket.url())
     sha256 = content.add(LARGE).sha256
     head = bucket.admin.head_object(Bucket=bucket.name, Key=bucket.all_keys()[0])
-    assert head["ETag"].strip('"').endswith("-3")
+    assert head["ETag"].strip('"').endswith("-2")
     assert head["ContentLength"] == len(LARGE)
     assert bucket.all_keys() == [f"lab/sha256/{sha256[:2]}/{sha256}"]
 

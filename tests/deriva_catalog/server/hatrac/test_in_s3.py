@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import random
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -14,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from catalog_server import HttpClient, Served, serving
+from catalog_server import HttpClient, Served, Tokens, serving
 from deriva_catalog.catalog.opening import default_client
 from deriva_catalog.catalog.registry import Registry
 from deriva_catalog.catalog.remote import open_remote, parse_host
@@ -24,9 +26,10 @@ from deriva_catalog.objects.collecting import Keeping, collect
 from deriva_catalog.server.settings import Settings
 from relay import Relay
 from s3_server import Bucket
+from serve_command import COMMAND, serve_process
 
 USER = default_client()
-DATA = random.Random(2).randbytes(17_000_003)
+DATA = random.Random(2).randbytes(9_000_003)
 NOW = Keeping(timedelta(0), timedelta(0), timedelta(0))
 CATALOG = "/ermrest/catalog/zoo/hatrac"
 
@@ -90,7 +93,7 @@ def test_chunks_come_in_parallel_and_failed_ends_leave_the_job(
 ) -> None:
     served = serve()
     kim = served.client(USER)
-    length = 4_000_000
+    length = 2_500_000
     count = -(-len(DATA) // length)
     for declared in (sha256(DATA), None):
         plan = {"chunk-length": length, "content-length": len(DATA)}
@@ -228,3 +231,37 @@ def test_connections_to_the_store_that_are_cut_are_made_again(serve: Serve, buck
         assert relay.cuts == 0
     assert bucket.contents() == {sha256(DATA)}
     assert bucket.unfinished() == []
+
+
+# --- the command -------------------------------------------------------------------------
+
+
+def test_several_processes_share_a_bucket(tmp_path: Path, bucket: Bucket) -> None:
+    tokens = Tokens(tmp_path / "tokens.json")
+    options = ("--objects", bucket.url(), "--workers", "2", "--tokens-file", str(tokens.path))
+    with serve_process(tmp_path / "home", *options) as process:
+        token = tokens.add(USER)
+        for number in range(4):  # by connections of their own, so that both get some
+            with HttpClient(process.port, token) as client:
+                assert client.put(f"/hatrac/{number}", b"%d" % number).status == 201
+                made = client.post("/ermrest/catalog")
+                assert made.status == 201
+                root = f"{made.headers['location']}/hatrac"
+                assert client.put(f"{root}/a", b"in a catalog").status == 201
+                assert client.get(f"{root}/a").body == b"in a catalog"
+    assert len(bucket.all_keys()) == 8  # each catalog has a place of its own
+    assert len(bucket.contents()) == 5
+
+
+def test_a_service_does_not_start_without_its_bucket(tmp_path: Path, bucket: Bucket) -> None:
+    url = bucket.url().replace(bucket.name, "no-such-bucket")
+    ended = subprocess.run(
+        [*COMMAND, "--port", "0", "--objects", url, "--workers", "2"],
+        env={**os.environ, "DERIVA_ML_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert "NoSuchBucket" in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1

@@ -15,9 +15,9 @@ from catalog_server import HttpClient, Tokens
 from deriva_catalog.catalog.opening import default_client
 from serve_command import ServeProcess, serve_process
 
-SIZE = 100 << 20
+SIZE = 80 << 20
 PIECE = bytes(range(256)) * 4096
-CHUNK = 25 << 20
+CHUNK = 20 << 20
 MOST = 70 << 20
 """Parts on their way to a bucket take some 45 MiB, however long the object is."""
 
