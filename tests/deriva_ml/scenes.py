@@ -30,7 +30,8 @@ def stored(place: Path) -> dict[str, list[Any]]:
 
 
 def files(directory: Path) -> set[Path]:
-    return {p for p in directory.rglob("*") if p.is_file()}
+    """The files of a directory, but for the copy of the schema, which any connection may keep."""
+    return {p for p in directory.rglob("*") if p.is_file() and p.name != "schema-cache.json"}
 
 
 @dataclass(frozen=True)
