@@ -79,6 +79,7 @@ def export_bag(
     *,
     files: Files = "link",
     asset_tables: Collection[TableKey] | None = None,
+    addresses: Sequence[str] = (),
     info: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Exported:
@@ -94,6 +95,8 @@ def export_bag(
             ``file:`` URL of the stored object when objects are files of this machine, and its
             address on the server when the catalog is served.
         asset_tables: Of which of the tables the files are wanted; default: all that have any.
+        addresses: Where the catalog's objects are served as well, such as ``https://host``: further
+            sources of its files, after that which is listed anyway.
         info: Labels and values for ``bag-info.txt``, beside the catalog's own.
         progress: Told the bytes of each piece of file.
 
@@ -117,7 +120,7 @@ def export_bag(
             source = _CsvRows(fixed, table, rows[key])
             bag.add(f"data/{_part(table.schema)}/{_part(table.name)}.csv", source.pieces())
             counts[key] = source.rows
-        written = _Files(fixed, bag, files, progress)
+        written = _Files(fixed, bag, files, addresses, progress)
         if files != "none":
             for key in tables if asset_tables is None else sorted(asset_tables):
                 columns = _asset_columns(table_at(model, *key))
@@ -311,11 +314,17 @@ class _Files:
     """Puts the files of asset rows into a bag."""
 
     def __init__(
-        self, catalog: Catalog, bag: BagWriter, files: Files, progress: Progress | None
+        self,
+        catalog: Catalog,
+        bag: BagWriter,
+        files: Files,
+        addresses: Sequence[str],
+        progress: Progress | None,
     ) -> None:
         self._catalog = catalog
         self._bag = bag
         self._mode = files
+        self._addresses = [address.rstrip("/") for address in addresses]
         self._progress = progress
         directory = catalog.objects.content.directory if files != "none" else None
         self._folder = None if directory is None else directory.absolute().as_uri()
@@ -347,7 +356,7 @@ class _Files:
             return
         found = known.get(url) or self._catalog.objects.stat(url)
         self.length += found.length
-        listed = self._address(found)
+        listed = [self._address(found), *(f"{a}{found.url}" for a in self._addresses)]
         if self._mode == "list":
             self._bag.add_fetch(
                 path, listed, length=found.length, md5=found.md5, sha256=found.sha256

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ __all__ = [
 FORMAT = 1
 _SEEN = "seen.json"
 _KEY = "key.json"
+_BUILDING = ".building-"
+_DISCARDED = ".discarded-"
+_ABANDONED_AFTER_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -143,10 +147,11 @@ def store_bag(cache_dir: Path, key: BagKey, write: Callable[[Path], Written]) ->
         Unavailable: The cache cannot be written.
     """
     bags = cache_dir / "bags"
-    building = bags / f".building-{uuid.uuid4().hex}"
+    building = bags / f"{_BUILDING}{uuid.uuid4().hex}"
     bag = building / f"Dataset_{key.dataset}"
     try:
         building.mkdir(parents=True)
+        _sweep(bags)
         written = write(bag)
         complete = written.payload.keys() <= set(written.paths)
         index_bag(bag, payload=written.payload)
@@ -214,9 +219,19 @@ def _document(key: BagKey) -> dict[str, object]:
     }
 
 
+def _sweep(bags: Path) -> None:
+    """Remove what processes that died left behind, when it is a day old."""
+    limit = time.time() - _ABANDONED_AFTER_S
+    for left in bags.iterdir():
+        if left.name.startswith((_BUILDING, _DISCARDED)):
+            with contextlib.suppress(FileNotFoundError):
+                if left.stat().st_mtime < limit:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
 def _discard(place: Path) -> None:
     """Take a directory away at once, so that its name is free, then delete its files."""
-    gone = place.with_name(f".discarded-{uuid.uuid4().hex}")
+    gone = place.with_name(f"{_DISCARDED}{uuid.uuid4().hex}")
     with contextlib.suppress(FileNotFoundError):
         place.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

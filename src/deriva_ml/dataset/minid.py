@@ -28,7 +28,7 @@ from deriva_ml.core.session import Session
 from .cache import BagKey
 from .history import Versions
 from .registries import Registered, RegistrationService, open_registry
-from .storehouse import bucket_url, download, upload
+from .storehouse import below, bucket_url, download, upload
 
 if TYPE_CHECKING:
     from .history import DatasetHistory
@@ -78,7 +78,7 @@ def registry_of(session: Session) -> RegistrationService:
         DerivaMLConfigurationError: There is no such registry, or no bucket.
     """
     setting = session.options.registry or os.environ.get(REGISTRY_VARIABLE)
-    return open_registry(setting or f"{bucket_of(session)}/minids")
+    return open_registry(setting or below(bucket_of(session), "minids"))
 
 
 def archive_of(session: Session, key: BagKey) -> Registered | None:
@@ -139,7 +139,7 @@ def register_bag(session: Session, key: BagKey, bag: Path) -> Registered:
     with tempfile.TemporaryDirectory(prefix="deriva-ml-") as folder:
         archive = pack_bag(bag, Path(folder) / f"{bag.name}.zip", without_listed=is_served)
         sha256 = hash_file(archive).sha256
-        location = f"{bucket}/bags/{sha256}/{archive.name}"
+        location = below(bucket, f"bags/{sha256}/{archive.name}")
         upload(archive, location)
     metadata = _metadata(session, key, version)
     identifier = registry.register(location, sha256, metadata)

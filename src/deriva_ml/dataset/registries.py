@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 from deriva_ml.core.exceptions import (
     DerivaMLConfigurationError,
@@ -21,7 +22,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
 )
 
-from .storehouse import read_bytes, write_bytes
+from .storehouse import below, read_bytes, write_bytes
 
 __all__ = ["ENTRY_POINTS", "Registered", "RegistrationService", "StoreRegistry", "open_registry"]
 
@@ -78,21 +79,22 @@ class StoreRegistry:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = url
 
     def register(self, location: str, sha256: str, metadata: Mapping[str, str]) -> str:
         """Write the document of an archive; one that is there is replaced by the same facts."""
         if _SHA256.fullmatch(sha256) is None:
             raise DerivaMLValidationError(f"{sha256!r} is no SHA-256 in hexadecimal.")
         name = hashlib.sha256(f"bag {sha256}".encode()).hexdigest()[:24]
-        found = Registered(f"{self.url}/{name}.json", location, sha256, dict(metadata))
+        found = Registered(below(self.url, f"{name}.json"), location, sha256, dict(metadata))
         document = json.dumps(asdict(found), ensure_ascii=False, indent=1, sort_keys=True)
         write_bytes(found.identifier, document.encode() + b"\n")
         return found.identifier
 
     def resolve(self, identifier: str) -> Registered:
         """Read the document of an archive."""
-        if not identifier.startswith(f"{self.url}/"):
+        name = urlsplit(identifier).path.rpartition("/")[2]
+        if identifier != below(self.url, name):
             raise DerivaMLNotFoundError(
                 f"{identifier!r} is no identifier of the registry {self.url!r}. Connect with the "
                 "registry that gave it."

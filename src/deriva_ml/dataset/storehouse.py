@@ -1,54 +1,55 @@
 """Files and small documents in a store of objects, by URL: ``s3://``, ``file://`` and the like.
 
-Credentials and endpoints come from the environment, as `obstore` describes.
+Which stores there are, and what may stand in their URLs, is what catalogs know of places for their
+files. Credentials come from the environment.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from deriva_catalog.objects.sources import pieces
+from deriva_catalog.objects.stores import KeyStore, open_store
+from deriva_catalog.objects.stores import translated as told_of_stores
 from deriva_ml.core.exceptions import (
-    DerivaMLConfigurationError,
     DerivaMLNotFoundError,
     DerivaMLUnavailableError,
+    translated,
 )
 
-if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore
-
-__all__ = ["bucket_url", "download", "read_bytes", "upload", "write_bytes"]
+__all__ = ["below", "bucket_url", "download", "read_bytes", "upload", "write_bytes"]
 
 _PIECE = 8 << 20
 
 
 def bucket_url(bucket: str) -> str:
-    """A bucket as a URL without an end slash; a bare name is one of S3."""
-    return (bucket if "://" in bucket else f"s3://{bucket}").rstrip("/")
+    """A bucket as a URL; a bare name is one of S3."""
+    return bucket if "://" in bucket else f"s3://{bucket}"
+
+
+def below(url: str, path: str) -> str:
+    """The URL of what lies at a path below a URL; what follows ``?`` stays."""
+    parts = urlsplit(url)
+    joined = f"{parts.path.rstrip('/')}/{path}"
+    return urlunsplit((parts.scheme, parts.netloc, joined, parts.query, ""))
 
 
 def upload(file: Path, url: str) -> None:
     """Copy a file to a URL, unless one of the same length is there: names tell contents.
 
-    Large files go in parts, several at a time.
-
     Raises:
+        DerivaMLValidationError: The URL is in no store.
         DerivaMLUnavailableError: The store cannot be written.
     """
-    import obstore
-
-    with _store_of(url, "storing") as (store, key):
-        try:
-            if obstore.head(store, key)["size"] == file.stat().st_size:
-                return
-        except FileNotFoundError:
-            pass
-        obstore.put(store, key, file, use_multipart=file.stat().st_size > _PIECE)
+    length = file.stat().st_size
+    with _place(url, "storing") as (store, key):
+        known = store.entry(key)
+        if known is None or known.length != length:
+            store.put(key, pieces(file), length)
 
 
 def download(url: str, file: Path) -> str:
@@ -56,7 +57,7 @@ def download(url: str, file: Path) -> str:
 
     Raises:
         DerivaMLNotFoundError: There is nothing.
-        DerivaMLUnavailableError: The store cannot be reached, or the file not be written.
+        DerivaMLUnavailableError: The store cannot be reached.
     """
     digest = hashlib.sha256()
     with file.open("wb") as out:
@@ -80,22 +81,22 @@ def write_bytes(url: str, data: bytes) -> None:
     """Write a small document, whole or not at all.
 
     Raises:
+        DerivaMLValidationError: The URL is in no store.
         DerivaMLUnavailableError: The store cannot be written.
     """
-    import obstore
-
-    with _store_of(url, "storing") as (store, key):
-        obstore.put(store, key, data)
+    with _place(url, "storing") as (store, key):
+        store.put(key, [data], len(data))
 
 
 def _pieces(url: str) -> Iterator[bytes]:
-    if urlsplit(url).scheme in ("http", "https"):
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https"):
         yield from _from_web(url)
         return
-    import obstore
-
-    with _store_of(url, "reading") as (store, key):
-        for piece in obstore.get(store, key).stream(min_chunk_size=_PIECE):
+    if parts.scheme == "file" and not Path(unquote(parts.path)).is_file():
+        raise DerivaMLNotFoundError(f"There is nothing at {url!r}.")
+    with _place(url, "reading") as (store, key):
+        for piece in store.pieces(key, _PIECE):
             yield bytes(piece)
 
 
@@ -112,36 +113,15 @@ def _from_web(url: str) -> Iterator[bytes]:
         raise DerivaMLUnavailableError(f"Reading {url!r} failed: {error}.") from error
 
 
-def _options() -> ClientConfig:
-    """Plain HTTP is allowed where the environment names such an endpoint."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
-    return {"allow_http": True} if endpoint.startswith("http://") else {}
-
-
 @contextmanager
-def _store_of(url: str, doing: str) -> Iterator[tuple[ObjectStore, str]]:
+def _place(url: str, doing: str) -> Iterator[tuple[KeyStore, str]]:
     """The store that a URL is in and the key in it; its errors become ours."""
-    import obstore
-    from obstore.store import LocalStore, from_url
-
     parts = urlsplit(url)
-    key = unquote(parts.path).lstrip("/")
-    try:
-        if parts.scheme == "file":
-            store: ObjectStore = LocalStore("/", mkdir=True)
-        else:
-            store = from_url(f"{parts.scheme}://{parts.netloc}", client_options=_options())
-    except (ValueError, obstore.exceptions.BaseError) as error:
-        raise DerivaMLConfigurationError(
-            f"{url!r} is in no store of objects: {error}. Write 's3://bucket/...', "
-            "'file:///directory/...' or another URL of obstore."
-        ) from error
-    try:
-        yield store, key
-    except FileNotFoundError as error:
-        raise DerivaMLNotFoundError(f"There is nothing at {url!r}.") from error
-    except (OSError, obstore.exceptions.BaseError) as error:
-        raise DerivaMLUnavailableError(
-            f"{doing.capitalize()} {url!r} failed: {error}. Check the bucket, the credentials in "
-            "the environment and the network."
-        ) from error
+    folder, _, key = parts.path.rpartition("/")
+    with translated():
+        store = open_store(urlunsplit((parts.scheme, parts.netloc, folder, parts.query, "")))
+        with told_of_stores(f"{doing} {url!r}"):
+            try:
+                yield store, key
+            except FileNotFoundError as error:
+                raise DerivaMLNotFoundError(f"There is nothing at {url!r}.") from error

@@ -321,3 +321,20 @@ def test_what_is_there_is_never_replaced(bag: Path, tmp_path: Path) -> None:
         unpack_bag(archive, bag)
     with pytest.raises(NotFound):
         unpack_bag(tmp_path / "no.zip", tmp_path / "out")
+
+
+def test_two_spellings_of_one_letter_are_one_name(tmp_path: Path) -> None:
+    entries = [*GOOD.items(), ("bag/data/é", b"1"), ("bag/data/e\u0301", b"2")]
+    with pytest.raises(Corrupted, match="letter case"):
+        unpack_bag(packed_tar(tmp_path, entries), tmp_path / "out")
+
+
+def test_an_archive_that_lies_about_lengths_is_refused(tmp_path: Path) -> None:
+    archive = packed_zip(tmp_path, [*GOOD.items(), ("bag/data/b", b"x" * 50)])
+    data = bytearray(archive.read_bytes())
+    entry = data.rindex(b"PK\x01\x02")  # what the directory at the end says of the last file
+    data[entry + 24 : entry + 28] = (7).to_bytes(4, "little")
+    archive.write_bytes(bytes(data))
+    with pytest.raises(Corrupted):
+        unpack_bag(archive, tmp_path / "out/bag")
+    assert list((tmp_path / "out").iterdir()) == []

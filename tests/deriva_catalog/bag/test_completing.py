@@ -16,6 +16,7 @@ from deriva_catalog.bag import (
     FetchEntry,
     Fetcher,
     content_fetcher,
+    export_bag,
     first_of,
     materialize,
     object_fetcher,
@@ -276,3 +277,20 @@ def test_what_was_verified_before_a_failure_is_remembered(holey: Path, store: Co
     assert "data/f/3" in seen.looks
     assert 4 <= materialize(holey, fetch, seen=record).present < 6
     assert Seen.load(record) == Seen.of(holey, complete=True)
+
+
+def test_an_export_lists_where_a_catalog_is_served_as_well(
+    tmp_path: Path, catalog: LocalCatalog
+) -> None:
+    rows = {("S", "Image"): "all"}
+    addresses = ["https://one.example.org/", "https://two.example.org"]
+    export_bag(catalog, tmp_path / "bag", rows, files="list", addresses=addresses)  # type: ignore[arg-type]
+    urls = {row["URL"] for row in catalog.fetch("entity/S:Image")}
+    for entry in read_bag(tmp_path / "bag").fetch:
+        own, first, second = entry.sources
+        assert own.startswith("file:///")
+        assert first.removeprefix("https://one.example.org") in urls
+        assert second.removeprefix("https://two.example.org") in urls
+    bagit.Bag(str(tmp_path / "bag")).validate_fetch()
+    assert materialize(tmp_path / "bag", url_fetcher(local_files=True)).fetched == 3
+    bagit.Bag(str(tmp_path / "bag")).validate()

@@ -231,6 +231,18 @@ def test_what_is_remembered_of_a_new_bag_is_what_a_look_finds(
     assert Seen.load(bag.path.with_name("seen.json")) == Seen.of(bag.path, materialize)
 
 
+def test_what_a_killed_process_left_is_removed_after_a_day(ml: DerivaML, nested: str) -> None:
+    left = [
+        ml.cache_dir / "bags" / f".{kind}-{n}" for kind in ("building", "discarded") for n in "12"
+    ]
+    for place in left:
+        (place / "Dataset_X").mkdir(parents=True)
+    for place in left[::2]:
+        os.utime(place, (1, 1))
+    ml.download_dataset_bag(f"{nested}@0.1.0")
+    assert [place.exists() for place in left] == [False, True, False, True]
+
+
 @pytest.mark.parametrize("damage", ["manifest", "table", "gone", "index"])
 def test_a_damaged_bag_is_made_again(ml: DerivaML, nested: str, damage: str) -> None:
     bag = ml.download_dataset_bag(f"{nested}@0.1.0")

@@ -125,7 +125,9 @@ def test_an_archive_that_was_changed_is_refused(
 ) -> None:
     connect(folder.as_uri()).download_dataset_bag(f"{nested}@0.1.0")
     (archive,) = folder.rglob("*.zip")
-    archive.write_bytes(archive.read_bytes() + b"x")
+    data = archive.read_bytes()
+    archive.unlink()  # it cannot be written
+    archive.write_bytes(data + b"x")
     other = connect(folder.as_uri())
     with pytest.raises(DerivaMLValidationError, match="is registered under"):
         other.download_dataset_bag(f"{nested}@0.1.0")
@@ -179,6 +181,7 @@ def test_a_folder_is_a_registry(tmp_path: Path) -> None:
         registry.resolve(made.replace(".json", "0.json"))
     with pytest.raises(DerivaMLNotFoundError, match="no identifier of the registry"):
         registry.resolve("minid:b9j69h")
+    file_of(made).unlink()
     file_of(made).write_text("{}")
     with pytest.raises(DerivaMLValidationError, match="no record of a bag"):
         registry.resolve(made)

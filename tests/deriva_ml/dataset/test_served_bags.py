@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,3 +130,29 @@ def test_a_service_that_hangs_is_waited_for_as_long_as_asked(lab: Lab) -> None:
     assert time.monotonic() - began < 60  # the connection itself would wait 120 s, five times
     bag = dataset.download_dataset_bag("0.1.0", timeout=(10, 60), fetch_concurrency=2)
     assert validate(bag.path).complete
+
+
+def test_the_archive_of_a_served_version_lists_its_files(lab: Lab, tmp_path: Path) -> None:
+    bucket = tmp_path / "bucket"
+    credential = {"bearer-token": lab.service.token("kim")}
+    bags = []
+    for n in range(2):
+        ml = DerivaML(
+            lab.service.url,
+            1,
+            working_dir=tmp_path / f"minid{n}",
+            credential=credential,
+            s3_bucket=bucket.as_uri(),
+        )
+        bags.append(ml.download_dataset_bag(f"{lab.second}@0.1.0").path)
+        ml.catalog.close()
+    (archive,) = bucket.rglob("*.zip")
+    with zipfile.ZipFile(archive) as packed:
+        names = packed.namelist()
+    assert any(name.endswith("/fetch.txt") for name in names)
+    assert not any(name.endswith(".png") for name in names)
+    first, second = bags
+    assert first != second
+    for bag in bags:
+        assert validate(bag).complete
+    assert lab.ml.dataset_history(lab.second)[-1].minid
