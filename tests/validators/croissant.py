@@ -1,8 +1,9 @@
-"""Validate a Croissant description with mlcroissant, and load records through it.
+"""Validate Croissant descriptions with mlcroissant, and load records through it.
 
-Its argument is a JSON object: ``file`` (the description), ``told`` (the file that the answer goes
-to) and ``records`` (names of the record sets to load). The answer has ``errors``, ``warnings`` and
-``records`` by name, as lists of mappings; a time is its ISO 8601 text, a picture its size.
+Its argument is a JSON object: ``told`` (the file that the answer goes to) and ``datasets``, each
+with ``file`` (the description) and ``records`` (names of the record sets to load). It has, for
+each of them, ``errors``, ``warnings`` and ``records`` by name, as lists of mappings; a time is its
+ISO 8601 text, a picture its size.
 """
 
 from __future__ import annotations
@@ -26,21 +27,22 @@ def plain(value: Any) -> Any:
     return list(value.size) if hasattr(value, "size") and hasattr(value, "getpixel") else value
 
 
+def seen(file: str, records: list[str]) -> dict[str, Any]:
+    try:
+        dataset = mlc.Dataset(file)
+    except mlc.ValidationError as error:
+        return {"errors": [str(error)], "warnings": [], "records": {}}
+    issues = dataset.metadata.ctx.issues
+    answer = {"errors": sorted(issues.errors), "warnings": sorted(issues.warnings)}
+    # One object loads one record set: it keeps what it has read, and reads it only once.
+    loaded = {name: [plain(r) for r in mlc.Dataset(file).records(name)] for name in records}
+    return {**answer, "records": loaded}
+
+
 def main() -> None:
     asked = json.loads(sys.argv[1])
-    answer: dict[str, Any] = {"errors": [], "warnings": [], "records": {}}
-    try:
-        dataset = mlc.Dataset(asked["file"])
-    except mlc.ValidationError as error:
-        answer["errors"] = [str(error)]
-    else:
-        issues = dataset.metadata.ctx.issues
-        answer["errors"], answer["warnings"] = sorted(issues.errors), sorted(issues.warnings)
-        for name in asked["records"]:
-            # One object loads one record set: it keeps what it has read, and reads it only once.
-            records = mlc.Dataset(asked["file"]).records(name)
-            answer["records"][name] = [plain(record) for record in records]
-    Path(asked["told"]).write_text(json.dumps(answer))
+    answers = [seen(one["file"], one["records"]) for one in asked["datasets"]]
+    Path(asked["told"]).write_text(json.dumps(answers))
 
 
 main()

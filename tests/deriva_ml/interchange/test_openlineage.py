@@ -119,7 +119,7 @@ def test_a_run_starts_and_completes(lab: Lab, tmp_path: Path) -> None:
     assert [e["eventType"] for e in events] == ["START", "COMPLETE"]
     start, complete = events
     assert start["run"]["runId"] == complete["run"]["runId"]
-    assert start["eventTime"] < complete["eventTime"]
+    assert start["eventTime"] <= complete["eventTime"]
     assert (start["outputs"], start["job"]["name"]) == ([], "train.py")
     source = start["job"]["facets"]["sourceCodeLocation"]
     assert source["repoUrl"] == "https://git.example.org/lab/zoo"
