@@ -25,6 +25,8 @@ from .index import bag_digest, build_index, is_current, load_model
 from .tags import Digests, read_info
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from ..objects.contract import Objects
     from ..path.builder import PathBuilder
 
@@ -91,6 +93,12 @@ class BagCatalog:
         from ..path.builder import PathBuilder
 
         return PathBuilder(self)
+
+    def sql_engine(self) -> sa.Engine:
+        """The tables as an SQL database that cannot be changed (see `named_engine`)."""
+        from ..engine.sqlite.named import named_engine
+
+        return named_engine(self._index, self._model)
 
     @property
     def objects(self) -> Objects:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from deriva_catalog.bag import portable_name
+from deriva_catalog.bag import BagCatalog, portable_name
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
-from deriva_ml.core.exceptions import DerivaMLDatasetNotFound, DerivaMLNotFoundError, translated
+from deriva_ml.core.exceptions import (
+    DerivaMLDatasetNotFound,
+    DerivaMLNotFoundError,
+    DerivaMLValidationError,
+    translated,
+)
 from deriva_ml.core.query import entities
 from deriva_ml.core.session import Session
 from deriva_ml.core.vocabulary import Vocabularies, VocabularyTerm
@@ -25,6 +30,7 @@ from .versions import DatasetVersion
 
 if TYPE_CHECKING:
     import pandas as pd
+    import sqlalchemy as sa
 
     from deriva_catalog.path.builder import PathBuilder
     from deriva_ml.feature.definition import Feature
@@ -144,6 +150,22 @@ class DatasetBag:
     def get_table_as_dict(self, table: str | Table) -> list[Row]:
         """All rows of a table that are in the bag, not only members."""
         return self._session.fetch(entities(self._session.table(table), sort=("RID",)))
+
+    def get_table(self, table: str | Table) -> Iterator[tuple[Any, ...]]:
+        """All rows of a table that are in the bag, as tuples in the order of its columns."""
+        found = self._session.table(table)
+        names = [column.name for column in found.columns]
+        return (tuple(row[name] for name in names) for row in self.get_table_as_dict(found))
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The bag's tables as an SQL database for reading, under ``Table`` and ``schema.Table``.
+
+        As in ``pd.read_sql("SELECT * FROM Image", bag.engine)``.
+        """
+        catalog = self._session.catalog
+        assert isinstance(catalog, BagCatalog), "a bag is opened as the catalog of a bag"
+        return catalog.sql_engine()
 
     @translated()
     def get_table_as_dataframe(self, table: str | Table) -> pd.DataFrame:
@@ -284,8 +306,16 @@ class DatasetBag:
         """Bring the files that the bag only refers to; those that are there already stay.
 
         Args:
-            fetch_concurrency: Files that are fetched at the same time.
+            fetch_concurrency: How many files are fetched at the same time.
+
+        Raises:
+            DerivaMLValidationError: That is no number of files.
+            DerivaMLUnavailableError: A file cannot be reached; those that came stay.
         """
+        if isinstance(fetch_concurrency, bool) or fetch_concurrency < 1:
+            raise DerivaMLValidationError(
+                f"fetch_concurrency is a number of files, 1 or more, not {fetch_concurrency!r}."
+            )
         if self._fetch is not None:
             self._fetch(fetch_concurrency)
         return self

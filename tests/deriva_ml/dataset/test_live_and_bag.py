@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from deriva_catalog.model.elements import Table
 from deriva_catalog.path.ast import TableName
 from deriva_ml import DatasetSpec, FeatureRecord, FileSpec, interfaces
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition
-from deriva_ml.core.exceptions import DerivaMLException
+from deriva_ml.core.exceptions import DerivaMLException, DerivaMLValidationError
 from deriva_ml.dataset import Dataset, DatasetBag
 from deriva_ml.feature import Feature
 
@@ -287,3 +288,27 @@ def test_both_refuse_alike(pair: Pair) -> None:
                 ask(dataset)
             texts.append((type(refused.value), str(refused.value)))
         assert texts[0] == texts[1]
+
+
+def test_a_bag_is_a_database_for_reading(pair: Pair) -> None:
+    engine = pair.bag.engine
+    frame = pd.read_sql(
+        'SELECT "Filename", "Name" FROM "Image" JOIN "zoo.Subject" AS s ON s."RID" = "Subject"'
+        ' ORDER BY "Filename"',
+        engine,
+    )
+    assert list(frame["Filename"]) == [f"{n}.png" for n in range(6)]
+    assert list(frame["Name"][:2]) == ["Tom", "Rex"]
+    with engine.begin() as connection, pytest.raises(OperationalError):
+        connection.exec_driver_sql('DELETE FROM "Image"')
+    names = [column.name for column in pair.bag.model.name_to_table("Image").columns]
+    rows = list(pair.bag.get_table("Image"))
+    assert [dict(zip(names, row, strict=True)) for row in rows] == list(
+        pair.bag.get_table_as_dict("Image")
+    )
+
+
+@pytest.mark.parametrize("number", [0, True])
+def test_files_are_fetched_so_many_at_a_time(pair: Pair, number: int) -> None:
+    with pytest.raises(DerivaMLValidationError, match="fetch_concurrency"):
+        pair.bag.materialize(fetch_concurrency=number)
