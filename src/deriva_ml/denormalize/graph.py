@@ -97,6 +97,7 @@ class Graph:
     associations: dict[TableKey, Association] = field(default_factory=dict)
     vocabularies: set[TableKey] = field(default_factory=set)
     _steps: dict[TableKey, list[Step]] = field(default_factory=dict)
+    _able: dict[TableKey, set[TableKey]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tables = {key_of(t): t for t in self.model.tables()}
@@ -151,7 +152,9 @@ class Graph:
             goal: Where they end.
             may_follow: Whether a step may be taken after those taken so far.
         """
-        able = self._able(goal)
+        if key_of(goal) not in self._able:
+            self._able[key_of(goal)] = self.connected([goal])
+        able = self._able[key_of(goal)]
         visited = {key_of(start)}
 
         def walk(here: Table, taken: Steps) -> Iterator[Steps]:
@@ -168,10 +171,6 @@ class Graph:
                 visited.discard(key)
 
         return walk(start, ())
-
-    def _able(self, goal: Table) -> set[TableKey]:
-        """The tables from which the goal can be reached at all."""
-        return self.connected([goal])
 
     def connected(self, start: Iterable[Table]) -> set[TableKey]:
         """The tables that some way leads from, not through vocabularies, runs or datasets.
