@@ -17,6 +17,7 @@ from deriva_catalog.bag import validate
 from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import DerivaMLException, DerivaMLUnavailableError
+from deriva_ml.dataset.reach import reach
 from deriva_ml.dataset.spec import DatasetSpec
 from deriva_ml.schema import create_ml_catalog
 from service_process import ServiceProcess
@@ -156,3 +157,11 @@ def test_the_archive_of_a_served_version_lists_its_files(lab: Lab, tmp_path: Pat
     for bag in bags:
         assert validate(bag).complete
     assert lab.ml.dataset_history(lab.second)[-1].minid
+
+
+def test_how_many_questions_are_asked_at_once_changes_nothing(lab: Lab) -> None:
+    past = lab.ml.session.at(lab.ml.dataset_history(lab.first)[0].snapshot or "")
+    together = reach(past, lab.first, concurrency=8)
+    assert together == reach(past, lab.first, concurrency=1)
+    assert len(together.rids["lab", "Image"]) == PICTURES
+    assert together.lengths["lab", "Image"] == sum(len(f"picture {n}") for n in range(PICTURES))
