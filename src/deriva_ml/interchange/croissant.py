@@ -119,6 +119,7 @@ def write_croissant(
     license: str | None = None,
     tables: TableFormat = "parquet",
     sources: Iterable[DatasetFact] = (),
+    with_files: bool = True,
 ) -> Path:
     """Write a copy of a bag with a Croissant description at its top, and return where it is.
 
@@ -131,6 +132,7 @@ def write_croissant(
         tables: What loaders read the rows from: ``parquet`` files, which are added (this needs
             pyarrow), or the ``csv`` files of the bag, whose types they guess.
         sources: Versions of datasets that it was made from.
+        with_files: Bring the files of assets, as far as the bag has them; else they are listed.
 
     Raises:
         DerivaMLValidationError: `destination` exists, or `tables` is none of the choices.
@@ -144,7 +146,7 @@ def write_croissant(
         document = croissant_description(bag, files, license=license, sources=sources)
         more: dict[str, bytes | None] = {CROISSANT_FILE: json_bytes(document)}
         more |= {f.path: None for f in files if not f.path.startswith(PAYLOAD)}
-        copy_bag(bag.path, folder, more)
+        copy_bag(bag.path, folder, more, with_files=with_files)
     return place
 
 

@@ -39,7 +39,10 @@ def dataset_to_ro_crate(
     from .ro_crate import write_ro_crate
 
     bag = self.download_dataset_bag(version, materialize)
-    return write_ro_crate(bag, destination, license=license, sources=_sources(self, bag))
+    sources = _sources(self, bag)
+    return write_ro_crate(
+        bag, destination, license=license, sources=sources, with_files=materialize
+    )
 
 
 def bag_to_ro_crate(
@@ -89,7 +92,14 @@ def dataset_to_croissant(
 
     bag = self.download_dataset_bag(version, materialize)
     sources = _sources(self, bag)
-    return write_croissant(bag, destination, license=license, tables=tables, sources=sources)
+    return write_croissant(
+        bag,
+        destination,
+        license=license,
+        tables=tables,
+        sources=sources,
+        with_files=materialize,
+    )
 
 
 def bag_to_croissant(

@@ -82,7 +82,9 @@ def link_or_copy(source: Path, target: Path) -> None:
 # --- bags --------------------------------------------------------------------------------
 
 
-def copy_bag(source: Path, target: Path, more: Mapping[str, bytes | None]) -> None:
+def copy_bag(
+    source: Path, target: Path, more: Mapping[str, bytes | None], *, with_files: bool = True
+) -> None:
     """Copy a bag and add files to it, so that the copy is a valid bag.
 
     Files of assets are linked where that is possible and they cannot be written.
@@ -92,6 +94,7 @@ def copy_bag(source: Path, target: Path, more: Mapping[str, bytes | None]) -> No
         target: An empty directory.
         more: Bytes by path, None for a file that is in `target` already. Below ``data/`` they are
             payload, elsewhere files about the bag.
+        with_files: Copy the files that ``fetch.txt`` lists, too, as far as they are there.
 
     Raises:
         DerivaMLDataError: The bag has such a file already.
@@ -100,6 +103,8 @@ def copy_bag(source: Path, target: Path, more: Mapping[str, bytes | None]) -> No
     _require_known(bag)
     listed = {entry.path for entry in bag.fetch}
     for path in bag.payload:
+        if path in listed and not with_files:
+            continue
         if (source / path).is_file():
             _put(source / path, target / path, link=path.startswith(_ASSETS))
         elif path not in listed:

@@ -48,6 +48,7 @@ def write_ro_crate(
     *,
     license: str | None = None,
     sources: Iterable[DatasetFact] = (),
+    with_files: bool = True,
 ) -> Path:
     """Write a copy of a bag whose ``data/`` is an RO-Crate, and return where it is.
 
@@ -58,6 +59,7 @@ def write_ro_crate(
         destination: The directory to be, or the zip file if it ends in ``.zip``.
         license: SPDX identifier or URL of the license of the data.
         sources: Versions of datasets that it was made from.
+        with_files: Bring the files of assets, as far as the bag has them; else they are listed.
 
     Raises:
         DerivaMLValidationError: `destination` exists.
@@ -67,7 +69,9 @@ def write_ro_crate(
     place = Path(destination)
     with new_package(place, f"writing the RO-Crate {str(place)!r}") as folder:
         document = dataset_crate(bag, license=license, sources=sources)
-        copy_bag(bag.path, folder, {_DATA + METADATA_FILE: json_bytes(document)})
+        copy_bag(
+            bag.path, folder, {_DATA + METADATA_FILE: json_bytes(document)}, with_files=with_files
+        )
     return place
 
 
