@@ -87,6 +87,8 @@ class DerivaML:
         clean_execution_dir: Whether an execution's directory is removed after its upload.
         mode: ``online``, or ``offline`` to work without a connection: on the schema that was seen
             last, with datasets that were downloaded and executions that were begun.
+        reuse_schema_json: With ``offline``, the schema to work on in the place of the one that was
+            seen last: a document, or the file of one.
         domain_schema: The only domain schema; sets both `domain_schemas` and `default_schema`.
         check_auth: Refuse a login that the server no longer knows; without one you are anonymous.
         dataset_versioning: See `Options`.
@@ -120,6 +122,7 @@ class DerivaML:
         clean_execution_dir: bool = True,
         mode: ConnectionMode | str = ConnectionMode.online,
         *,
+        reuse_schema_json: Mapping[str, Any] | str | Path | None = None,
         domain_schema: str | None = None,
         check_auth: bool = True,
         dataset_versioning: DatasetVersioning = "auto",
@@ -145,12 +148,19 @@ class DerivaML:
             ),
         }
         self.session: Session = (
-            open_offline(hostname, catalog_id, **settings)
+            open_offline(hostname, catalog_id, schema=reuse_schema_json, **settings)
             if ConnectionMode(mode) is ConnectionMode.offline
             else open_session(
                 hostname, catalog_id, credential=credential, check_auth=check_auth, **settings
             )
         )
+        if reuse_schema_json is not None and not self.session.is_offline:
+            raise DerivaMLConfigurationError(
+                "A connection reads the schema of its catalog; reuse_schema_json is for "
+                "mode='offline'."
+            )
+        self._credential = credential
+        self._configuration: DerivaMLConfig | None = None
         self.hydra_runtime_output_dir = (
             None if hydra_runtime_output_dir is None else Path(hydra_runtime_output_dir)
         )
@@ -161,7 +171,9 @@ class DerivaML:
         """Connect as a configuration says."""
         settings = dict(config)
         settings.pop("domain_schema", None)  # the configuration has mapped it to the next two
-        return cls(**settings)
+        made = cls(**settings)
+        made._configuration = config
+        return made
 
     @classmethod
     def from_context(cls, path: str | Path | None = None) -> Self:
@@ -189,6 +201,8 @@ class DerivaML:
         """
         made = object.__new__(cls)
         made.session = session
+        made._credential = None
+        made._configuration = None
         made.hydra_runtime_output_dir = hydra_runtime_output_dir
         made._snapshots = {}
         return made
@@ -322,6 +336,16 @@ class DerivaML:
     def clean_execution_dir(self) -> bool:
         """Whether an execution's directory is removed after its upload."""
         return self.session.options.clean_execution_dir
+
+    @property
+    def credential(self) -> Mapping[str, Any] | None:
+        """What was given to prove to a server who we are; None if that was looked up."""
+        return self._credential
+
+    @property
+    def configuration(self) -> DerivaMLConfig | None:
+        """The configuration that this was connected by (`instantiate`)."""
+        return self._configuration
 
     @property
     def s3_bucket(self) -> str | None:
@@ -474,7 +498,6 @@ class DerivaML:
     lookup_experiment = _experiments.lookup_experiment
     find_experiments = _experiments.find_experiments
     compare_experiments = _experiments.compare_experiments
-    add_features = _experiments.add_features
     # --- interchange ---------------------------------------------------------------
 
     export_ro_crate = _interchange.export_ro_crate

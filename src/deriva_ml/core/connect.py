@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from deriva_catalog.errors import CatalogError
 from deriva_catalog.interface import Catalog
 from deriva_catalog.model.documents import read_model
 from deriva_ml.model.catalog import DerivaModel
@@ -88,7 +89,7 @@ def _keep_for_later(session: Session, asked_for: str) -> None:
         known = _names(names)
         if asked_for != session.catalog.id and known.get(asked_for) != session.catalog.id:
             write_json(names, {**known, asked_for: session.catalog.id})
-    except DerivaMLUnavailableError as error:  # nothing of this session depends on it
+    except (DerivaMLUnavailableError, CatalogError) as error:  # this session needs none of it
         _log.info("There will be no work without the catalog: %s", error)
 
 
@@ -125,9 +126,10 @@ def open_offline(
     working_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
     ml_schema: str = ML_SCHEMA,
+    schema: Mapping[str, Any] | str | Path | None = None,
     options: Options | None = None,
 ) -> Session:
-    """A session without a connection, on the schema that was seen last.
+    """A session without a connection, on the schema that was seen last, or another one.
 
     Raises:
         DerivaMLConfigurationError: There was no connection with this working directory yet.
@@ -139,7 +141,8 @@ def open_offline(
     work = compute_workdir(working_dir, known, hostname)
     cached = SchemaCache(work).load()
     about = cached.about
-    stub = as_catalog(CatalogStub(about["id"], about["url"], read_model(cached.schema)))
+    document = cached.schema if schema is None else _document(schema)
+    stub = as_catalog(CatalogStub(about["id"], about["url"], read_model(document)))
     model = DerivaModel(stub, ml_schema, domain_schemas, default_schema)
     return Session(
         hostname=without_password(hostname),
@@ -151,6 +154,19 @@ def open_offline(
         identity=about["identity"],
         options=options or Options(),
     )
+
+
+def _document(schema: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
+    """A schema's document, perhaps from a file."""
+    if isinstance(schema, Mapping):
+        return schema
+    try:
+        found: Any = json.loads(Path(schema).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DerivaMLConfigurationError(
+            f"{str(schema)!r} does not hold the document of a schema: {error}."
+        ) from error
+    return found if isinstance(found, Mapping) else {}
 
 
 def _check_login(catalog: Catalog) -> None:

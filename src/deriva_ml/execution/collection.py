@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
+from deriva_catalog.path.ast import Aggregate, AttributeGroupQuery, ColumnName, Function, Item
 from deriva_ml.core.arguments import status_named, words
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.enums import ConnectionMode, ExecutionStatus
@@ -20,7 +21,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
     translated,
 )
-from deriva_ml.core.query import any_of, entities, equals
+from deriva_ml.core.query import any_of, entities, equals, path_of
 from deriva_ml.core.rids import check_rid
 
 from .commit import commit, finish_commit
@@ -207,11 +208,13 @@ class Executions:
     def status_summary(self, workflow_rid: str) -> MultirunStatusSummary:
         """How many executions of a workflow are in which state, in one query."""
         table = self.around.session.ml("Execution")
-        rows = self.around.session.fetch(
-            entities(table, equals("Workflow", check_rid(workflow_rid)))
-        )
-        counts = Counter(row["Status"] or _S.Created.value for row in rows)
-        return MultirunStatusSummary(workflow_rid, dict(sorted(counts.items())), len(rows))
+        counted = Item(Aggregate(Function.CNT, ColumnName("RID")), "count")
+        path = path_of(table, equals("Workflow", check_rid(workflow_rid)))
+        query = AttributeGroupQuery(path, (Item(ColumnName("Status")),), (counted,))
+        counts: Counter[str] = Counter()
+        for row in self.around.session.fetch(query):
+            counts[row["Status"] or _S.Created.value] += row["count"]
+        return MultirunStatusSummary(workflow_rid, dict(sorted(counts.items())), counts.total())
 
     # --- this machine ----------------------------------------------------------------
 

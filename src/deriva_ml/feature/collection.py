@@ -9,6 +9,7 @@ from deriva_catalog.errors import ForeignKeyViolation, NotNullViolation, UniqueV
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
 from deriva_catalog.path.ast import Filter
+from deriva_ml.core.chaise import refresh_menu
 from deriva_ml.core.definitions import ColumnDefinition, MLVocab
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
@@ -76,6 +77,7 @@ class Features:
         metadata: Iterable[ColumnDefinition | Mapping[str, Any] | str | Table] | None = None,
         optional: Iterable[str] | None = None,
         comment: str = "",
+        update_navbar: bool = True,
     ) -> type[FeatureRecord]:
         """Create a feature: its name, and the table of its values.
 
@@ -87,6 +89,7 @@ class Features:
             metadata: Further columns, or tables to refer to.
             optional: Names of columns that may be left empty.
             comment: What the feature means.
+            update_navbar: Bring the menu of the web pages up to date, if there is one.
 
         Returns:
             The class of the feature's records.
@@ -116,6 +119,8 @@ class Features:
         with self._session.transaction():
             self._vocabularies.add_term(MLVocab.feature_name, feature_name, comment)
             self._session.catalog.create_table(model.schema_for(None), document)
+            if update_navbar:
+                refresh_menu(self._session)
         return self.record_class(target, feature_name)
 
     @translated()

@@ -387,16 +387,16 @@ class DerivaModel:
             rows = self._catalog.fetch(query)
         return any(deleted or not row["Deleted"] for row in rows)
 
-    def create_table(self, definition: Any, schema: str | None = None) -> Table:
+    def create_table(self, table_def: Any, schema: str | None = None) -> Table:
         """Create a table in a schema, or in the default one.
 
         Args:
-            definition: A definition with ``to_dict()``, or the table's document.
+            table_def: A definition with ``to_dict()``, or the table's document.
             schema: Where.
         """
         from deriva_ml.schema.definition import with_user_links
 
-        document = definition if isinstance(definition, Mapping) else definition.to_dict()
+        document = table_def if isinstance(table_def, Mapping) else table_def.to_dict()
         target = self.schema_for(schema)
         with translated():
             self._catalog.create_table(target, with_user_links(dict(document)))

@@ -286,6 +286,8 @@ def test_the_menu_follows_the_tables(ml: DerivaML) -> None:
     ml.create_asset("Mask")
     assert {"Color", "Breed"} <= set(menu(ml)["Vocabulary"])
     assert menu(ml)["Assets"] == ["Image", "Mask"]
+    ml.create_feature("Subject", "Kind", terms=["Breed"])
+    assert menu(ml)["Features"] == ["Image:Label", "Subject:Kind"]
     assert ml.model.chaise_config["navbarBrandText"] == "Zoo browser"
 
 

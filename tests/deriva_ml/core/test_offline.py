@@ -15,6 +15,7 @@ from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition, Connectio
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import (
     DerivaMLConfigurationError,
+    DerivaMLException,
     DerivaMLInvalidTerm,
     DerivaMLOfflineError,
     DerivaMLReadOnlyError,
@@ -63,6 +64,30 @@ def test_the_schema_is_known_without_the_catalog(ml: DerivaML, tmp_path: Path) -
     assert away.model.get_schema_description() == described
     assert [str(f) for f in away.find_features("Image")] == ["Image:Label"]
     assert "offline" in repr(away.mode)
+
+
+def test_another_schema_may_be_worked_on(ml: DerivaML, tmp_path: Path) -> None:
+    ml.create_vocabulary("Breed")
+    document = ml.catalog.document()
+    kept = tmp_path / "schema.json"
+    kept.write_text(json.dumps(document))
+    with pytest.raises(DerivaMLConfigurationError, match="offline"):
+        DerivaML(ml.host_name, working_dir=tmp_path / "work", reuse_schema_json=kept)
+    for given in (document, kept, str(kept)):
+        away = DerivaML(
+            ml.host_name, working_dir=tmp_path / "work", mode="offline", reuse_schema_json=given
+        )
+        assert "Breed" in {t.name for t in away.model.find_vocabularies()}
+    kept.write_text("{")
+    with pytest.raises(DerivaMLConfigurationError, match=r"schema\.json"):
+        DerivaML(
+            ml.host_name, working_dir=tmp_path / "work", mode="offline", reuse_schema_json=kept
+        )
+    kept.write_text("[]")
+    with pytest.raises(DerivaMLException, match="no model document"):
+        DerivaML(
+            ml.host_name, working_dir=tmp_path / "work", mode="offline", reuse_schema_json=kept
+        )
 
 
 def test_what_needs_the_catalog_is_refused(ml: DerivaML, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from deriva_ml import Workflow
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
     DerivaMLDatasetNotFound,
-    DerivaMLException,
     DerivaMLNotFoundError,
     DerivaMLReadOnlyError,
 )
@@ -90,7 +89,5 @@ def test_the_database_may_lie_elsewhere(made: tuple[Dataset, DatasetBag], tmp_pa
         database.nothing  # noqa: B018
 
 
-def test_values_of_features_need_an_execution(ml: DerivaML) -> None:
-    with pytest.raises(DerivaMLException, match=r"Execution\.add_features"):
-        ml.add_features([])
+def test_the_older_name_of_paths_works(ml: DerivaML) -> None:
     assert ml._domain_path()["Subject"] is not None

@@ -44,12 +44,14 @@ def find_workflows(self: DerivaML, sort: SortSpec = None) -> list[Workflow]:
 list_workflows = find_workflows
 
 
-def lookup_workflow(self: DerivaML, workflow: str) -> Workflow:
+def lookup_workflow(self: DerivaML, rid: str) -> Workflow:
     """A workflow by RID, URL or checksum (see `Workflows.lookup`)."""
-    return self.workflows.lookup(workflow)
+    return self.workflows.lookup(rid)
 
 
-lookup_workflow_by_url = lookup_workflow
+def lookup_workflow_by_url(self: DerivaML, url_or_checksum: str) -> Workflow:
+    """A workflow by URL, checksum or RID (see `Workflows.lookup`)."""
+    return self.workflows.lookup(url_or_checksum)
 
 
 def create_execution(
@@ -114,9 +116,9 @@ def create_execution(
     return Execution.over(self.executions, run, upload_on_exit=upload_on_exit)
 
 
-def resume_execution(self: DerivaML, execution_rid: RID) -> Execution:
+def resume_execution(self: DerivaML, rid: RID) -> Execution:
     """Take up an execution that was begun on this machine (see `Executions.reopen`)."""
-    return self.executions.execution(self.executions.reopen(execution_rid))
+    return self.executions.execution(self.executions.reopen(rid))
 
 
 def restore_execution(self: DerivaML, execution_rid: RID | None = None) -> Execution:
@@ -124,9 +126,9 @@ def restore_execution(self: DerivaML, execution_rid: RID | None = None) -> Execu
     return self.resume_execution(execution_rid or self.executions.only())
 
 
-def lookup_execution(self: DerivaML, execution_rid: RID) -> ExecutionRecord:
+def lookup_execution(self: DerivaML, rid: RID) -> ExecutionRecord:
     """An execution as the catalog knows it (see `Executions.lookup`)."""
-    return self.executions.lookup(execution_rid)
+    return self.executions.lookup(rid)
 
 
 def find_executions(

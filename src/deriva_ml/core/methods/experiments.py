@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import status_named
-from ..exceptions import DerivaMLExecutionError, translated
+from ..exceptions import translated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,15 +59,4 @@ def compare_experiments(
         status=None if status is None else status_named(status).value,
         parameters=parameters,
         metrics=metrics,
-    )
-
-
-def add_features(self: DerivaML, *features: Any) -> NoReturn:
-    """Not offered here: a value of a feature is made by an execution, so it has to say by which.
-
-    Raises:
-        DerivaMLExecutionError: Always.
-    """
-    raise DerivaMLExecutionError(
-        "Values of features are made by an execution: use Execution.add_features(records)."
     )

@@ -27,10 +27,11 @@ def create_feature(
     metadata: Iterable[ColumnDefinition | Mapping[str, Any] | str | Table] | None = None,
     optional: Iterable[str] | None = None,
     comment: str = "",
+    update_navbar: bool = True,
 ) -> type[FeatureRecord]:
     """Create a feature and return the class of its records (see `Features.create`)."""
     return self.features.create(
-        target_table, feature_name, terms, assets, metadata, optional, comment
+        target_table, feature_name, terms, assets, metadata, optional, comment, update_navbar
     )
 
 
