@@ -537,7 +537,7 @@ class DerivaMLCatalog(DerivaMLCatalogReader, Protocol):
         """Begin a run."""
         ...
 
-    def lookup_execution(self, execution_rid: str) -> ExecutionRecord:
+    def lookup_execution(self, rid: str) -> ExecutionRecord:
         """An execution as the catalog knows it."""
         ...
 

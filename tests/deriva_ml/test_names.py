@@ -257,8 +257,6 @@ NOT_BUILT: set[str] = {
     "deriva_ml.schema:reset_ml_schema",
     "deriva_ml.demo_catalog:create_demo_files",
     "deriva_ml.model:DerivaModel.apply",
-    "deriva_ml.model:TableHandle",
-    "deriva_ml.model:ColumnHandle",
     "deriva_ml.local_db:PagedFetcher",
     "deriva_ml.local_db:ManifestStore",
     "deriva_ml.local_db:Workspace.working_db_path",

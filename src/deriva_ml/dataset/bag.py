@@ -25,7 +25,7 @@ from . import denormalized as _denormalized
 from . import showing as _showing
 from .collection import Datasets
 from .directories import is_source_root, source_directory
-from .value_frames import get_feature_values_as_dataframe
+from .values import get_feature_values_as_dataframe
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:

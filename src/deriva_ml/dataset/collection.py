@@ -6,7 +6,7 @@ versions that it leads to, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
@@ -17,7 +17,6 @@ from deriva_ml.core.definitions import MLVocab, VersionPart
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
     DerivaMLDatasetNotFound,
-    DerivaMLValidationError,
     some_of,
     translated,
 )
@@ -28,24 +27,23 @@ from deriva_ml.core.session import Session
 from deriva_ml.core.sort import SortSpec, resolve_sort
 from deriva_ml.core.vocabulary import Vocabularies
 
+from . import adding_files as _adding_files
+from . import drift as _drift
+from . import values as _values
 from .elements import Element, element_types, register_element_type
 from .history import FIRST_VERSION, DatasetHistory, VersionList, Versions
 from .members import MemberRids, Members
 from .nesting import ancestors, children, descendants, outside_parents, parents
-from .reach import reach
 from .spec import DatasetSpec
 from .types import insert_types, remove_type, types_of
 from .usage import executions_reading, record_inputs
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:
-    from deriva_ml.core.filespec import FileSpec
     from deriva_ml.feature.collection import Features
-    from deriva_ml.feature.record import FeatureRecord, Selector
 
     from .bag import DatasetBag
     from .dataset import Dataset
-    from .drift import Drift
 
 __all__ = ["Datasets"]
 
@@ -252,68 +250,10 @@ class Datasets:
                 execution = producer(self.session, execution_rid)
                 self._versions.changed(rid, text, execution, transaction.snaptime)
 
-    # --- files that stay where they are ----------------------------------------------
+    # --- files that stay where they are (see `adding_files`) --------------------------
 
-    @translated()
-    def add_files(
-        self,
-        files: Iterable[FileSpec | Mapping[str, Any]],
-        execution_rid: str | None = None,
-        dataset_types: str | Iterable[str] | None = None,
-        description: str = "",
-        chunk_size: int = 500,
-        root_name: str | None = None,
-    ) -> Dataset:
-        """Describe files in the catalog, and make a dataset of each of their directories.
-
-        The datasets are nested like the directories; the one of the top directory is returned
-        and becomes an input of the execution. A file that the catalog knows by its URL is not
-        described again. All of it is one transaction.
-
-        Args:
-            files: The files, as `FileSpec.create_filespecs` gives them.
-            execution_rid: The execution that the datasets are attributed to.
-            dataset_types: Further types of the datasets, besides ``File`` and ``Directory``.
-            description: Of the top dataset.
-            chunk_size: How many rows go into one statement.
-            root_name: What the top directory is called; None means its own name.
-
-        Raises:
-            DerivaMLValidationError: There are no files, or one has other content than the
-                catalog or another of them says.
-            DerivaMLInvalidTerm: A type is unknown.
-            DerivaMLNotFoundError: There is no such execution.
-        """
-        from .dataset import Dataset
-        from .files import files_to_add, write_files
-
-        add = files_to_add(
-            self._vocabularies, files, dataset_types, description, chunk_size, root_name
-        )
-        call = self._once(execution_rid, "add_files", add.told())
-        if call.rid is not None:
-            return Dataset(self, call.rid, execution_rid=execution_rid)
-        with self.session.transaction() as transaction:
-            execution = producer(self.session, execution_rid)
-            rid = write_files(
-                self.session,
-                self._vocabularies,
-                add,
-                execution,
-                transaction.snaptime,
-                call.take(self.session),
-            )
-            if execution_rid is not None:
-                inputs = [(rid, FIRST_VERSION)]
-                record_inputs(self.session, self._versions, execution_rid, inputs)
-        return Dataset(self, rid, execution_rid=execution)
-
-    @translated()
-    def files(self, file_types: str | Iterable[str] | None = None) -> list[Row]:
-        """The files that stay where they are (see `deriva_ml.dataset.files.list_files`)."""
-        from .files import list_files
-
-        return list_files(self.session, self._vocabularies, file_types)
+    add_files = _adding_files.add_files
+    files = _adding_files.files
 
     # --- types -----------------------------------------------------------------------
 
@@ -589,22 +529,7 @@ class Datasets:
             call.keep(str(label))
         return label
 
-    def drift(
-        self,
-        rid: str,
-        since: DatasetVersion | str | None = None,
-        until: DatasetVersion | str | None = None,
-    ) -> Drift:
-        """What changed in a dataset; from its last release to now unless versions are given."""
-        from .drift import drift_between, drift_since_release
-
-        if since is None:
-            if until is not None:
-                raise DerivaMLValidationError(
-                    f"Version {str(until)!r} is to be compared with what? Give since=... too."
-                )
-            return drift_since_release(self.session, rid)
-        return drift_between(self.session, rid, since, until)
+    drift = _drift.drift
 
     # --- bags ------------------------------------------------------------------------
 
@@ -645,27 +570,8 @@ class Datasets:
 
         return Features(self.session, self._vocabularies)
 
-    @translated()
-    def feature_values(
-        self,
-        rid: str,
-        table: str | Table,
-        feature_name: str,
-        selector: Selector | None = None,
-        materialize_limit: int | None = None,
-        execution_rids: Sequence[str] | None = None,
-    ) -> list[FeatureRecord]:
-        """Values of a feature that belong to a dataset (see `Features.values`)."""
-        among = self.values_of(rid, table, feature_name)
-        return self.features.values(
-            table, feature_name, selector, materialize_limit, execution_rids, among=among
-        )
-
-    @translated()
-    def values_of(self, rid: str, table: str | Table, feature_name: str) -> list[str]:
-        """RIDs of the rows of a feature's table that belong to a dataset."""
-        values = self.features.lookup(table, feature_name).feature_table
-        return reach(self.session, rid).rids.get((values.schema, values.name), [])
+    feature_values = _values.feature_values
+    values_of = _values.values_of
 
     # --- executions ------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from . import denormalized as _denormalized
 from . import showing as _showing
 from .directories import is_source_root, source_directory
 from .members import MemberRids
-from .value_frames import get_feature_values_as_dataframe
+from .values import get_feature_values_as_dataframe
 from .versions import DatasetVersion
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from deriva_catalog import snaptime
 from deriva_catalog.model.elements import Table
@@ -27,7 +28,10 @@ from .history import DatasetHistory, Versions
 from .reach import Reached, TableKey, reach
 from .versions import DatasetVersion
 
-__all__ = ["Drift", "TableDrift", "drift_between", "drift_since_release"]
+if TYPE_CHECKING:
+    from .collection import Datasets
+
+__all__ = ["Drift", "TableDrift", "drift", "drift_between", "drift_since_release"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,27 @@ class Drift:
         columns = "<tr><th>Table</th><th>Added</th><th>Changed</th><th>Deleted</th></tr>"
         body = f"{columns}{rows}" if rows else "<tr><td>No difference.</td></tr>"
         return f"<table><caption>{html.escape(head)}</caption>{body}</table>"
+
+
+def drift(
+    self: Datasets,
+    rid: str,
+    since: DatasetVersion | str | None = None,
+    until: DatasetVersion | str | None = None,
+) -> Drift:
+    """What changed in a dataset; from its last release to now unless versions are given.
+
+    Raises:
+        DerivaMLValidationError: Only `until` is given, or a version is under development.
+        DerivaMLNotFoundError: The dataset has no such version.
+    """
+    if since is not None:
+        return drift_between(self.session, rid, since, until)
+    if until is not None:
+        raise DerivaMLValidationError(
+            f"Version {str(until)!r} is to be compared with what? Give since=... too."
+        )
+    return drift_since_release(self.session, rid)
 
 
 @translated()

@@ -162,7 +162,8 @@ def _makers(links: Links, root: _Root) -> list[str]:
     if root.artifact is None:
         return [root.rid]
     if root.feature is not None:
-        return [root.row["Execution"]]
+        maker = root.row["Execution"]
+        return [] if maker is None else [maker]
     return list(dict.fromkeys(links.makers([root.artifact]).get(root.artifact, ())))
 
 

@@ -173,6 +173,8 @@ class Links:
         """What each execution made: versions of datasets, then assets."""
         found: dict[str, list[Artifact]] = {}
         for row in self._made.rows("Execution", executions):
+            if row["Dataset"] is None:
+                continue
             made = Artifact("Dataset", row["Dataset"], self._datasets, row["Version"], row["RID"])
             found.setdefault(row["Execution"], []).append(made)
         return self._with_assets(found, "Output", executions)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     )
     from .bag_view import DatabaseModel, DerivaMLBagView
     from .catalog import DerivaModel
+    from .handles import ColumnHandle, TableHandle
 
 __all__ = [
     "CONTEXT_ALL",
@@ -77,6 +78,7 @@ __all__ = [
     "ArrayUxMode",
     "ColumnDisplay",
     "ColumnDisplayOptions",
+    "ColumnHandle",
     "DatabaseModel",
     "DerivaMLBagView",
     "DerivaModel",
@@ -94,6 +96,7 @@ __all__ = [
     "SortKey",
     "TableDisplay",
     "TableDisplayOptions",
+    "TableHandle",
     "TemplateEngine",
     "VisibleColumns",
     "VisibleForeignKeys",
@@ -148,5 +151,6 @@ __getattr__, __dir__ = lazy_names(
         ),
         ".bag_view": ("DatabaseModel", "DerivaMLBagView"),
         ".catalog": ("DerivaModel",),
+        ".handles": ("ColumnHandle", "TableHandle"),
     },
 )

@@ -63,6 +63,16 @@ def test_a_failure_is_told_and_stops_no_other(
     assert ml.lookup_execution(ended).status is ExecutionStatus.Uploaded
 
 
+def test_offline_says_what_waits(
+    ml: DerivaML, ended: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(ml, "--mode", "offline") == 1
+    assert f"Execution {ended}: 4 files and 0 rows are pending." in capsys.readouterr().out
+    assert run(ml) == 0
+    assert run(ml, "--mode", "offline") == 0
+    assert "Nothing is pending." in capsys.readouterr().out
+
+
 def test_what_cannot_be_done_is_status_2(
     ml: DerivaML, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

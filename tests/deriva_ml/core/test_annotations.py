@@ -347,3 +347,27 @@ def test_the_model_knows_datasets(ml: DerivaML) -> None:
     ml.delete_dataset(dataset)
     assert not ml.model.is_dataset_rid(dataset.dataset_rid)
     assert ml.model.is_dataset_rid(dataset.dataset_rid, deleted=True)
+
+
+def test_tables_and_columns_are_described(ml: DerivaML) -> None:
+    table = model.TableHandle(ml, "Subject")
+    assert (repr(table), table.schema_name) == ("TableHandle('zoo:Subject')", "zoo")
+    table.description = "Animals of the zoo."
+    table.display_name = "Animal"
+    name = table.column("Name")
+    name.description = "What it is called."
+    name.set_annotation(model.TAG_COLUMN_DISPLAY, ColumnDisplay())
+    age = table.add_column(ColumnDefinition("Age", "int4"))
+    assert (age.type, age.nullok, age.table) == ("int4", True, table)
+    assert [c.name for c in table.columns][-2:] == ["Name", "Age"]
+    again = model.TableHandle(ml, ml.session.table("Subject"))
+    assert (again.description, again.display_name) == ("Animals of the zoo.", "Animal")
+    assert again.column("Name").description == "What it is called."
+    assert again.column("Name").annotations == {model.TAG_COLUMN_DISPLAY: {}}
+    table.display_name = None
+    assert again.display_name == "Subject"
+    assert again.annotations == {}
+    with pytest.raises(DerivaMLNotFoundError, match="'Nme'"):
+        table.column("Nme")
+    with pytest.raises(DerivaMLTableNotFound):
+        model.TableHandle(ml, "Subjct")

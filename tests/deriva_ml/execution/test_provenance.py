@@ -107,7 +107,7 @@ def test_what_is_recommended_is_reported_when_it_is_missing(ml: DerivaML, zoo: Z
 
 def test_the_number_of_questions_does_not_grow_with_the_rows(ml: DerivaML) -> None:
     asked = []
-    for count in (3, 300):
+    for count in (3, 60):
         insert_images(ml, count, f"many{count}-")
         insert_executions(ml, count)
         catalog: Any = Counting(ml.catalog)
