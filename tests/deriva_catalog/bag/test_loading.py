@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import menagerie
+from backends import over_http
 from deriva_catalog.bag import (
     BagWriter,
     LoadPolicy,
@@ -21,7 +22,7 @@ from deriva_catalog.bag import (
     open_bag,
 )
 from deriva_catalog.bag.tags import read_bag
-from deriva_catalog.catalog import LocalCatalog, create_local, open_local
+from deriva_catalog.catalog import LocalCatalog, RemoteCatalog, create_local, open_local
 from deriva_catalog.errors import BadRequest, Conflict, Corrupted, ForeignKeyViolation, NotFound
 from deriva_catalog.interface import Address
 from deriva_catalog.model.definitions import column_document, table_document, vocabulary_document
@@ -349,6 +350,32 @@ def test_what_the_caller_writes_at_the_end_belongs_to_the_same_change(
         load_bag(bag, catalog, finish=fail)
     assert "zoo" not in catalog.model.schemas
     assert "tag:example.org,2026:loaded" not in catalog.model.annotations
+
+
+# --- a server that is not ours -----------------------------------------------------------
+
+
+def test_a_server_without_transactions_gets_the_same_rows(bag: Path, tmp_path: Path) -> None:
+    with over_http(tmp_path / "home") as served:
+        there = served.create()
+        assert isinstance(there, RemoteCatalog)
+        link = there._link
+        link.features = {name: on for name, on in link.features.items() if name in _STANDARD}
+        loaded = load_bag(bag, there)
+        assert loaded.rows_inserted == 21
+        again = export(there, tmp_path / "again", files="none")
+        same = menagerie.content(again)
+        first = read_bag(bag).manifests["sha256"]
+        different = {p for p, digest in same.items() if first[p] != digest}
+        assert different == {f"data/zoo/{t}.csv" for t in _CHANGED}
+        keepers = there.fetch("entity/zoo:Keeper@sort(Name)")
+        assert all(row["Favourite"] for row in keepers)
+        assert not load_bag(bag, there).changed
+
+
+_STANDARD = frozenset({"trs", "tcrs", "rid_lease", "history_control"})
+_CHANGED = ("Animal", "Animal_Tag", "Keeper", "Kind", "Picture", "Tag")
+"""Elsewhere, who changed rows and when cannot be carried over."""
 
 
 # --- when it is killed -------------------------------------------------------------------
