@@ -116,7 +116,8 @@ def _load(
 def _abilities(catalog: Catalog) -> tuple[Mapping[str, Any], bool]:
     """What the catalog can do, and whether the client owns it."""
     document = catalog.describe(Address())
-    return document.get("features") or {}, bool((document.get("rights") or {}).get("owner"))
+    features = getattr(catalog, "features", None) or document.get("features") or {}
+    return features, bool((document.get("rights") or {}).get("owner"))
 
 
 def _refuse_guests(catalog: Catalog, policy: LoadPolicy, owner: bool) -> None:

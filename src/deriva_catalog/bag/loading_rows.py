@@ -258,7 +258,7 @@ def _insert_clients(work: Work) -> None:
     """Make records of the people who made the rows, so that the rows can name them."""
     people: set[str] = set()
     for table in work.source.tables:
-        named = work.source.whole(table, ("RCB", "RMB"))
+        named = work.source.different(table, ("RCB", "RMB"))
         people |= {row[c] for row in named for c in ("RCB", "RMB") if row[c] is not None}
     known = work.before.schemas["public"].tables.get(_CLIENTS.name)
     if known is None or not people:

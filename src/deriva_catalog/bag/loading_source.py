@@ -76,6 +76,15 @@ class Source:
         rows = self._small.get((table.schema, table.name))
         return whole(self.catalog, table, columns) if rows is None else rows
 
+    def different(self, table: Table, columns: Sequence[str]) -> list[Row]:
+        """Rows with every combination of values that some columns have."""
+        rows = self._small.get((table.schema, table.name))
+        if rows is not None:
+            return rows
+        items = tuple(ast.Item(ast.ColumnName(c)) for c in columns)
+        path = ast.Path(ast.Root(name_of(table)))
+        return self.catalog.fetch(ast.AttributeGroupQuery(path, items))
+
     def without_partner(self, table: Table, fkey: ForeignKey) -> list[Row]:
         """At least RID and values of the rows whose complete reference finds no row of the bag."""
         mine = self._small.get((table.schema, table.name))

@@ -148,7 +148,8 @@ def _values(
 
 def _past(writing: Writing, values: Sequence[Any]) -> Sequence[Any]:
     """Times of modification as given, none later than now: the next change must be later."""
-    return [min(value, writing.stamp) if value is not None else None for value in values]
+    now = writing.stamp
+    return [min(value, now) if value is not None else None for value in values]
 
 
 def _with_rids(values: Sequence[Any], rids: Sequence[str]) -> list[Any]:

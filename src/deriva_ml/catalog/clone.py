@@ -243,9 +243,7 @@ class _Clone:
             done: list[Loaded] = []
 
             def prepare(fresh: Catalog) -> None:
-                with fresh.transaction():
-                    done.append(self.load(fresh))
-                    self._annotate(fresh)
+                done.append(self.load(fresh, new=True))
 
             made = create_at(hostname, prepare, alias=alias, credential=credential)
             return made, done[0]
@@ -267,7 +265,7 @@ class _Clone:
             if self.policy.copy_annotations and tag not in own:
                 fresh.set_annotation(Address(), tag, value)
 
-    def load(self, target: Catalog) -> Loaded:
+    def load(self, target: Catalog, *, new: bool = False) -> Loaded:
         """Load the bag, and write down where it is from in the same change."""
         opened = open_bag(self.bag)
         try:
@@ -286,6 +284,8 @@ class _Clone:
 
             def finish(catalog: Catalog, loaded: Loaded) -> None:
                 self._finish(catalog, loaded, later)
+                if new:
+                    self._annotate(catalog)
 
             return load_bag(
                 opened,
