@@ -261,5 +261,4 @@ NOT_BUILT: set[str] = {
     "deriva_ml.local_db:Workspace.manifest_store",
     "deriva_ml.local_db:Workspace.execution_state_store",
     "deriva_ml.local_db:Workspace.import_legacy_manifests",
-    "deriva_ml.local_db:Denormalizer.from_rids",
 }

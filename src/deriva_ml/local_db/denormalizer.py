@@ -42,7 +42,7 @@ class Denormalizer:
         cls,
         anchors: Iterable[str | tuple[str | Table, str]],
         *,
-        ml: DerivaML | DatasetBag,
+        ml: DerivaML | DatasetBag | None = None,
         dataset_rid: str | None = None,
         version: Version = None,
     ) -> Self:
@@ -50,15 +50,17 @@ class Denormalizer:
 
         Args:
             anchors: RIDs, or pairs of a table and a RID, which saves looking them up.
-            ml: The connection, or a bag.
+            ml: The connection, or a bag; must be given.
             dataset_rid: The dataset whose memberships count where a table of memberships is asked
                 for; needed for a version.
             version: Which version of that dataset the rows are read at.
 
         Raises:
             DerivaMLRidsNotFound: Some rows do not exist.
-            DerivaMLValidationError: There is a version, but no dataset.
+            DerivaMLValidationError: `ml` is not given, or a version without a dataset.
         """
+        if ml is None:
+            raise DerivaMLValidationError("Say where the rows are: give ml, a connection or a bag.")
         if version is not None and dataset_rid is None:
             raise DerivaMLValidationError("A version is one of a dataset: give dataset_rid, too.")
         datasets = ml.datasets

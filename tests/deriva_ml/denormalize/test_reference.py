@@ -120,7 +120,7 @@ def _answer(dataset: Any, include: list[str], options: dict[str, Any]) -> Any:
         return type(error).__name__.removeprefix("DerivaMLDenormalize")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), world=worlds())
 def test_wide_tables_are_what_nested_loops_give(
     empty: Path, data: st.DataObject, world: World

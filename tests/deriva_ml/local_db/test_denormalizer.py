@@ -80,6 +80,8 @@ def test_given_rows_are_read_at_a_version(ml: DerivaML, dataset: Dataset, zoo: Z
     assert then.describe(["Image"])["source"] == "snapshot"
     with pytest.raises(DerivaMLValidationError, match="give dataset_rid"):
         Denormalizer.from_rids(zoo.images, ml=ml, version="0.1.0")
+    with pytest.raises(DerivaMLValidationError, match="give ml"):
+        Denormalizer.from_rids(zoo.images)
     with pytest.raises(DerivaMLRidsNotFound):
         Denormalizer.from_rids(["1-0000"], ml=ml)
 
