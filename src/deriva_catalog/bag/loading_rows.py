@@ -162,18 +162,20 @@ def _compare(work: Work, plan: RowPlan, table: Table, ignored: frozenset[str]) -
 
 def _refuse_taken(work: Work, plan: RowPlan) -> None:
     """Refuse identifiers that the catalog has in another table."""
-    taken: list[str] = []
+    mine: dict[str, TableKey] = {}
     for table in work.source.tables:
         key = _key(table)
         out = plan.present.get(key, set()) | plan.fresh[key] | work.same.absorbed.get(key, set())
-        rids = [r["RID"] for r in work.source.whole(table, ("RID",)) if r["RID"] not in out]
-        for some in in_parts(rids, _ASKED_AT_ONCE):
-            taken += [
-                f"{rid} is a row of {table.qualified} in the bag, and of {p.schema}:{p.table} in "
-                "the catalog"
-                for rid, p in work.catalog.resolve_rids(some).items()
-                if (p.schema, p.table) != key
-            ]
+        rids = (row["RID"] for row in work.source.whole(table, ("RID",)))
+        mine.update((rid, key) for rid in rids if rid not in out)
+    taken: list[str] = []
+    for some in in_parts(list(mine), _ASKED_AT_ONCE):
+        taken += [
+            f"{rid} is a row of {':'.join(mine[rid])} in the bag, and of {p.schema}:{p.table} in "
+            "the catalog"
+            for rid, p in work.catalog.resolve_rids(some).items()
+            if (p.schema, p.table) != mine[rid]
+        ]
     if taken:
         raise Conflict(
             f"{len(taken)} identifiers of the bag are taken in the catalog.{some_of(taken)}",

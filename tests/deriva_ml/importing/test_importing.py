@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -404,3 +407,30 @@ def test_files_that_dvc_never_wrote_are_refused(
     pointer = write(tmp_path, {"x.dvc": text}) / "x.dvc"
     with pytest.raises((DerivaMLValidationError, DerivaMLNotFoundError), match=error):
         ml.import_dvc(pointer, "Note")
+
+
+# --- when it is killed -------------------------------------------------------------------
+
+SCRIPT = """
+import os, sys
+from deriva_ml import DerivaML
+from deriva_ml.importing import bringing
+
+def die(*_):
+    os.kill(os.getpid(), 9)
+
+bringing.Versions.begin = die  # the last that is written
+DerivaML(sys.argv[1], working_dir=sys.argv[2]).import_directory(sys.argv[3], "Note")
+"""
+
+
+def test_an_import_that_is_killed_leaves_no_data_and_can_be_done_again(
+    ml: DerivaML, tmp_path: Path
+) -> None:
+    place = write(tmp_path / "data", {"a.txt": "a", "in/b.txt": "b"})
+    arguments = [ml.host_name, str(tmp_path / "other"), str(place)]
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert "Note" not in ml.catalog.model.schemas["lab"].tables
+    assert ml.find_datasets() == []
+    assert ml.import_directory(place, "Note").added == 2
