@@ -13,9 +13,8 @@ import sqlalchemy as sa
 from ..engine.sqlite.storage import SqliteStorage
 from ..errors import CatalogError, Conflict, NotFound, Unavailable
 from ..objects import ContentStore, ObjectStore
-from ..objects.database import ObjectDatabase
+from ..objects.database import Connected, ObjectDatabase
 from ..objects.placing import copy_contents
-from ..objects.store import Connected
 from ..objects.tables import METADATA, NAME
 from .copying import copy_objects
 from .own_objects import CONTENT, DATABASE, open_own_objects

@@ -17,6 +17,7 @@ from ..catalog.own_backup import backup_own, restore_own
 from ..engine.postgresql.address import is_database_url
 from ..errors import BadRequest, Corrupted
 from ..objects import ObjectStore
+from ..objects.checking import verify
 from ..path.ast import TableName
 from .archive import is_archive, pack, unpacked
 from .housekeeping import HOUSEKEEPING_COMMANDS
@@ -184,7 +185,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _damaged_files(store: ObjectStore) -> list[tuple[str, str, str]]:
     with progress_bar("verifying files") as advance:
-        return [("file", f.name, f.problem) for f in store.verify(advance)]
+        return [("file", f.name, f.problem) for f in verify(store, advance)]
 
 
 def _told(options: argparse.Namespace, findings: list[tuple[str, str, str]]) -> int:

@@ -2,8 +2,9 @@
 
 from .asking import Asker
 from .content import Content, ContentStore, Source, hash_file
+from .database import Database
 from .names import encode_part, parse_name
-from .store import Database, ObjectStore
+from .store import ObjectStore
 from .tables import create_tables, upgrade_tables
 from .versions import ObjectFinding, ObjectVersion, Upload
 

@@ -13,6 +13,30 @@ import sqlalchemy as sa
 from .tables import create_tables, upgrade_tables
 
 
+class Connected(Protocol):
+    """Something with a database connection."""
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The connection."""
+        ...
+
+
+class Database(Protocol):
+    """What an object store needs of the catalog's database.
+
+    `writing` inside `writing`, in one thread, joins it.
+    """
+
+    def reading(self) -> AbstractContextManager[Connected]:
+        """Read at one moment."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Connected]:
+        """Write in one transaction, or in the one that is open."""
+        ...
+
+
 class Transactions(Protocol):
     """What is needed of a storage of the engine."""
 

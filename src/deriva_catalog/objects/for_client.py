@@ -11,9 +11,10 @@ from . import listing, writing
 from .acls import holds, owned_by
 from .asking import ROOT, Asker
 from .content import Content, ContentStore, Progress, Source
+from .contract import WORKERS
 from .names import PREFIX, ObjectName, parse_name
 from .naming import check_names, granting_to
-from .store import WORKERS, ObjectStore
+from .store import ObjectStore
 from .versions import ObjectVersion, Upload
 
 __all__ = ["ClientObjects"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterable, Iterator
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
@@ -95,4 +95,28 @@ class Rereadable:
 
 
 def _is_file(source: Source) -> bool:
-    return isinstance(source, BytesIO) or hasattr(source, "read")
+    return isinstance(source, io.BytesIO) or hasattr(source, "read")
+
+
+class PieceReader(io.RawIOBase):
+    """A raw stream over an iterator of bytes."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer with the next bytes; returns how many."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = piece
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

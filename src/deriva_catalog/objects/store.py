@@ -13,29 +13,29 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal
 
 import sqlalchemy as sa
 
 from .. import snaptime
-from ..errors import BadRequest, CatalogError, Conflict, NotFound
+from ..errors import BadRequest, Conflict, NotFound
 from .acls import NOBODY, Acls, dump
 from .collected import ContentGone, content_gone, require_present
 from .content import ContentStore, Progress, Source
-from .database import ObjectDatabase
+from .contract import WORKERS
+from .database import Database, ObjectDatabase
 from .names import PREFIX, ObjectName, parse_name
 from .naming import Granting, claim_names
 from .removing import remove_names, remove_version
+from .sources import PieceReader as PieceReader
 from .tables import NAME, VERSION, knows_former
 from .together import each
 from .versions import (
     SELECT,
-    ObjectFinding,
     ObjectVersion,
     Upload,
     chunks,
@@ -44,35 +44,11 @@ from .versions import (
     of_name,
     row_of,
     version_of,
+    without_taken_versions,
 )
 
-WORKERS = 4
 _TIDY_EACH_S = 3600.0
 _TRIES = 5
-
-
-class Connected(Protocol):
-    """Something with a database connection."""
-
-    @property
-    def connection(self) -> sa.Connection:
-        """The connection."""
-        ...
-
-
-class Database(Protocol):
-    """What an object store needs of the catalog's database.
-
-    `writing` inside `writing`, in one thread, joins it.
-    """
-
-    def reading(self) -> AbstractContextManager[Connected]:
-        """Read at one moment."""
-        ...
-
-    def writing(self) -> AbstractContextManager[Connected]:
-        """Write in one transaction, or in the one that is open."""
-        ...
 
 
 class ObjectStore:
@@ -222,7 +198,7 @@ class ObjectStore:
                 granting=granting,
             )
             current = self._current(writing.connection, ids) if reuse else {}
-            uploads = _without_taken_versions(writing.connection, uploads)
+            uploads = without_taken_versions(writing.connection, uploads)
             made: list[ObjectVersion] = []
             rows: list[dict[str, object]] = []
             for upload in uploads:
@@ -412,39 +388,6 @@ class ObjectStore:
         self._tidied_s = now
         return True
 
-    # --- looking for damage ---------------------------------------------------------------
-
-    def verify(self, progress: Progress | None = None) -> list[ObjectFinding]:
-        """Hash everything that a version refers to; returns what is missing or damaged."""
-        with self.database.reading() as reading:
-            statement = SELECT.where(~VERSION.c.deleted).order_by(VERSION.c.id)
-            versions = [from_row(row) for row in reading.connection.execute(statement)]
-        checked: dict[str, str | None] = {}
-        for version in versions:
-            if version.sha256 not in checked:
-                checked[version.sha256] = self._problem(version.sha256)
-                if progress is not None:
-                    progress(version.length)
-        return [
-            ObjectFinding(version.url, problem)
-            for version in versions
-            if (problem := checked[version.sha256]) is not None
-        ]
-
-    def _problem(self, sha256: str) -> str | None:
-        try:
-            self.content.check(sha256)
-        except CatalogError as error:
-            return error.message
-        return None
-
-    def unreferenced(self) -> list[str]:
-        """Return the SHA-256 of stored bytes that no version refers to."""
-        with self.database.reading() as reading:
-            statement = sa.select(VERSION.c.sha256).where(~VERSION.c.deleted).distinct()
-            used = set(reading.connection.execute(statement).scalars())
-        return sorted(sha256 for sha256, _ in self.content.digests() if sha256 not in used)
-
     def close(self) -> None:
         """Release connections of a database that is the store's own."""
         if isinstance(self.database, ObjectDatabase):
@@ -514,46 +457,3 @@ def _unknown(name: ObjectName) -> NotFound:
         hint="It may have been deleted, or belong to another catalog.",
         name=name.url,
     )
-
-
-class PieceReader(io.RawIOBase):
-    """A raw stream over an iterator of bytes."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = b""
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill a buffer with the next bytes; returns how many."""
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = piece
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-
-def _without_taken_versions(
-    connection: sa.Connection, uploads: Sequence[Upload]
-) -> Sequence[Upload]:
-    """The uploads, without wishes for the identifier of a version that exists or existed."""
-    wanted = [u.version for u in uploads if u.version is not None]
-    if not wanted:
-        return uploads
-    taken: set[str] = set()
-    for some in chunks(wanted):
-        found = sa.select(VERSION.c.version).where(VERSION.c.version.in_(some))
-        taken.update(connection.execute(found).scalars())
-    free: list[Upload] = []
-    for upload in uploads:
-        free.append(replace(upload, version=None) if upload.version in taken else upload)
-        if upload.version is not None:
-            taken.add(upload.version)
-    return free

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -158,3 +158,22 @@ def chunks(values: Sequence[T], size: int = 5000) -> Iterator[Sequence[T]]:
     """Cut a sequence into parts that one statement can take."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def without_taken_versions(
+    connection: sa.Connection, uploads: Sequence[Upload]
+) -> Sequence[Upload]:
+    """The uploads, without wishes for the identifier of a version that exists or existed."""
+    wanted = [u.version for u in uploads if u.version is not None]
+    if not wanted:
+        return uploads
+    taken: set[str] = set()
+    for some in chunks(wanted):
+        found = sa.select(VERSION.c.version).where(VERSION.c.version.in_(some))
+        taken.update(connection.execute(found).scalars())
+    free: list[Upload] = []
+    for upload in uploads:
+        free.append(replace(upload, version=None) if upload.version in taken else upload)
+        if upload.version is not None:
+            taken.add(upload.version)
+    return free

@@ -29,6 +29,7 @@ from deriva_catalog.objects import (
     encode_part,
     parse_name,
 )
+from deriva_catalog.objects.checking import unreferenced, verify
 
 
 class Connection:
@@ -176,7 +177,7 @@ def test_a_deleted_name_stays_taken(store: ObjectStore) -> None:
         store.read("/hatrac/a")
     with pytest.raises(Conflict, match="deleted"):
         store.put("/hatrac/a", b"2")
-    assert hashlib.sha256(b"1").hexdigest() in store.unreferenced()
+    assert hashlib.sha256(b"1").hexdigest() in unreferenced(store)
 
 
 def test_deleting_a_version_brings_back_the_one_before(store: ObjectStore) -> None:
@@ -231,7 +232,7 @@ def test_damage_is_found_and_never_handed_out(local: ObjectStore, tmp_path: Path
     damaged.write_bytes(b"DATA")
     missing.unlink()
 
-    assert {f.name for f in local.verify()} == {bad.url, gone.url}
+    assert {f.name for f in verify(local)} == {bad.url, gone.url}
     with pytest.raises(Corrupted, match="damaged"):
         local.get(bad.url, tmp_path / "out")
     with pytest.raises(NotFound):
@@ -389,7 +390,7 @@ def test_two_processes_that_put_one_name_make_versions_of_one_content(tmp_path: 
 
     assert len(catalog.objects.versions("/hatrac/ns/same")) == 40
     assert len(list(catalog.objects.content.digests())) == 5
-    assert catalog.objects.verify() == []
+    assert verify(catalog.objects) == []
     assert catalog.objects.content.sweep(timedelta(0)) == 0
     catalog.close()
 
@@ -422,7 +423,7 @@ def test_a_process_killed_in_a_put_leaves_the_names_as_they_were(tmp_path: Path)
         child.send_signal(signal.SIGKILL)
 
     assert catalog.objects.names("/hatrac/ns") == [kept.name]
-    assert catalog.objects.unreferenced() == []
+    assert unreferenced(catalog.objects) == []
     assert catalog.objects.content.sweep(timedelta(hours=1)) == 0
     assert catalog.objects.content.sweep(timedelta(0)) == 1
     catalog.close()
@@ -439,7 +440,7 @@ def test_an_object_rolls_back_with_the_transaction_it_was_put_in(tmp_path: Path)
     with pytest.raises(RuntimeError):
         put_and_fail(catalog)
     assert catalog.objects.names() == []
-    assert len(catalog.objects.unreferenced()) == 1
+    assert len(unreferenced(catalog.objects)) == 1
     catalog.close()
 
 

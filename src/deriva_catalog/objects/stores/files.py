@@ -98,17 +98,19 @@ class FileStore:
 
     def fill(self, incoming: str, source: Iterable[bytes]) -> None:
         """Write bytes under a key that is free."""
-        with self._made(incoming).open("xb") as out:
+        target = self.path(incoming)
+        try:
+            out = target.open("xb")
+        except FileNotFoundError:  # the first file of all: asking each time would take longer
+            target.parent.mkdir(parents=True, exist_ok=True)
+            out = target.open("xb")
+        with out:
             out.writelines(source)
-
-    def _made(self, key: str) -> Path:
-        target = self.path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
 
     def name_file(self, file: BinaryIO, incoming: str) -> bool:
         """Give an open file without a name a key, if that is possible; returns whether it was."""
-        target = self._made(incoming)
+        target = self.path(incoming)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             file.flush()
             handle = file.fileno()
@@ -128,9 +130,14 @@ class FileStore:
         """
         source, target = self.path(incoming), self.path(key)
         if parents:
-            target.parent.mkdir(parents=True, exist_ok=True)
             source.chmod(_READ_ONLY)
-        source.replace(target)
+        try:
+            source.replace(target)
+        except FileNotFoundError:
+            if not parents:
+                raise
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
 
     def flush(self, keys: Collection[str]) -> None:
         """Make files survive a loss of power.

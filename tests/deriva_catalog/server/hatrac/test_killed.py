@@ -21,6 +21,7 @@ from catalog_server import HttpClient, Tokens
 from deriva_catalog.catalog.opening import default_client
 from deriva_catalog.catalog.own_objects import find_own_objects
 from deriva_catalog.catalog.registry import Registry
+from deriva_catalog.objects.checking import unreferenced, verify
 from object_writers import Promises, Writer
 from s3_server import Bucket
 from serve_command import ServeProcess, serve_process
@@ -83,7 +84,7 @@ def written(service: Killed, seed: int, writers: int, kills: int) -> list[Promis
         return [each.result() for each in running]
 
 
-def verify(client: HttpClient, promises: Promises) -> None:
+def check_promises(client: HttpClient, promises: Promises) -> None:
     for url, data in promises.kept.items():
         got = client.get(url)
         assert (got.status, got.body) == (200, data), url
@@ -123,8 +124,8 @@ def stored_is_named(home: Path) -> set[str]:
     store = find_own_objects(Registry(home))
     assert store is not None
     with closing(store):
-        assert store.verify() == []
-        assert store.unreferenced() == []
+        assert verify(store) == []
+        assert unreferenced(store) == []
         assert list(store.content.keys.entries("incoming")) == []
         assert list(store.content.keys.entries("uploads")) == []
         return {sha256 for sha256, _ in store.content.digests()}
@@ -134,12 +135,12 @@ def scenario(service: Killed, seed: int, *, writers: int, kills: int) -> list[Pr
     promises = written(service, seed, writers, kills)
     with service.connect() as client:
         for each in promises:
-            verify(client, each)
+            check_promises(client, each)
     collected(service.home)
     digests = stored_is_named(service.home)
     with service.connect() as client:  # the service goes on, and nothing was lost
         for each in promises:
-            verify(client, each)
+            check_promises(client, each)
             for data in each.kept.values():
                 assert hashlib.sha256(data).hexdigest() in digests
     return promises
