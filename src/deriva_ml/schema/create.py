@@ -238,16 +238,16 @@ def reset_ml_schema(catalog: Catalog | Any, ml_schema: str = ML_SCHEMA) -> None:
 
 
 @translated()
-def initialize_ml_schema(catalog: Catalog | Any, schema_name: str = ML_SCHEMA) -> None:
+def initialize_ml_schema(model: Catalog | Any, schema_name: str = ML_SCHEMA) -> None:
     """Add the terms that every ML schema has, and the rows for things of unknown origin.
 
     What is there already stays as it is.
 
     Args:
-        catalog: The catalog, or what belongs to one: a `DerivaML` or its model.
+        model: The catalog, or what belongs to one: a `DerivaML` or its model.
         schema_name: Name of the ML schema.
     """
-    target = catalog_of(catalog)
+    target = catalog_of(model)
     with target.transaction():
         for vocabulary, terms in SEEDED_TERMS.items():
             table = target.model.schemas[schema_name].tables[vocabulary]
