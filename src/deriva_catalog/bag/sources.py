@@ -76,7 +76,14 @@ def content_fetcher(store: Contents, *, link: bool = True) -> Fetcher:
                 hint=f"Get it from {entry.url!r}.",
                 path=entry.path,
             )
-        content = Content(entry.length or 0, entry.digests.get("md5", ""), sha256)
+        length = store.length(sha256) if entry.length is None else entry.length
+        if length is None:
+            raise NotFound(
+                f"The bytes of {entry.path!r} are not in the store.",
+                hint=f"Get them from {entry.url!r}.",
+                path=entry.path,
+            )
+        content = Content(length, entry.digests.get("md5", ""), sha256)
         if not (link and store.link(sha256, destination)):
             store.get(content, destination)
         return content

@@ -201,6 +201,16 @@ def test_objects_of_a_catalog_are_found_by_content_or_by_name(
     assert validate(bag).complete
 
 
+def test_a_list_need_not_tell_lengths(tmp_path: Path, store: ContentStore) -> None:
+    kept, fetch = store.add(b"some bytes"), content_fetcher(store, link=False)
+    entry = FetchEntry("https://h/x", None, "data/x", {"sha256": kept.sha256})
+    got = fetch(entry, tmp_path / "x")
+    assert got is not None
+    assert (got.length, (tmp_path / "x").read_bytes()) == (10, b"some bytes")
+    with pytest.raises(NotFound, match="data/y"):
+        fetch(FetchEntry("https://h/y", None, "data/y", {"sha256": "0" * 64}), tmp_path / "y")
+
+
 def test_nowhere_to_go_is_told(tmp_path: Path, store: ContentStore) -> None:
     bag = listing(tmp_path / "bag", store, {"data/x": (b"x", ["s3://bucket/x"])})
     with pytest.raises(NotFound, match="no way to 's3://bucket/x'"):
