@@ -247,10 +247,6 @@ def test_one_class_has_the_fields_of_both_asset_configurations() -> None:
 NOT_BUILT: set[str] = {
     "deriva_ml:CachedBag",
     "deriva_ml.core.storage:CachedBag",
-    "deriva_ml.execution:get_notebook_configuration",
-    "deriva_ml.execution:notebook_config",
-    "deriva_ml.execution:run_notebook",
-    "deriva_ml.execution.base_config:render_notebook_config",
     "deriva_ml.schema:create_or_retarget_ml_catalog",
     "deriva_ml.schema:initialize_ml_schema",
     "deriva_ml.schema:add_directory_dataset_table",
