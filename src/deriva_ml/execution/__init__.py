@@ -14,6 +14,12 @@ if TYPE_CHECKING:
         LocalFile,
         LocalFileConfig,
     )
+    from ..notebook.configuration import (
+        get_notebook_configuration,
+        notebook_config,
+        render_notebook_config,
+    )
+    from ..notebook.run import run_notebook
     from .base_config import BaseConfig, DerivaBaseConfig, base_defaults, create_model_config
     from .configuration import ExecutionConfiguration
     from .descriptions import DescribedList, with_description
@@ -69,11 +75,15 @@ __all__ = [
     "create_model_config",
     "get_all_multirun_configs",
     "get_multirun_config",
+    "get_notebook_configuration",
     "list_multirun_configs",
     "load_configs",
     "multirun_config",
+    "notebook_config",
+    "render_notebook_config",
     "reset_multirun_state",
     "run_model",
+    "run_notebook",
     "with_description",
 ]
 
@@ -87,6 +97,12 @@ __getattr__, __dir__ = lazy_names(
             "LocalFile",
             "LocalFileConfig",
         ),
+        "..notebook.configuration": (
+            "get_notebook_configuration",
+            "notebook_config",
+            "render_notebook_config",
+        ),
+        "..notebook.run": ("run_notebook",),
         ".base_config": (
             "BaseConfig",
             "DerivaBaseConfig",

@@ -7,6 +7,7 @@ from typing import Any
 
 from hydra_zen import builds, store
 
+from ..core._lazy import lazy_names
 from .runner import run_model
 
 __all__ = ["BaseConfig", "DerivaBaseConfig", "base_defaults", "create_model_config"]
@@ -80,3 +81,17 @@ def create_model_config(
         populate_full_signature=True,
         hydra_defaults=base_defaults if hydra_defaults is None else hydra_defaults,
     )
+
+
+# The names for notebooks, which build on what is here.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "...notebook.configuration": (
+            "get_notebook_configuration",
+            "notebook_config",
+            "render_notebook_config",
+        ),
+        "...notebook.run": ("run_notebook",),
+    },
+)

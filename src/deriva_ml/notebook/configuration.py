@@ -1,0 +1,264 @@
+"""The configuration of a notebook: how it is stored, composed and shown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.exceptions import DerivaMLConfigurationError
+from ..execution.base_config import BaseConfig
+
+__all__ = [
+    "Composed",
+    "compose",
+    "get_notebook_configuration",
+    "notebook_config",
+    "render_notebook_config",
+]
+
+_DEFAULTS = {
+    "deriva_ml": "default_deriva",
+    "optional datasets": "default_dataset",
+    "optional assets": "default_asset",
+}
+_CFG = ("job", "hydra", "all")
+_INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A configuration that Hydra has put together.
+
+    Attributes:
+        config: The configuration's object; its groups are objects too.
+        choices: The option chosen from each group.
+        overrides: The words that changed it.
+        fingerprint: Tells runs of the same configuration from others.
+    """
+
+    config: Any
+    choices: dict[str, str]
+    overrides: tuple[str, ...]
+    fingerprint: str
+
+
+def notebook_config(
+    name: str,
+    config_class: type[Any] | None = None,
+    defaults: Mapping[str, str] | None = None,
+    **field_defaults: Any,
+) -> Any:
+    """Store the configuration of a notebook under its name, and return it.
+
+    Args:
+        name: What `run_notebook` and the command call it.
+        config_class: A dataclass that inherits from `BaseConfig` and adds parameters; None means
+            `BaseConfig`.
+        defaults: Options of groups in the place of ``default_deriva``, ``default_dataset`` and
+            ``default_asset``; the last two may be absent from a project.
+        **field_defaults: Values of fields.
+
+    Raises:
+        DerivaMLConfigurationError: A field does not exist.
+    """
+    from hydra_zen import builds, store
+
+    kind = BaseConfig if config_class is None else config_class
+    if not (isinstance(kind, type) and is_dataclass(kind)):
+        raise DerivaMLConfigurationError(
+            f"config_class is {kind!r}, which is no dataclass; inherit from BaseConfig and "
+            "decorate the class with @dataclass."
+        )
+    known = [field.name for field in fields(kind) if field.init]
+    for field in field_defaults:
+        if field not in known:
+            raise DerivaMLConfigurationError(
+                f"{kind.__name__} has no field {field!r}.{_near(field, known)} It has: "
+                f"{', '.join(known)}."
+            )
+    groups = dict(defaults or {})
+    kept = {k: v for k, v in _DEFAULTS.items() if k.removeprefix("optional ") not in groups}
+    listed: list[Any] = ["_self_", *({g: o} for g, o in {**kept, **groups}.items())]
+    made = builds(kind, populate_full_signature=True, hydra_defaults=listed, **field_defaults)
+    if (None, name) in store:  # the cell or module was run again
+        store.delete_entry(None, name)
+    store(made, name=name)
+    return made
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def stored_configuration(name: str) -> Any:
+    """The stored main configuration of that name.
+
+    Raises:
+        DerivaMLConfigurationError: There is none.
+    """
+    from hydra_zen import store
+
+    known = sorted(entry["name"] for entry in store if entry["group"] is None)
+    if name not in known:
+        raise DerivaMLConfigurationError(
+            f"There is no configuration {name!r}.{_near(name, known)} Stored: "
+            f"{', '.join(known)}. A project stores one with notebook_config({name!r})."
+        )
+    return store[None, name]
+
+
+def compose(
+    config_class: Any,
+    config_name: str,
+    overrides: Sequence[str] = (),
+    *,
+    job_name: str = "notebook",
+    version_base: str | None = "1.3",
+) -> Composed:
+    """Have Hydra put a configuration together and make its objects, in a directory of the run's.
+
+    Raises:
+        DerivaMLConfigurationError: It cannot be composed, or its values make no objects.
+    """
+    import hydra.errors
+    import hydra_zen
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ..core.config import register_hydra_settings
+
+    register_hydra_settings()
+    hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    try:
+        job: Any = hydra_zen.launch(
+            config_class,
+            _take,
+            overrides=[f"hydra.job.name={job_name}", *overrides],
+            config_name=config_name,
+            job_name=job_name,
+            version_base=version_base,
+        )
+        taken: Composed = job.return_value
+    except (hydra.errors.HydraException, OmegaConfBaseException, TypeError, ValueError) as error:
+        raise DerivaMLConfigurationError(_why(config_name, error)) from error
+    return taken
+
+
+def _take(configuration: Any) -> Composed:
+    """The task that Hydra runs: make the objects, and note what Hydra knows of the job."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra_zen import instantiate
+
+    from ..execution.resuming import fingerprint_of_job
+
+    job = HydraConfig.get()
+    choices = {
+        str(group): str(option)
+        for group, option in job.runtime.choices.items()
+        if option is not None and not str(group).startswith("hydra/")
+    }
+    written = Path(job.runtime.output_dir) / str(job.output_subdir) / "config.yaml"
+    words = tuple(str(word) for word in job.overrides.task)
+    config = instantiate(configuration)
+    return Composed(config, choices, words, fingerprint_of_job(written, None))
+
+
+def _why(name: str, error: Exception) -> str:
+    text = str(error).partition("Config search path")[0]
+    if error.__cause__ is not None and str(error.__cause__):
+        text += f" {str(error.__cause__).splitlines()[0]}."
+    return f"The configuration {name!r} cannot be composed: {' '.join(text.split())}"
+
+
+def get_notebook_configuration(
+    config_class: Any,
+    config_name: str,
+    overrides: Sequence[str] | None = None,
+    job_name: str = "notebook",
+    version_base: str = "1.3",
+) -> Any:
+    """Return a configuration, composed and made into its objects, without a catalog.
+
+    Args:
+        config_class: The stored configuration, as `notebook_config` returns it.
+        config_name: What Hydra calls it.
+        overrides: Words such as ``assets=other`` and ``threshold=0.3``.
+        job_name: What Hydra calls the run; its log is named after it.
+        version_base: Hydra's version whose defaults hold.
+
+    Raises:
+        DerivaMLConfigurationError: It cannot be composed.
+    """
+    composed = compose(
+        config_class, config_name, overrides or (), job_name=job_name, version_base=version_base
+    )
+    return composed.config
+
+
+def render_notebook_config(
+    config_name: str,
+    *,
+    overrides: Sequence[str] | None = None,
+    cfg_mode: str | None = None,
+    info_mode: str | None = None,
+) -> str:
+    """Return a notebook's configuration as text; nothing is run and no catalog is asked.
+
+    Args:
+        config_name: The name that it is stored under.
+        overrides: Words that change it.
+        cfg_mode: ``job`` (the default), ``hydra`` or ``all``: which part to show.
+        info_mode: One of Hydra's own reports instead: ``all``, ``config``, ``defaults``,
+            ``defaults-tree``, ``plugins`` or ``searchpath``.
+
+    Raises:
+        DerivaMLConfigurationError: There is no such configuration, mode, or option.
+    """
+    import hydra.errors
+    import hydra_zen
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ..core.config import register_hydra_settings
+
+    if cfg_mode is not None and info_mode is not None:
+        raise DerivaMLConfigurationError("Give cfg_mode or info_mode, not both.")
+    for given, known in ((cfg_mode, _CFG), (info_mode, _INFO)):
+        if given is not None and given not in known:
+            raise DerivaMLConfigurationError(
+                f"{given!r} cannot be shown.{_near(given, known)} There are: {', '.join(known)}."
+            )
+    stored_configuration(config_name)
+    register_hydra_settings()
+    hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    try:
+        return _rendered(config_name, list(overrides or ()), cfg_mode or "job", info_mode)
+    except (hydra.errors.HydraException, OmegaConfBaseException) as error:
+        raise DerivaMLConfigurationError(_why(config_name, error)) from error
+
+
+def _rendered(name: str, overrides: list[str], part: str, report: str | None) -> str:
+    import contextlib
+    import io
+
+    from hydra import initialize
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    printed = io.StringIO()
+    with initialize(version_base="1.3"), contextlib.redirect_stdout(printed):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        if report is None:
+            hydra.show_cfg(
+                config_name=name,
+                overrides=overrides,
+                cfg_type=part,
+                package=None,
+                resolve=False,
+            )
+        else:
+            hydra.show_info(report, config_name=name, overrides=overrides, run_mode=RunMode.RUN)
+    return printed.getvalue()

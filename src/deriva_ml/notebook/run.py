@@ -1,0 +1,197 @@
+"""The first cell of a notebook: connect, check, and begin an execution."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.exceptions import DerivaMLConfigurationError, DerivaMLValidationError
+from ..core.logging_config import get_logger
+from ..core.validation import validate_execution_config
+from ..execution.configuration import ExecutionConfiguration
+from ..execution.load_configs import load_configs
+from ..execution.resuming import look_up
+from ..execution.source import calling_file
+from ..execution.workflow import Workflow
+from .configuration import Composed, compose, stored_configuration
+
+if TYPE_CHECKING:
+    from ..core.base import DerivaML
+    from ..execution.base_config import BaseConfig
+    from ..execution.execution import Execution
+
+__all__ = ["OVERRIDES", "PARAMETERS", "connect", "fingerprint", "load_project", "run_notebook"]
+
+_log = get_logger(__name__)
+
+OVERRIDES = "DERIVA_ML_HYDRA_OVERRIDES"
+"""Variable with the command's overrides, as a JSON list."""
+
+PARAMETERS = "DERIVA_ML_NOTEBOOK_PARAMETERS"
+"""Variable with the parameters that the command injects, as a JSON object."""
+
+
+def run_notebook(
+    config_name: str | None = None,
+    overrides: Sequence[str] | None = None,
+    workflow_name: str | None = None,
+    workflow_type: str = "Analysis Notebook",
+    ml_class: type[DerivaML] | None = None,
+    config_package: str = "configs",
+) -> tuple[DerivaML, Execution, BaseConfig]:
+    """Begin the execution of the notebook that calls, as its configuration says.
+
+    Everything is checked before the first write: the configuration, the connection, the
+    datasets and the assets. With ``dry_run=True`` nothing is written at all.
+
+    Args:
+        config_name: The stored configuration; None means that of the notebook file's name.
+        overrides: Words that change it, after those of the command.
+        workflow_name: What people call the work; None means the configuration's name as a title.
+        workflow_type: A term of ``Workflow_Type``.
+        ml_class: The session's class; None means `DerivaML`.
+        config_package: The package whose modules store configurations: one that can be
+            imported, or one in ``src`` of the project that the notebook lies in.
+
+    Returns:
+        The connection, the running execution, and the configuration.
+
+    Raises:
+        ValueError: No name is given, and the notebook's file is not known.
+        DerivaMLConfigurationError: The configuration cannot be composed.
+        DerivaMLValidationError: Datasets or assets do not exist; the message lists them.
+    """
+    notebook = calling_file()
+    name = config_name or _name_of(notebook)
+    load_project(config_package, notebook)
+    words = [*_environment_overrides(), *(overrides or ())]
+    composed = compose(stored_configuration(name), name, words)
+    config = composed.config
+    ml = connect(composed, ml_class)
+    workflow = config.workflow or Workflow(
+        name=workflow_name or name.replace("_", " ").title(), workflow_type=workflow_type
+    )
+    workflow.identify(_running_notebook(), strict_git=False if config.dry_run else None)
+    return ml, _begin(ml, composed, workflow), config
+
+
+def _begin(ml: DerivaML, composed: Composed, workflow: Workflow) -> Execution:
+    """The running execution: a new one, or with ``resume=True`` one that was interrupted."""
+    config, mark = composed.config, fingerprint(composed, _running_notebook())
+    if config.resume and not config.dry_run:
+        found = look_up(ml, mark, None, workflow).execution
+        if found is not None and not found.has_finished:
+            found.restart()
+            found.execution_start()
+            return found
+    execution = ml.create_execution(
+        ExecutionConfiguration(
+            datasets=list(config.datasets or ()),
+            assets=list(config.assets or ()),
+            description=_description(composed),
+            config_choices=composed.choices,
+        ),
+        workflow=workflow,
+        dry_run=config.dry_run,
+        fingerprint=mark,
+    )
+    execution.execution_start()
+    return execution
+
+
+def connect(composed: Composed, ml_class: type[DerivaML] | None = None) -> DerivaML:
+    """Connect with all settings of the configuration, and check that its inputs exist.
+
+    Raises:
+        DerivaMLConfigurationError: The configuration has no connection.
+        DerivaMLValidationError: Datasets or assets do not exist; the message lists them.
+    """
+    if ml_class is None:
+        from ..core.base import DerivaML
+
+        ml_class = DerivaML
+    config = composed.config
+    if config.deriva_ml is None:
+        raise DerivaMLConfigurationError(
+            "The configuration has no connection: its group 'deriva_ml' is empty. Store one with "
+            "store(group='deriva_ml')(DerivaMLConf(...), name='default_deriva')."
+        )
+    ml = ml_class.instantiate(config.deriva_ml)
+    inputs = ExecutionConfiguration(
+        datasets=list(config.datasets or ()), assets=list(config.assets or ())
+    )
+    report = validate_execution_config(ml, inputs.datasets, inputs.assets)
+    for warning in report.warnings:
+        _log.warning("%s", warning)
+    if not report.is_valid:
+        listed = "\n".join(f"  {error}" for error in report.errors)
+        raise DerivaMLValidationError(f"The configured inputs cannot be used:\n{listed}")
+    return ml
+
+
+def fingerprint(composed: Composed, notebook: Path | None) -> str:
+    """What tells runs of the same notebook, configuration and parameters from others."""
+    parts = [composed.fingerprint, notebook.name if notebook else "", os.environ.get(PARAMETERS)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _description(composed: Composed) -> str:
+    base = str(composed.config.description or "")
+    told = [w for w in composed.overrides if not w.lstrip("+").startswith("description=")]
+    return f"{base} [overrides: {', '.join(told)}]".strip() if told else base
+
+
+def load_project(package: str, beside: Path | None = None) -> list[str]:
+    """Import a project's configuration, which may lie in ``src`` above here or above a file.
+
+    Returns the names of the modules; none where there is no such package.
+    """
+    names = load_configs(package)
+    if names or package in sys.modules:
+        return names
+    starts = [Path.cwd(), *([beside.resolve().parent] if beside is not None else [])]
+    for directory in (d for start in starts for d in (start, *start.parents)):
+        if (directory / "src" / package.replace(".", "/")).is_dir():
+            sys.path[:0] = [str(directory / "src"), str(directory)]
+            return load_configs(package)
+    return []
+
+
+def _environment_overrides() -> list[str]:
+    """The overrides that the command was given.
+
+    Raises:
+        DerivaMLConfigurationError: The variable is not a JSON list of texts.
+    """
+    text = os.environ.get(OVERRIDES)
+    if not text:
+        return []
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise DerivaMLConfigurationError(f"{OVERRIDES} is not JSON: {error}.") from error
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise DerivaMLConfigurationError(
+            f'{OVERRIDES} is {text!r}; it holds a JSON list of texts such as ["assets=other"].'
+        )
+    return found
+
+
+def _running_notebook() -> Path | None:
+    """The notebook that the command runs, if it runs one."""
+    given = os.environ.get("DERIVA_ML_NOTEBOOK_PATH")
+    return Path(given) if given and Path(given).is_file() else None
+
+
+def _name_of(notebook: Path | None) -> str:
+    if notebook is None:
+        raise ValueError(
+            "Which configuration is meant cannot be told from here, because the notebook's file "
+            "is not known: name it, as in run_notebook('my_analysis')."
+        )
+    return notebook.stem
