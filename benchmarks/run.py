@@ -29,6 +29,7 @@ PARTS = (
     "service",
     "objects_http",
     "datasets",
+    "published",
     "denormalize",
     "bags",
     "lineage",

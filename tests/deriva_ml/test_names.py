@@ -246,22 +246,7 @@ def test_one_class_has_the_fields_of_both_asset_configurations() -> None:
 # apply: what changes it is written at once. What the reference keeps in a database of the working
 # directory, an execution's journal and the cache of downloads keep here.
 
-<<<BAD
 LEFT_OUT: set[str] = {
-    "deriva_ml.execution:get_notebook_configuration",
-    "deriva_ml.execution:notebook_config",
-    "deriva_ml.execution:run_notebook",
-    "deriva_ml.execution.base_config:render_notebook_config",
-===
-NOT_BUILT: set[str] = {
-    "deriva_ml:CachedBag",
-    "deriva_ml.core.storage:CachedBag",
-    "deriva_ml.schema:create_or_retarget_ml_catalog",
-    "deriva_ml.schema:initialize_ml_schema",
-    "deriva_ml.schema:add_directory_dataset_table",
-    "deriva_ml.schema:reset_ml_schema",
-    "deriva_ml.demo_catalog:create_demo_files",
->>>
     "deriva_ml.model:DerivaModel.apply",
     "deriva_ml.local_db:PagedFetcher",
     "deriva_ml.local_db:ManifestStore",
