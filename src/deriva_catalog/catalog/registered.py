@@ -7,22 +7,30 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..errors import BadRequest, Corrupted
+from ..errors import BadRequest, Conflict, Corrupted
 
 __all__ = [
     "ALIAS",
     "CATALOG",
     "FORMAT",
     "SERIAL",
+    "UNCHANGED",
     "Alias",
     "Registered",
+    "Unchanged",
+    "alias_of",
+    "alias_row",
+    "aliases_of",
+    "altered",
     "check_name",
+    "next_serial",
     "prepare",
     "read_roles",
+    "refuse_taken",
     "roles_text",
 ]
 
@@ -154,3 +162,78 @@ def _add_columns(connection: sa.Connection, table: sa.Table) -> None:
         if column.name not in known:
             text: Any = sa.schema.CreateColumn(column).compile(connection)
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {text}")
+
+
+class Unchanged:
+    """The type of `UNCHANGED`."""
+
+
+UNCHANGED: Final = Unchanged()
+"""Stands for a member of an alias that `Registry.alter_alias` leaves as it is."""
+
+
+def altered(
+    alias: Alias,
+    target: str | Unchanged | None,
+    owner: Sequence[str] | Unchanged,
+    name: str | Unchanged | None,
+    description: str | Unchanged | None,
+) -> Alias:
+    """An alias with what is given changed."""
+    return Alias(
+        id=alias.id,
+        target=alias.target if isinstance(target, Unchanged) else target,
+        owner=alias.owner if isinstance(owner, Unchanged) else tuple(owner),
+        name=alias.name if isinstance(name, Unchanged) else name,
+        description=alias.description if isinstance(description, Unchanged) else description,
+    )
+
+
+def aliases_of(connection: sa.Connection) -> dict[str, list[str]]:
+    """The aliases of each catalog, by its identifier."""
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(sa.select(ALIAS).order_by(ALIAS.c.id)):
+        if row.target is not None:
+            found.setdefault(row.target, []).append(row.id)
+    return found
+
+
+def alias_of(row: sa.Row[Any]) -> Alias:
+    """The alias that a row describes."""
+    return Alias(row.id, row.target, read_roles(row.owner), row.name, row.description)
+
+
+def alias_row(alias: Alias) -> dict[str, Any]:
+    """The row that describes an alias."""
+    return {
+        "id": alias.id,
+        "target": alias.target,
+        "owner": roles_text(alias.owner),
+        "name": alias.name,
+        "description": alias.description,
+    }
+
+
+def refuse_taken(connection: sa.Connection, names: Sequence[str]) -> None:
+    """Refuse names that a catalog or an alias has, or had. Raises `Conflict`."""
+    for name in names:
+        for table in (CATALOG, ALIAS):
+            taken = sa.select(table.c.id).where(table.c.id == name)
+            if connection.execute(taken).first() is not None:
+                raise Conflict(
+                    f"There is a catalog or an alias {name!r} already, or there was one.",
+                    hint="Open it, or choose another name.",
+                    catalog=name,
+                )
+
+
+def next_serial(connection: sa.Connection) -> str:
+    """The next number that no catalog or alias has."""
+    while True:
+        step = sa.update(SERIAL).values(last=SERIAL.c.last + 1).returning(SERIAL.c.last)
+        last = str(connection.execute(step).scalar_one())
+        try:
+            refuse_taken(connection, [last])
+        except Conflict:
+            continue
+        return last

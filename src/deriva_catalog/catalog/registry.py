@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -24,12 +24,19 @@ from .places import Directories, Places
 from .registered import (
     ALIAS,
     CATALOG,
-    SERIAL,
+    UNCHANGED,
     Alias,
     Registered,
+    Unchanged,
+    alias_of,
+    alias_row,
+    aliases_of,
+    altered,
     check_name,
+    next_serial,
     prepare,
     read_roles,
+    refuse_taken,
     roles_text,
 )
 
@@ -42,13 +49,6 @@ __all__ = ["HOME_VARIABLE", "UNCHANGED", "Alias", "Registered", "Registry", "def
 
 HOME_VARIABLE = "DERIVA_ML_HOME"
 
-
-class _Unchanged:
-    """The type of `UNCHANGED`."""
-
-
-UNCHANGED: Final = _Unchanged()
-"""Stands for a member of an alias that `Registry.alter_alias` leaves as it is."""
 
 _LIVE = CATALOG.c.deleted.is_(None)
 
@@ -108,7 +108,7 @@ class Registry:
         with self._reading() as connection:
             if connection is None:
                 return []
-            aliases = _aliases(connection)
+            aliases = aliases_of(connection)
             order = sa.select(CATALOG).where(_LIVE).order_by(CATALOG.c.created, CATALOG.c.id)
             return [self._registered(row, aliases) for row in connection.execute(order)]
 
@@ -126,7 +126,7 @@ class Registry:
             names = tuple(alias.id for alias in connection.execute(mine))
             return self._registered(row, {name: names})
         found = connection.execute(sa.select(ALIAS).where(ALIAS.c.id == name)).first()
-        return None if found is None else _alias(found)
+        return None if found is None else alias_of(found)
 
     def find(self, name: str) -> Registered:
         """The catalog with an identifier or an alias.
@@ -361,7 +361,7 @@ class Registry:
         if len(set(wanted)) < len(wanted):
             raise Conflict(f"A catalog cannot have its own identifier {alias!r} as an alias.")
         with self._writing() as connection:
-            _refuse_taken(connection, wanted)  # early, before anything is built
+            refuse_taken(connection, wanted)  # early, before anything is built
         self.places.tidy()
         building = self.places.new_building()
         try:
@@ -377,8 +377,8 @@ class Registry:
         chosen = None
         try:
             with self._writing() as connection:
-                _refuse_taken(connection, [n for n in (catalog_id, alias) if n is not None])
-                chosen = catalog_id or _next_serial(connection)
+                refuse_taken(connection, [n for n in (catalog_id, alias) if n is not None])
+                chosen = catalog_id or next_serial(connection)
                 self.places.show(connection, building, chosen)
                 row = {**facts, "id": chosen, "created": time.time()}
                 connection.execute(sa.insert(CATALOG).values(row))
@@ -419,21 +419,21 @@ class Registry:
             check_name(alias_id)
         with self._writing() as connection:
             if alias_id is not None:
-                _refuse_taken(connection, [alias_id])
+                refuse_taken(connection, [alias_id])
             self._check_target(connection, target)
-            chosen = alias_id if alias_id is not None else _next_serial(connection)
+            chosen = alias_id if alias_id is not None else next_serial(connection)
             made = Alias(chosen, target, tuple(owner), name, description)
-            connection.execute(sa.insert(ALIAS).values(_alias_row(made)))
+            connection.execute(sa.insert(ALIAS).values(alias_row(made)))
         return made
 
     def alter_alias(
         self,
         alias_id: str,
         *,
-        target: str | _Unchanged | None = UNCHANGED,
-        owner: Sequence[str] | _Unchanged = UNCHANGED,
-        name: str | _Unchanged | None = UNCHANGED,
-        description: str | _Unchanged | None = UNCHANGED,
+        target: str | Unchanged | None = UNCHANGED,
+        owner: Sequence[str] | Unchanged = UNCHANGED,
+        name: str | Unchanged | None = UNCHANGED,
+        description: str | Unchanged | None = UNCHANGED,
     ) -> Alias:
         """Change what is given of an alias; a target of None unbinds it.
 
@@ -445,19 +445,11 @@ class Registry:
             before = self._lookup(connection, alias_id)
             if not isinstance(before, Alias):
                 raise NotFound(f"There is no alias {alias_id!r} in {self.places.shown}.")
-            if not isinstance(target, _Unchanged):
+            if not isinstance(target, Unchanged):
                 self._check_target(connection, target)
-            made = Alias(
-                id=alias_id,
-                target=before.target if isinstance(target, _Unchanged) else target,
-                owner=before.owner if isinstance(owner, _Unchanged) else tuple(owner),
-                name=before.name if isinstance(name, _Unchanged) else name,
-                description=(
-                    before.description if isinstance(description, _Unchanged) else description
-                ),
-            )
+            made = altered(before, target, owner, name, description)
             here = ALIAS.c.id == alias_id
-            connection.execute(sa.update(ALIAS).where(here).values(_alias_row(made)))
+            connection.execute(sa.update(ALIAS).where(here).values(alias_row(made)))
         return made
 
     def set_alias(self, alias: str, catalog_id: str) -> None:
@@ -609,48 +601,3 @@ class Registry:
             if self._schemas is None and HOME_VARIABLE not in error.hint:
                 error.hint = f"{error.hint} {HOME_VARIABLE} names the directory to use.".strip()
             raise
-
-
-def _aliases(connection: sa.Connection) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for row in connection.execute(sa.select(ALIAS).order_by(ALIAS.c.id)):
-        if row.target is not None:
-            found.setdefault(row.target, []).append(row.id)
-    return found
-
-
-def _alias(row: sa.Row[Any]) -> Alias:
-    return Alias(row.id, row.target, read_roles(row.owner), row.name, row.description)
-
-
-def _alias_row(alias: Alias) -> dict[str, Any]:
-    return {
-        "id": alias.id,
-        "target": alias.target,
-        "owner": roles_text(alias.owner),
-        "name": alias.name,
-        "description": alias.description,
-    }
-
-
-def _refuse_taken(connection: sa.Connection, names: Sequence[str]) -> None:
-    for name in names:
-        for table in (CATALOG, ALIAS):
-            taken = sa.select(table.c.id).where(table.c.id == name)
-            if connection.execute(taken).first() is not None:
-                raise Conflict(
-                    f"There is a catalog or an alias {name!r} already, or there was one.",
-                    hint="Open it, or choose another name.",
-                    catalog=name,
-                )
-
-
-def _next_serial(connection: sa.Connection) -> str:
-    while True:
-        step = sa.update(SERIAL).values(last=SERIAL.c.last + 1).returning(SERIAL.c.last)
-        last = str(connection.execute(step).scalar_one())
-        try:
-            _refuse_taken(connection, [last])
-        except Conflict:
-            continue
-        return last
