@@ -132,13 +132,18 @@ class PostgresStorage:
             finally:
                 with_budget(connection, None)
 
+    @property
+    def _here(self) -> tuple[int, str, str]:
+        """What tells this schema from others, in this process."""
+        return os.getpid(), self.address.url, self.schema
+
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A connection that holds the write lock; commits unless an error leaves it."""
         if self._readonly:
             raise ReadOnly(f"{first_upper(self.subject)} was opened for reading only.")
-        here = (os.getpid(), self.address.url, self.schema)
-        if _WRITERS.get(here) == threading.get_ident():
+        here, me = self._here, threading.get_ident()
+        if _WRITERS.get(here) == me:
             raise _own_transaction(self.subject)
         _ = self.engine  # after a fork the lock is another one
         if not self._lock.acquire(timeout=PATIENCE_S):
@@ -150,11 +155,12 @@ class PostgresStorage:
                 f"SELECT pg_advisory_xact_lock({self._lock_key})"
             ) as connection:
                 connection.execution_options(**SHARED)
-                _WRITERS[here] = threading.get_ident()
+                _WRITERS[here] = me
                 try:
                     yield connection
                 finally:
-                    del _WRITERS[here]
+                    if _WRITERS.get(here) == me:
+                        del _WRITERS[here]
         finally:
             self._lock.release()
 
@@ -300,6 +306,7 @@ class PostgresStorage:
     def conclude(self, connection: sa.Connection, text: Text, values: Mapping[str, Any]) -> None:
         """Send it together with the commit."""
         driver: Any = connection.connection.driver_connection
+        del _WRITERS[self._here]  # from the commit on, another thread may be the writer
         with driver.pipeline():
             driver.execute(text.sql, {**text.values, **values})
             driver.commit()
