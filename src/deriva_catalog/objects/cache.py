@@ -291,6 +291,9 @@ class ContentCache:
         # The entry first: one without a file is dropped at once, a file without one is hashed.
         self._index.put(content, look_of(incoming.stat()))
         incoming.replace(path)
+        # Somebody who looked in between found an entry without a file, and dropped it.
+        if self._index.by_sha256(content.sha256) is None:
+            self._index.put(content, look_of(path.stat()))
 
     def _remove(self, entry: Entry) -> int:
         path = self._path(entry.content.sha256)

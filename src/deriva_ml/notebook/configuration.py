@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -133,18 +134,31 @@ def compose(
     register_hydra_settings()
     hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
     try:
-        job: Any = hydra_zen.launch(
-            config_class,
-            _take,
-            overrides=[f"hydra.job.name={job_name}", *overrides],
-            config_name=config_name,
-            job_name=job_name,
-            version_base=version_base,
-        )
+        with _no_run_of_hydra():
+            job: Any = hydra_zen.launch(
+                config_class,
+                _take,
+                overrides=[f"hydra.job.name={job_name}", *overrides],
+                config_name=config_name,
+                job_name=job_name,
+                version_base=version_base,
+            )
         taken: Composed = job.return_value
     except (hydra.errors.HydraException, OmegaConfBaseException, TypeError, ValueError) as error:
         raise DerivaMLConfigurationError(_why(config_name, error)) from error
     return taken
+
+
+@contextlib.contextmanager
+def _no_run_of_hydra() -> Iterator[None]:
+    """Forget what Hydra knows of a job when it is over: nothing after it is a run of Hydra's."""
+    from hydra.core.hydra_config import HydraConfig
+
+    before = HydraConfig.instance().cfg
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
 
 
 def _take(configuration: Any) -> Composed:
@@ -240,7 +254,6 @@ def render_notebook_config(
 
 
 def _rendered(name: str, overrides: list[str], part: str, report: str | None) -> str:
-    import contextlib
     import io
 
     from hydra import initialize
@@ -248,7 +261,11 @@ def _rendered(name: str, overrides: list[str], part: str, report: str | None) ->
     from hydra.types import RunMode
 
     printed = io.StringIO()
-    with initialize(version_base="1.3"), contextlib.redirect_stdout(printed):
+    with (
+        _no_run_of_hydra(),
+        initialize(version_base="1.3"),
+        contextlib.redirect_stdout(printed),
+    ):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         if report is None:

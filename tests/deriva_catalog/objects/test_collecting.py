@@ -15,7 +15,7 @@ import pytest
 
 from deriva_catalog.access import Client
 from deriva_catalog.catalog import LocalCatalog, create_local
-from deriva_catalog.errors import Conflict, NotFound
+from deriva_catalog.errors import Conflict, NotFound, Unavailable
 from deriva_catalog.objects import Asker, ContentStore, ObjectStore, Upload, jobs
 from deriva_catalog.objects.checking import verify
 from deriva_catalog.objects.chunks import ChunkStore
@@ -194,7 +194,7 @@ def test_collecting_beside_writers_never_takes_what_they_name(catalog: LocalCata
             data = choice.choice(datas)
             try:
                 put = store.put(f"/hatrac/w{seed}/{n}", data)
-            except ContentGone:  # nobody collects that eagerly
+            except (ContentGone, Unavailable):  # nobody collects that eagerly
                 continue
             if choice.random() < 0.5:
                 store.delete(put.url)
