@@ -6,6 +6,7 @@ models), print as a tree, draw themselves in a notebook, and turn into other for
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -163,8 +164,9 @@ class _Result(_Summary):
     _source: GraphSource | None = PrivateAttr(default=None)
     _graph: LineageGraph | None = PrivateAttr(default=None)
 
+    @abstractmethod
     def _trees(self) -> list[Any]:
-        raise NotImplementedError
+        """The trees of the result."""
 
     def nodes(self) -> Iterator[Any]:
         """Every node, those further up first; stubs (``already_shown``) too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["ColumnHandle", "TableHandle"]
 
 
-class _Described:
+class _Described(ABC):
     """What tables and columns have in common; each assignment is one change of the catalog."""
 
     _session: Session
 
+    @abstractmethod
     def _address(self) -> Address:
-        raise NotImplementedError
+        """Where it is."""
 
+    @abstractmethod
     def _element(self) -> Table | Column:
-        raise NotImplementedError
+        """What the model knows of it."""
 
     @property
     def name(self) -> str:
