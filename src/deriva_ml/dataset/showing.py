@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deriva_ml.core.exceptions import DerivaMLConfigurationError
+from deriva_ml.core.html_tables import table_html
 
 if TYPE_CHECKING:
     from .collection import Datasets
@@ -110,14 +111,3 @@ def history_html(history: Sequence[DatasetHistory]) -> str:
     )
     head = "<tr><th>Version</th><th>Description</th><th>Execution</th><th>Snapshot</th></tr>"
     return f"<table>{head}{rows}</table>"
-
-
-def table_html(lines: dict[str, str]) -> str:
-    """Names and values as an HTML table; empty values are left out."""
-    cells = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-        f"<td>{html.escape(value)}</td></tr>"
-        for name, value in lines.items()
-        if value
-    )
-    return f"<table>{cells}</table>"

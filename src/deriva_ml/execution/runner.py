@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.enums import ExecutionStatus
-from ..core.exceptions import DerivaMLConfigurationError, DerivaMLValidationError
+from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger, is_hydra_initialized
-from ..core.validation import validate_execution_config
+from .checking import check_inputs
 from .claim import claimed
 from .configuration import ExecutionConfiguration
 from .resuming import Found, fingerprint_of_call, fingerprint_of_job, fingerprint_of_sweep, look_up
@@ -125,7 +125,7 @@ def run_model(
         )
         raise DerivaMLConfigurationError(msg)
     ml = ml_class.instantiate(deriva_ml)
-    _check_inputs(ml, datasets, assets)
+    check_inputs(ml, datasets, assets)
     workflow.identify(source_file_of(called), strict_git=False if dry_run else None)
     job = _current_job()
     arguments = {
@@ -154,18 +154,6 @@ def run_model(
         _run(ml, plan)
     else:
         _run_in_sweep(ml, deriva_ml, job, description, plan)
-
-
-def _check_inputs(ml: DerivaML, datasets: Sequence[Any], assets: Sequence[Any]) -> None:
-    """Refuse inputs that do not exist, before anything is recorded; log what is only odd."""
-    inputs = ExecutionConfiguration(datasets=list(datasets), assets=list(assets))
-    found = validate_execution_config(ml, inputs.datasets, inputs.assets)
-    for warning in found.warnings:
-        _log.warning("%s", warning)
-    if not found.is_valid:
-        listed = "\n".join(f"  {error}" for error in found.errors)
-        msg = f"The configured inputs cannot be used:\n{listed}"
-        raise DerivaMLValidationError(msg)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.exceptions import DerivaMLConfigurationError, DerivaMLValidationError
+from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger
-from ..core.validation import validate_execution_config
+from ..execution.checking import check_inputs
 from ..execution.configuration import ExecutionConfiguration
 from ..execution.load_configs import load_configs
 from ..execution.resuming import look_up
@@ -122,15 +122,7 @@ def connect(composed: Composed, ml_class: type[DerivaML] | None = None) -> Deriv
             "store(group='deriva_ml')(DerivaMLConf(...), name='default_deriva')."
         )
     ml = ml_class.instantiate(config.deriva_ml)
-    inputs = ExecutionConfiguration(
-        datasets=list(config.datasets or ()), assets=list(config.assets or ())
-    )
-    report = validate_execution_config(ml, inputs.datasets, inputs.assets)
-    for warning in report.warnings:
-        _log.warning("%s", warning)
-    if not report.is_valid:
-        listed = "\n".join(f"  {error}" for error in report.errors)
-        raise DerivaMLValidationError(f"The configured inputs cannot be used:\n{listed}")
+    check_inputs(ml, config.datasets or (), config.assets or ())
     return ml
 
 
