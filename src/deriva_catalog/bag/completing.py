@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -53,6 +53,7 @@ def materialize(
     concurrency: int = CONCURRENCY,
     progress: Progress | None = None,
     seen: Path | None = None,
+    paths: Collection[str] | None = None,
 ) -> Materialized:
     """Get the missing files of a bag, each whole or not at all.
 
@@ -67,6 +68,7 @@ def materialize(
         concurrency: How many files are fetched at once.
         progress: Told the bytes of each file when it is in its place.
         seen: The file of the record, outside of the bag; it is made if it is not there.
+        paths: The files that are wanted, as the bag lists them; None means all.
 
     Raises:
         NotFound: There is no bag, or a file cannot be found.
@@ -75,7 +77,11 @@ def materialize(
     """
     bag = read_bag(directory)
     checked: set[str] = set()
-    wanted = [(entry, inside(directory, entry.path, checked)) for entry in bag.fetch]
+    wanted = [
+        (entry, inside(directory, entry.path, checked))
+        for entry in bag.fetch
+        if paths is None or entry.path in paths
+    ]
     record = _Record(directory, seen)
     # Beside the bag, so that the renaming stays on one device and the bag stays clean.
     with (

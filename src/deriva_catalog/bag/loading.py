@@ -97,7 +97,7 @@ def _load(
     work = Work(source, catalog, before, policy, knowledge, same, dangling, origin)
     plan = plan_rows(work, lambda table: _ignored(table, knowledge))
     files = Files.of(bag.directory, catalog, policy)
-    files.prepare(_new_files(work, plan), fetcher)
+    files.prepare(_written_files(work, plan), fetcher)
     changes = _has_changes(work, plan, schema)
     written, snapshot = Written(), catalog.latest_snapshot()
     if changes:
@@ -105,7 +105,7 @@ def _load(
             schema.apply(catalog)
             files.register()
             recorded = bool(features.get("recorded_columns"))
-            manner = Manner(snaptime, in_transaction, recorded, files.placed, progress)
+            manner = Manner(snaptime, in_transaction, recorded, files, progress)
             written = write_rows(work, plan, manner)
             if finish is not None:
                 finish(catalog, _told(work, plan, schema, files, written, snaptime or ""))
@@ -147,13 +147,17 @@ def _ignored(table: Table, knowledge: TableKnowledge) -> set[str]:
     return {*local, *(() if url is None else (url,))}
 
 
-def _new_files(work: Work, plan: RowPlan) -> Iterator[tuple[Table, Row]]:
+def _written_files(work: Work, plan: RowPlan) -> Iterator[tuple[Table, Row]]:
+    """The rows of files that are inserted or replaced."""
     for table in work.source.tables:
         if url_column(table) is None:
             continue
-        present = plan.present.get((table.schema, table.name), set())
+        key = (table.schema, table.name)
+        left_alone = plan.present.get(key, set())
+        if work.policy.existing == "replace":
+            left_alone = left_alone - plan.differing.get(key, set())
         for page in work.rows(table):
-            yield from ((table, row) for row in page if row["RID"] not in present)
+            yield from ((table, row) for row in page if row["RID"] not in left_alone)
 
 
 def _has_changes(work: Work, plan: RowPlan, schema: SchemaPlan) -> bool:
@@ -186,6 +190,7 @@ def _renamed(work: Work) -> dict[str, str]:
         old: new
         for columns in work.same.values.values()
         for old, new in columns.get("RID", {}).items()
+        if old != new
     }
 
 

@@ -39,7 +39,7 @@ class _File:
 
 @dataclass(slots=True)
 class Files:
-    """The files of the rows that are inserted.
+    """The files of the rows that are inserted or replaced.
 
     Attributes:
         uploaded: How many were brought into the store.
@@ -72,7 +72,7 @@ class Files:
         return found
 
     def prepare(self, rows: Iterable[tuple[Table, Row]], fetcher: Fetcher | None) -> None:
-        """Store the bytes of the files of new rows, or find out where they stay.
+        """Store the bytes of the files of rows, or find out where they stay.
 
         Nothing refers to the bytes before `register` is called.
 
@@ -88,6 +88,8 @@ class Files:
         self._complete([self._by_rid[row["RID"]] for _, row in wanted], fetcher)
         for start in range(0, len(wanted), _AT_ONCE):
             self._store(wanted[start : start + _AT_ONCE])
+        digests = {u.content.sha256 for _, u in self._uploads if u.content is not None}
+        self.catalog.objects.content.flush(digests)
 
     def register(self) -> None:
         """Give the stored bytes their names, in the caller's transaction."""
@@ -106,6 +108,23 @@ class Files:
         urls = self._urls
         return lambda row: row | {column: urls[row["RID"]]} if row["RID"] in urls else row
 
+    def parted(self, rows: list[Row], table: Table) -> tuple[list[Row], list[Row]]:
+        """Rows with the URLs that their files have for the catalog, and others without URLs.
+
+        The others are those whose URL means something in the catalog of the bag alone.
+        """
+        column, placed = url_column(table), self.placed(table)
+        if column is None:
+            return rows, []
+        with_url: list[Row] = []
+        without: list[Row] = []
+        for row in rows:
+            if row["RID"] in self._urls or not _is_local(row[column]):
+                with_url.append(placed(row))
+            else:
+                without.append({c: value for c, value in row.items() if c != column})
+        return with_url, without
+
     # --- files that stay -------------------------------------------------------------
 
     def _point(self, table: Table, row: Row) -> None:
@@ -114,7 +133,7 @@ class Files:
         listed = self._by_rid[row["RID"]].url
         self.listed += 1
         given = str(row[column or "URL"])
-        if listed is None or not given.startswith(PREFIX + "/"):
+        if listed is None or not _is_local(given):
             return
         # Equal files of two rows are one file on a disk, but the URLs of rows differ.
         is_served = listed.startswith(("http:", "https:"))
@@ -133,7 +152,7 @@ class Files:
                 f"catalog's store.{some_of(f.path for f in missing)}",
                 hint="Complete the bag first (materialize), or load its rows only.",
             )
-        materialize(self.directory, fetcher)
+        materialize(self.directory, fetcher, paths={file.path for file in missing})
 
     def _in_bag(self, file: _File) -> bool:
         return inside(self.directory, file.path).is_file()
@@ -161,17 +180,21 @@ class Files:
                 _verify(file, content)
             table, row = wanted[n]
             self._uploads.append((row["RID"], self._upload(table, row, file, content)))
-        store.flush([u.content.sha256 for _, u in self._uploads if u.content is not None])
 
     def _upload(self, table: Table, row: Row, file: _File, content: Content) -> Upload:
         url = str(row[url_column(table) or "URL"])
         base = file.path.rpartition("/")[2]
         name = f"{PREFIX}/{encode_part(table.name)}/{content.md5}.{encode_part(base)}"
-        if not url.startswith(PREFIX + "/"):
+        if not _is_local(url):
             return Upload(name, content=content, filename=base)
         there = parse_name(url)
         version = there.version if self.policy.files == "missing" else None
         return Upload(there.path, content=content, filename=base, version=version)
+
+
+def _is_local(url: object) -> bool:
+    """Whether a URL means something in one catalog only."""
+    return str(url).startswith(PREFIX + "/")
 
 
 def _verify(file: _File, content: Content) -> None:

@@ -11,6 +11,7 @@ from ..interface import Catalog, Row
 from ..model.elements import SYSTEM_COLUMNS, Model, Table
 from ..path.ast import TableName
 from .loading_dangling import Dangling
+from .loading_files import Files
 from .loading_policy import LoadPolicy, TableKey, some_of
 from .loading_same import Sameness, lease
 from .loading_source import Source, in_parts, name_of, select
@@ -214,7 +215,7 @@ class Manner:
     snapshot: str | None
     in_transaction: bool
     recorded: bool
-    placed: Callable[[Table], Callable[[Row], Row]]
+    files: Files
     progress: Callable[[int], object] | None = None
 
 
@@ -275,7 +276,7 @@ def _write_table(
     work: Work, plan: RowPlan, manner: Manner, table: Table
 ) -> tuple[int, int, list[tuple[Table, list[str], list[Row]]]]:
     key, name = _key(table), name_of(table)
-    mapped, placed = work.same.row_mapping(table), manner.placed(table)
+    mapped, placed = work.same.row_mapping(table), manner.files.placed(table)
     renamed = _renaming(table, plan.fresh[key])
     waiting = [] if manner.in_transaction else _waiting(work, table)
     present, differing = plan.present.get(key, set()), plan.differing.get(key, set())
@@ -294,8 +295,8 @@ def _write_table(
             work.catalog.insert(name, new, returning=False, **options)
             inserted += len(new)
         if differing and work.policy.existing == "replace":
-            old = [mapped(r) for r in page if r["RID"] in differing]
-            updated += _replace(work, table, old)
+            for rows in manner.files.parted([r for r in page if r["RID"] in differing], table):
+                updated += _replace(work, table, [mapped(row) for row in rows])
         if manner.progress is not None:
             manner.progress(len(page))
     return inserted, updated, later
@@ -357,9 +358,12 @@ def _only(row: Row, columns: Sequence[str]) -> Row:
 
 
 def _replace(work: Work, table: Table, rows: list[Row]) -> int:
+    """Give rows of the catalog the values that rows of the bag have, all in the same columns."""
+    if not rows:
+        return 0
     local = {*work.knowledge.local_columns.get(_key(table), ()), *SYSTEM_COLUMNS}
-    targets = [c.name for c in table.columns if c.name not in local]
-    if not rows or not targets:
+    targets = [c.name for c in table.columns if c.name not in local and c.name in rows[0]]
+    if not targets:
         return 0
     work.catalog.update(
         name_of(table), [{c: row[c] for c in ("RID", *targets)} for row in rows], targets=targets

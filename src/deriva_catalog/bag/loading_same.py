@@ -44,8 +44,11 @@ class Sameness:
     terms: dict[TableKey, list[Row]] = field(default_factory=dict)
 
     def called(self, table: TableKey, column: str, old: Any, new: Any) -> None:
-        """Remember that a value of the bag is another in the catalog."""
-        if old != new and old is not None:
+        """Remember what a value of the bag is in the catalog; of RIDs also that it is the same.
+
+        Such a RID may have been leased for the row, and by chance.
+        """
+        if old is not None and (old != new or column == "RID"):
             self.values.setdefault(table, {}).setdefault(column, {})[old] = new
 
     def row_mapping(self, table: Table) -> Callable[[Row], Row]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -36,6 +37,8 @@ from deriva_catalog.interface import Address
 from deriva_catalog.model.definitions import column_document, table_document, vocabulary_document
 from deriva_catalog.path.ast import Path as DataPath
 from deriva_catalog.path.ast import Root, TableName
+from deriva_catalog.path.parser import parse_path
+from deriva_catalog.rid import decode
 from menagerie import ANIMAL, KEEPER, KIND, PICTURE, PNGS, TAG, export
 
 
@@ -137,8 +140,14 @@ def test_left_out_tables_are_not_made(catalog: LocalCatalog, bag: Path) -> None:
 def test_annotations_come_along_unless_they_shall_not(
     source: LocalCatalog, catalog: LocalCatalog, tmp_path: Path, bag: Path
 ) -> None:
-    load_bag(bag, catalog, LoadPolicy(annotations=False))
-    assert not catalog.model.schemas["zoo"].tables["Picture"].by_name["URL"].annotations
+    load_bag(bag, catalog)
+    own = source.model.schemas["zoo"].tables["Picture"].by_name["URL"].annotations
+    assert own
+    assert catalog.model.schemas["zoo"].tables["Picture"].by_name["URL"].annotations == own
+    other = create_local(tmp_path / "other", client="kim")
+    load_bag(bag, other, LoadPolicy(annotations=False))
+    assert not other.model.schemas["zoo"].tables["Picture"].by_name["URL"].annotations
+    other.close()
 
 
 # --- terms and other rows that are the same ----------------------------------------------
@@ -203,6 +212,22 @@ def test_identifiers_that_are_taken_are_refused(catalog: LocalCatalog, bag: Path
     assert load_bag(bag, catalog, LoadPolicy(rids="fresh")).rows_inserted == 21
 
 
+def test_a_leased_identifier_may_be_that_of_the_bag(
+    source: LocalCatalog, catalog: LocalCatalog, listing: Path
+) -> None:
+    rid = rids(listing, "Keeper")[0]
+    (last,) = catalog.lease_rids(["filler"]).values()
+    between = decode(rid) - decode(last) - 1
+    catalog.lease_rids([f"filler {n}" for n in range(between)])
+    assert catalog.lease_rids([token := f"catalog/{source.id}#{rid}"]) == {token: rid}
+    policy = LoadPolicy(rids="fresh")
+    loaded = load_bag(listing, catalog, policy)
+    assert catalog.count(KEEPER) == 2
+    assert rid in {row["RID"] for row in catalog.fetch("entity/zoo:Keeper")}
+    assert rid not in loaded.rids
+    assert not load_bag(listing, catalog, policy).changed
+
+
 # --- rows that are there -----------------------------------------------------------------
 
 
@@ -218,6 +243,52 @@ def test_rows_with_other_content_are_refused_kept_or_replaced(
     loaded = load_bag(bag, catalog, LoadPolicy(existing="replace"))
     assert loaded.updated == {("zoo", "Animal"): 1}
     assert catalog.fetch(f"entity/zoo:Animal/RID={rid}")[0]["name"] == "Tom"
+
+
+@pytest.mark.parametrize("files", ["rows", "missing"])
+def test_replaced_rows_of_files_have_the_bytes_of_the_bag(
+    catalog: LocalCatalog, tmp_path: Path, files: Literal["rows", "missing"]
+) -> None:
+    source = menagerie.build(create_local(tmp_path / "source", client="ann"))
+    options = {"files": "list" if files == "rows" else "link"}
+    export(source, tmp_path / "before", **options)
+    load_bag(tmp_path / "before", catalog, LoadPolicy(files=files))
+    urls = {row["RID"]: row["URL"] for row in catalog.fetch("entity/zoo:Picture")}
+    told, changed, _ = source.fetch("entity/zoo:Picture@sort(Filename)")
+    source.update(PICTURE, [{"RID": told["RID"], "Description": "told"}])
+    put = source.objects.put(changed["URL"].partition(":")[0], b"other bytes")
+    values = {"URL": put.url, "MD5": put.md5, "Length": put.length}
+    source.update(PICTURE, [{"RID": changed["RID"], **values}])
+    export(source, tmp_path / "after", **options)
+    policy = LoadPolicy(files=files, existing="replace")
+    assert load_bag(tmp_path / "after", catalog, policy).updated == {("zoo", "Picture"): 2}
+    now = {row["RID"]: row for row in catalog.fetch("entity/zoo:Picture")}
+    url = now[changed["RID"]]["URL"]
+    if files == "rows":
+        assert url.startswith(source.directory.as_uri())
+        assert url != urls[changed["RID"]]
+    else:
+        assert catalog.objects.read(url) == b"other bytes"
+    assert now[told["RID"]]["Description"] == "told"
+    assert now[told["RID"]]["URL"] == urls[told["RID"]]
+    assert not load_bag(tmp_path / "after", catalog, policy).changed
+    source.close()
+
+
+def test_a_replaced_row_keeps_its_url_where_the_bag_has_no_file(
+    catalog: LocalCatalog, bag: Path, source: LocalCatalog, tmp_path: Path
+) -> None:
+    load_bag(bag, catalog, LoadPolicy(files="missing"))
+    before = catalog.fetch("entity/zoo:Picture@sort(Filename)")
+    catalog.update(PICTURE, [{"RID": before[0]["RID"], "Filename": "renamed.png"}])
+    # In the catalog of the bag the same file is called otherwise.
+    urls = [{"RID": before[0]["RID"], "URL": "/hatrac/elsewhere/0.png"}]
+    catalog.update(PICTURE, urls, targets=["URL"])
+    export(source, tmp_path / "rows", files="none")
+    policy = LoadPolicy(files="missing", existing="replace")
+    assert load_bag(tmp_path / "rows", catalog, policy).updated == {("zoo", "Picture"): 1}
+    (row,) = catalog.fetch(f"entity/zoo:Picture/RID={before[0]['RID']}")
+    assert (row["Filename"], row["URL"]) == (before[0]["Filename"], "/hatrac/elsewhere/0.png")
 
 
 # --- references to nothing ---------------------------------------------------------------
@@ -335,6 +406,19 @@ def test_files_that_are_listed_are_fetched(
     assert loaded.uploaded == 3
 
 
+def test_only_files_that_are_needed_are_fetched(
+    source: LocalCatalog, catalog: LocalCatalog, listing: Path, tmp_path: Path
+) -> None:
+    holey = shutil.copytree(listing, tmp_path / "holey")
+    load_bag(listing, catalog)
+    (gone, *_) = catalog.fetch("entity/zoo:Picture@sort(Filename)")
+    catalog.delete(parse_path(f"zoo:Picture/RID={gone['RID']}"))
+    fetcher = content_fetcher(source.objects.content)
+    loaded = load_bag(holey, catalog, LoadPolicy(files="all"), fetcher=fetcher)
+    assert loaded.uploaded == 1
+    assert [p.name for p in (holey / "data/asset").iterdir()] == [gone["RID"]]
+
+
 def test_a_file_that_is_not_what_the_manifest_says_is_refused(
     catalog: LocalCatalog, bag: Path, tmp_path: Path
 ) -> None:
@@ -435,10 +519,13 @@ load_bag(Path(sys.argv[2]), catalog, LoadPolicy(files="missing"), progress=step,
 """
 
 
-def test_a_process_that_is_killed_leaves_the_catalog_as_before(tmp_path: Path, bag: Path) -> None:
+@pytest.mark.parametrize("step", ["1", "3", "99"])
+def test_a_process_that_is_killed_leaves_the_catalog_as_before(
+    tmp_path: Path, bag: Path, step: str
+) -> None:
     place = tmp_path / "killed"
     create_local(place, client="kim").close()
-    command = [sys.executable, "-c", SCRIPT, str(place), str(bag), "99"]
+    command = [sys.executable, "-c", SCRIPT, str(place), str(bag), step]
     code = subprocess.run(command, check=False, timeout=60).returncode
     assert code == -signal.SIGKILL
     catalog = open_local(place, client="kim")
