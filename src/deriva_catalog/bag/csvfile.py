@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -79,7 +80,8 @@ def _batch(block: list[str], text: str, file: Path, start: int) -> Batch:
         records = [line.split(",") for line in text[:-1].split("\n")]
         return Batch(range(start, start + len(block)), records, exact=False)
     if '""' not in text and "\r" not in text and _WELL_QUOTED.fullmatch(text):
-        return _by_library(block, start)
+        with suppress(csv.Error):  # it refuses long fields
+            return _by_library(block, start)
     found = list(_exactly(block, file, start))
     return Batch([line for line, _ in found], [record for _, record in found], exact=True)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ..errors import CatalogError, Forbidden, NotAuthenticated, NotFound, Unavailable
@@ -213,7 +213,7 @@ def _refusal(url: str, status: int) -> CatalogError:
 
 
 def _copy(url: str, destination: Path) -> None:
-    path = Path(url2pathname(unquote(urlsplit(url).path)))
+    path = Path(url2pathname(urlsplit(url).path))
     if not path.is_file():
         raise NotFound(f"There is no file at {url!r}.")
     try:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..errors import Conflict, Corrupted, NotFound
+from ..errors import CatalogError, Conflict, Corrupted, NotFound
 from ..objects.content import Progress
 from .names import clash_key, is_device
 from .staging import staging
@@ -135,16 +135,21 @@ def _told(archive: Path) -> Iterator[None]:
     """Turn what the readers of archives raise into `Corrupted`."""
     try:
         yield
+    except CatalogError:
+        raise
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
         zlib.error,
         lzma.LZMAError,
-        gzip.BadGzipFile,
         EOFError,
         NotImplementedError,
         UnicodeError,
+        OSError,
     ) as error:
+        # What archives are damaged by has no number, as with bzip2; what the system refuses has.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise Corrupted(
             f"{str(archive)!r} cannot be unpacked: {error or type(error).__name__}.",
             hint="It is damaged or packed in an unusual way; get it again.",

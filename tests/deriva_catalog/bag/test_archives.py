@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import hashlib
 import io
 import os
@@ -266,6 +267,16 @@ def test_damaged_archives_are_refused(bag: Path, tmp_path: Path, ending: str, ha
     archive.write_bytes(changed[harm])
     with pytest.raises(Corrupted):
         unpack_bag(archive, tmp_path / "out/bag")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_damaged_bzip2_file_is_refused(bag: Path, tmp_path: Path) -> None:
+    tarball = pack_bag(bag, tmp_path / "x.tar").read_bytes()
+    data = bytearray(bz2.compress(tarball))
+    data[4] ^= 0xFF
+    (tmp_path / "x.tar.bz2").write_bytes(data)
+    with pytest.raises(Corrupted, match="cannot be unpacked: Invalid data stream"):
+        unpack_bag(tmp_path / "x.tar.bz2", tmp_path / "out/bag")
     assert list((tmp_path / "out").iterdir()) == []
 
 

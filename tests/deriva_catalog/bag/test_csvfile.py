@@ -57,6 +57,12 @@ def test_empty_and_null_differ(tmp_path: Path) -> None:
     ]
 
 
+def test_long_fields_are_read(tmp_path: Path) -> None:
+    file, long = tmp_path / "x.csv", "a, " * csv.field_size_limit()
+    file.write_text(f'a,b\n"{long}",\n1,"2"\n')
+    assert list(read_records(file)) == [(1, ["a", "b"]), (2, [long, None]), (3, ["1", "2"])]
+
+
 def test_lines_are_numbered_through_fields_of_many_lines(tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text('a,b\n"1\n2\n3",x\ny,z\n')
