@@ -24,7 +24,7 @@ from deriva_ml.core.exceptions import (
 __all__ = ["Columns", "column_type", "read_columns"]
 
 Columns = dict[str, list[Any]]
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)?(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|-?inf|nan", re.I)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TRUTH = {"true": True, "false": False}
@@ -35,7 +35,7 @@ def read_columns(path: Path) -> Columns:
 
     CSV tells no types, so text is taken for a number, a truth value, a day or a time only if
     every value of its column is one in its usual spelling: ``007`` stays a text. An empty field
-    is no value.
+    is no value. Whole numbers that no column of numbers can hold to the last digit are texts.
 
     Raises:
         DerivaMLNotFoundError: There is no such file.
@@ -57,9 +57,29 @@ def read_columns(path: Path) -> Columns:
         )
     if not path.is_file():
         raise DerivaMLNotFoundError(f"There is no file {str(path)!r} to be imported.")
-    columns = reader(path)
+    columns = {name: _exact(values) for name, values in reader(path).items()}
     _check_names(columns, path)
     return columns
+
+
+def _exact(values: list[Any]) -> list[Any]:
+    """The values; numbers as texts where some would lose digits in a column of numbers."""
+    given = [v for v in values if v is not None]
+    if any(type(v) not in (int, float) for v in given):
+        return values
+    whole = [v for v in given if isinstance(v, int)]
+    fits = _fits if len(whole) == len(given) else _fits_float
+    return values if all(map(fits, whole)) else [None if v is None else str(v) for v in values]
+
+
+def _fits(number: int) -> bool:
+    """Whether an int8 holds a number."""
+    return -(2**63) <= number < 2**63
+
+
+def _fits_float(number: int) -> bool:
+    """Whether a float8 holds a number that an int8 holds, too."""
+    return _fits(number) and int(float(number)) == number
 
 
 def _check_names(columns: Mapping[str, Any], path: Path) -> None:
@@ -121,11 +141,16 @@ def _truth(text: str) -> bool:
 def _integer(text: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise ValueError(text)
-    return int(text)
+    number = int(text)
+    if not _fits(number):
+        raise ValueError(text)
+    return number
 
 
 def _number(text: str) -> float:
     if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    if _INTEGER.fullmatch(text) and not _fits_float(int(text)):
         raise ValueError(text)
     return float(text)
 
@@ -207,6 +232,8 @@ def column_type(name: str, values: Iterable[Any]) -> BuiltinTypes:
     if all(isinstance(v, datetime) for v in given):
         zoned = [v.tzinfo is not None for v in given]
         return BuiltinTypes.timestamptz if all(zoned) else BuiltinTypes.timestamp
+    if all(type(v) is int for v in given) and not all(map(_fits, given)):
+        return BuiltinTypes.text
     for kind, found in _SCALARS:
         if all(isinstance(v, kind) and _is_plain(v, found) for v in given):
             return found
@@ -225,7 +252,7 @@ def _is_plain(value: Any, found: BuiltinTypes) -> bool:
     if isinstance(value, bool):
         return found is BuiltinTypes.boolean
     if found is BuiltinTypes.int8:
-        return bool(-(2**63) <= value < 2**63)
+        return _fits(value)
     return not (isinstance(value, datetime) and found is BuiltinTypes.date)
 
 

@@ -170,6 +170,34 @@ def test_a_table_gets_types_that_fit(ml: DerivaML, tmp_path: Path) -> None:
     assert_nothing_changes(ml, ml.import_table(file, key="code"), result)
 
 
+LONG = ["9223372036854775807", "1234567890123456789"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind", "values"),
+    [
+        ("a.csv", "id\n" + "\n".join(LONG), "int8", [int(n) for n in LONG]),
+        ("a.csv", "id\n9223372036854775808\n1", "text", ["9223372036854775808", "1"]),
+        ("a.csv", "id\n1234567890123456789\n0.5", "text", ["1234567890123456789", "0.5"]),
+        ("a.csv", "id\n12345678\n0.5", "float8", [12345678.0, 0.5]),
+        ("a.csv", "id\n" + "9" * 5_000, "text", ["9" * 5_000]),
+        (
+            "a.jsonl",
+            '{"id": 9223372036854775808}\n{"id": 1}\n{"id": null}\n',
+            "text",
+            ["9223372036854775808", "1", None],
+        ),
+        ("a.jsonl", '{"id": 9007199254740993}\n{"id": 0.5}\n', "text", ["9007199254740993", "0.5"]),
+    ],
+)
+def test_long_numbers_keep_every_digit(
+    tmp_path: Path, name: str, text: str, kind: str, values: list[object]
+) -> None:
+    (found,) = read_columns(write(tmp_path, {name: text + "\n"}) / name).values()
+    assert found == values
+    assert column_type("id", found) == kind
+
+
 def test_rows_are_found_by_their_key(ml: DerivaML, tmp_path: Path) -> None:
     file = write(tmp_path, {"pets.csv": CSV}) / "pets.csv"
     ml.import_table(file, key="code")
