@@ -299,7 +299,7 @@ def test_the_class_may_be_named_as_the_table_is(
 
 @pytest.mark.usefixtures("subject_features")
 def test_a_column_that_another_table_has_is_not_taken_for_it(ml: DerivaML, source: str) -> None:
-    with pytest.raises(DerivaMLValidationError, match="is no column 'Image:Subject.Name'"):
+    with pytest.raises(DerivaMLValidationError, match=r"is no column 'Image:Subject\.Name'"):
         split_dataset(
             ml, source, stratify_by_column="Image:Subject.Name", include_tables=["Subject"]
         )
