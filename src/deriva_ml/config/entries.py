@@ -24,6 +24,7 @@ Reason = Literal[
     "not_a_workflow",
     "version_missing",
     "version_not_found",
+    "version_not_readable",
     "rid_unresolvable",
     "catalog_unreachable",
     "catalog_hostname_mismatch",

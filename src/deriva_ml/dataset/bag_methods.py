@@ -19,7 +19,7 @@ def download_dataset_bag(
     self: Dataset,
     version: DatasetVersion | str | None = None,
     materialize: bool = True,
-    use_minid: bool = False,
+    use_minid: bool | None = None,
     exclude_tables: Iterable[str] | None = None,
     timeout: tuple[float, float] | None = None,
     fetch_concurrency: int = 8,
@@ -32,7 +32,8 @@ def download_dataset_bag(
         version: Which version; None means the current one.
         materialize: Bring the files too, not only the rows.
         use_minid: Take the bag from where its persistent identifier says, and give it one first
-            if it has none; takes a connection with an ``s3_bucket``.
+            if it has none; takes a connection with an ``s3_bucket``. None means what the connection
+            says, after a look into the cache; without some tables the bag is then made here.
         exclude_tables: Tables that are left out.
         timeout: Seconds to wait for a connection and for the next bytes, of a served catalog and
             of files that lie elsewhere; None means (10, 610) for those, and for the catalog what
@@ -43,7 +44,8 @@ def download_dataset_bag(
 
     Raises:
         DerivaMLNotFoundError: The dataset has no such version.
-        DerivaMLValidationError: The version is under development.
+        DerivaMLValidationError: The version is under development, or `use_minid` is set and tables
+            are to be left out.
         DerivaMLConfigurationError: `use_minid` is set, and the connection has no bucket.
     """
     from .download import Carriage, download_bag

@@ -139,11 +139,13 @@ def download_bag(
         exclude_tables: Tables that are left out.
         carriage: How much is asked at the same time, and how long we wait.
         use_minid: Take the bag from its archive, and make and register that first if the version
-            has none. None means what the connection says, after a look into the cache.
+            has none. None means what the connection says, after a look into the cache; a bag
+            without some tables is then made here, since archives are of whole versions.
 
     Raises:
         DerivaMLNotFoundError: The dataset has no such version.
-        DerivaMLValidationError: The version is under development.
+        DerivaMLValidationError: The version is under development, or `use_minid` is set and tables
+            are to be left out.
         DerivaMLTableNotFound: A table to leave out does not exist.
         DerivaMLConfigurationError: `use_minid` is set, and the connection has no bucket.
 
@@ -152,13 +154,16 @@ def download_bag(
     key = key_of(session, dataset, version, exclude_tables)
     how = carriage or Carriage()
     if use_minid:
+        _refuse_part(key)
         bucket_of(session)
     try:
         found, careful = cached_bag(session.cache_dir, key), False
     except DamagedBag:
         # Perhaps it is the stored object, linked, that is damaged: what is copied is hashed.
         found, careful = None, True
-    wants_minid = use_minid or (found is None and use_minid is None and session.options.use_minid)
+    wants_minid = use_minid or (
+        use_minid is None and session.options.use_minid and found is None and not key.exclude_tables
+    )
     with _patient(session, how) as asked:
         archived = archive_of(asked, key) if wants_minid else None
         if found is None and archived is not None:
@@ -173,6 +178,16 @@ def download_bag(
         if to_register:
             register_bag(session, key, found.path)
     return _opened(session, found, dataset, partial(_fetch_later, session, found, careful))
+
+
+def _refuse_part(key: BagKey) -> None:
+    """A version has one identifier, which is that of all of it."""
+    if key.exclude_tables:
+        raise DerivaMLValidationError(
+            f"The identifier of version {str(key.version)!r} of dataset {key.dataset!r} is that of "
+            f"the whole version: use_minid=True does not go with exclude_tables="
+            f"{sorted(key.exclude_tables)}. Leave one of them out."
+        )
 
 
 @contextmanager

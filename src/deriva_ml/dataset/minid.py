@@ -122,7 +122,7 @@ def unpack_archive(found: Registered, directory: Path) -> Unpacked:
 
 
 def register_bag(session: Session, key: BagKey, bag: Path) -> Registered:
-    """Put the archive of a bag into the bucket, register it, and note both with the version.
+    """Put the archive of a whole bag into the bucket, register it, and note both with the version.
 
     The archive has the files themselves when the catalog is one of this machine, where nobody
     else could fetch them, and lists them when it is served.
@@ -162,6 +162,5 @@ def _metadata(session: Session, key: BagKey, version: DatasetHistory) -> dict[st
         "dataset_snapshot": version.snapshot or "",
         "version_rid": version.version_rid,
         "catalog": session.catalog.url,
-        "exclude_tables": ",".join(sorted(key.exclude_tables)),
         "description": version.description,
     }

@@ -106,8 +106,15 @@ def history_html(history: Sequence[DatasetHistory]) -> str:
     """Versions as an HTML table, in the order given."""
     rows = "".join(
         f"<tr><td>{entry.dataset_version}</td><td>{html.escape(entry.description)}</td>"
-        f"<td>{entry.execution_rid or ''}</td><td>{entry.snapshot or 'in development'}</td></tr>"
+        f"<td>{entry.execution_rid or ''}</td><td>{_snapshot_text(entry)}</td></tr>"
         for entry in history
     )
     head = "<tr><th>Version</th><th>Description</th><th>Execution</th><th>Snapshot</th></tr>"
     return f"<table>{head}{rows}</table>"
+
+
+def _snapshot_text(entry: DatasetHistory) -> str:
+    """The snapshot of a version, or why it has none here."""
+    if entry.dataset_version.is_devrelease:
+        return "in development"
+    return entry.snapshot or "in the original catalog"

@@ -104,7 +104,7 @@ def rows_to_choose(source: Dataset, asked: RowsAsked) -> Rows:
     if by == "element":
         chosen = _one_for_each(chosen, rid, _class_of(chosen, asked))
     elif asked.row_per is not None:
-        chosen = chosen[chosen[column_named(wide, f"{_bare(asked.row_per)}.RID")].notna()]
+        chosen = chosen[chosen[column_named(wide, f"{asked.row_per}.RID")].notna()]
     frame = chosen.reset_index(drop=True)
     return Rows(element.name, len(members), frame, [str(r) for r in frame[rid]])
 
@@ -162,16 +162,24 @@ def _wide(source: Dataset, element: str, asked: RowsAsked) -> pd.DataFrame:
 
 
 def column_named(frame: pd.DataFrame, name: str) -> str:
-    """The column of a wide table that is meant; its name may begin with a schema there.
+    """The column of a wide table that is meant.
+
+    In ``Table:Feature.Column`` and ``schema:Table.Column`` the first part may be missing in the
+    frame: it tells a table only where several have the name (``Table_Feature.Column`` and
+    ``schema.Table.Column``). A schema that the frame names may be left out in `name`.
 
     Raises:
         DerivaMLValidationError: There is none, or there are several.
     """
     columns = [str(c) for c in frame.columns]
-    plain = name.replace(":", ".")
-    found = [c for c in columns if c == plain] or [
-        c for c in columns if c.endswith(f".{_bare(name)}")
-    ]
+    found: list[str] = []
+    for form in (name.replace(":", "."), name.replace(":", "_"), _bare(name)):
+        table = form.rpartition(".")[0]
+        if any(c.startswith(f"{table}.") or f".{table}." in c for c in columns):
+            # Another table that only looks alike is not meant: it would have other values.
+            found = [c for c in columns if c == form]
+            found = found or [c for c in columns if c.endswith(f".{form}")]
+            break
     if len(found) != 1:
         raise DerivaMLValidationError(
             f"There {'are several columns' if found else 'is no column'} {name!r}; there are "

@@ -37,11 +37,17 @@ __all__ = [
     "validate_specs",
 ]
 
-DatasetReason = Literal["rid_not_found", "not_a_dataset", "version_not_found"]
+DatasetReason = Literal[
+    "rid_not_found", "not_a_dataset", "version_not_found", "version_not_readable"
+]
 DatasetWarning = Literal["dataset_deleted", "version_in_development"]
 AssetReason = Literal["rid_not_found", "not_an_asset"]
 WorkflowReason = Literal["rid_not_found", "not_a_workflow"]
 Issue = Literal["duplicate_rid", "version_conflict", "role_conflict"]
+
+
+_Versions = dict[DatasetVersion, bool]
+"""The versions of a dataset, and whether each can be read."""
 
 
 class _Report(BaseModel):
@@ -54,8 +60,9 @@ class DatasetSpecResult(_Report):
     Attributes:
         spec: What was given; a text when it is no complete spec.
         valid: Whether the dataset can be read.
-        reasons: Why not.
-        warnings: What does not stand in the way.
+        reasons: Why not; ``version_not_readable`` is a version under development, or one that only
+            the catalog that this one was cloned from can show.
+        warnings: What is to be known beside that.
         actual_table: The table of the row that has the RID.
         available_versions: The versions that the dataset has, the oldest first.
         resolved_version: The version that is meant, when it exists.
@@ -288,9 +295,12 @@ def _datasets(session: Session, given: list[_Given]) -> list[DatasetSpecResult]:
     places = _places(session, (g.rid for g in given))
     mine = [r for r, place in places.items() if _is_in(session, place, "Dataset")]
     rows = {r["RID"]: r for r in _rows(session, "Dataset", "RID", mine, "Description", "Deleted")}
-    versions: dict[str, list[DatasetVersion]] = {rid: [] for rid in rows}
-    for row in _rows(session, "Dataset_Version", "Dataset", rows, "Version"):
-        versions[row["Dataset"]].append(DatasetVersion.parse(row["Version"]))
+    versions: dict[str, _Versions] = {rid: {} for rid in rows}
+    for row in _rows(session, "Dataset_Version", "Dataset", rows, "Version", "Snapshot"):
+        label = DatasetVersion.parse(row["Version"])
+        # As `Versions.snapshot` and `download_bag` have it.
+        readable = row["Snapshot"] is not None and not label.is_devrelease
+        versions[row["Dataset"]][label] = readable
     return [_dataset(g, places.get(g.rid), rows.get(g.rid), versions.get(g.rid)) for g in given]
 
 
@@ -302,7 +312,7 @@ def _dataset(
     given: _Given,
     place: RowLocation | None,
     row: Row | None,
-    versions: list[DatasetVersion] | None,
+    versions: _Versions | None,
 ) -> DatasetSpecResult:
     if place is None:
         return DatasetSpecResult(spec=given.spec, valid=False, reasons=["rid_not_found"])
@@ -314,10 +324,15 @@ def _dataset(
     warnings: list[DatasetWarning] = ["dataset_deleted"] if row["Deleted"] else []
     if known is not None and known.is_devrelease:
         warnings.append("version_in_development")
+    reasons: list[DatasetReason] = []
+    if known is None:
+        reasons.append("version_not_found")
+    elif not versions[known]:
+        reasons.append("version_not_readable")
     return DatasetSpecResult(
         spec=given.spec,
-        valid=known is not None,
-        reasons=[] if known is not None else ["version_not_found"],
+        valid=not reasons,
+        reasons=reasons,
         warnings=warnings,
         actual_table=place.table,
         available_versions=[str(v) for v in sorted(versions)],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deriva_catalog.model.elements import SYSTEM_COLUMNS, Table
 from deriva_ml.core.exceptions import (
@@ -24,7 +25,10 @@ Tables = str | Table | Iterable[str | Table] | None
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A table, under the name that it was asked for with."""
+    """A table, under the name that it was asked for with.
+
+    Where several would have one name, features are called ``Table_feature`` (see `resolve`).
+    """
 
     label: str
     table: Table
@@ -60,7 +64,7 @@ class Request:
 def resolve(
     graph: Graph, include_tables: Tables, row_per: str | Table | None, via: Tables
 ) -> Request:
-    """Look the names up.
+    """Look the names up; a name that two features would have becomes ``Table_feature``.
 
     Raises:
         DerivaMLValidationError: No table is asked for, or `row_per` is not one of them.
@@ -74,6 +78,7 @@ def resolve(
     for name in names:
         table = find_table(graph, name)
         include.setdefault(key_of(table), Asked(_label(name), table))
+    include = _told_apart(graph, include)
     keys, hops = _keys(graph, _listed(via, "via"))
     grain = None if row_per is None else _row_per(graph, row_per, include)
     return Request(tuple(include.values()), hops, keys, grain)
@@ -98,6 +103,26 @@ def _listed(names: Tables, argument: str) -> list[str | Table]:
 
 def _label(name: str | Table) -> str:
     return name.name if isinstance(name, Table) else name.rpartition(":")[2]
+
+
+def _told_apart(graph: Graph, include: dict[TableKey, Asked]) -> dict[TableKey, Asked]:
+    """The tables under names that are each used once in a schema: columns are called by them."""
+    uses = Counter((a.table.schema, a.label) for a in include.values())
+    twice = {
+        key: asked
+        for key, asked in include.items()
+        if uses[asked.table.schema, asked.label] > 1 and asked.label != asked.table.name
+    }
+    taken = {(a.table.schema, a.label) for key, a in include.items() if key not in twice}
+    renamed: dict[TableKey, Asked] = {}
+    for key, asked in twice.items():
+        schema, feature = asked.table.schema, graph.features[key]
+        wanted = f"{feature.target_table.name}_{feature.feature_name}"
+        free = (n for n in (wanted, asked.table.name) if (schema, n) not in taken)
+        label = next(free, asked.table.qualified)
+        taken.add((schema, label))
+        renamed[key] = replace(asked, label=label)
+    return include | renamed
 
 
 def _row_per(graph: Graph, row_per: str | Table, include: dict[TableKey, Asked]) -> Table:

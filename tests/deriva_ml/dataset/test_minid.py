@@ -105,19 +105,31 @@ def test_a_method_can_ask_for_an_identifier_when_the_connection_does_not(
     assert ml.catalog.latest_snapshot() == before
 
 
-def test_what_was_left_out_is_another_archive(
+def test_a_method_does_as_the_connection_says(
     ml: DerivaML, nested: str, connect: Connect, folder: Path
 ) -> None:
     dataset = connect(folder.as_uri()).lookup_dataset(nested)
+    dataset.download_dataset_bag("0.1.0", use_minid=False)
+    assert version_row(ml, nested) == (None, None)
+    connect(folder.as_uri()).lookup_dataset(nested).cache("0.1.0")
+    assert version_row(ml, nested)[0]
+
+
+def test_a_part_of_a_version_leaves_its_identifier_alone(
+    ml: DerivaML, nested: str, connect: Connect, folder: Path
+) -> None:
+    dataset = connect(folder.as_uri()).lookup_dataset(nested)
+    part = dataset.download_dataset_bag("0.1.0", exclude_tables={"Subject"})
+    assert not (part.path / "data" / "zoo" / "Subject.csv").exists()
+    assert version_row(ml, nested) == (None, None)
     dataset.download_dataset_bag("0.1.0", use_minid=True)
     whole = version_row(ml, nested)
-    dataset.download_dataset_bag("0.1.0", use_minid=True, exclude_tables={"Subject"})
-    part = version_row(ml, nested)
-    assert whole[0] != part[0]
-    assert whole[1] != part[1]
-    again = connect(folder.as_uri()).lookup_dataset(nested)
-    bag = again.download_dataset_bag("0.1.0", use_minid=True)
-    assert bag.get_table_as_dict("Subject")
+    other = connect(folder.as_uri()).lookup_dataset(nested)
+    other.cache("0.1.0", exclude_tables={"Subject"})
+    with pytest.raises(DerivaMLValidationError, match="Leave one of them out"):
+        other.download_dataset_bag("0.1.0", use_minid=True, exclude_tables={"Subject"})
+    assert version_row(ml, nested) == whole
+    assert other.download_dataset_bag("0.1.0").get_table_as_dict("Subject")
 
 
 def test_an_archive_that_was_changed_is_refused(

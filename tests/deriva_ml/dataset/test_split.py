@@ -247,6 +247,65 @@ def test_a_function_sees_the_columns_of_linked_tables(ml: DerivaML, zoo: Zoo, so
 
 
 @pytest.fixture
+def subject_features(ml: DerivaML, zoo: Zoo) -> None:
+    """A feature of subjects named as one of pictures, and one of pictures named as a table."""
+    ml.create_feature("Subject", "Label", terms=["Image_Class"])
+    ml.create_feature("Image", "Subject", terms=["Image_Class"])
+    for target, name, rids, classes in (
+        ("Subject", "Label", zoo.subjects, ["dog", "cat"]),
+        ("Image", "Subject", zoo.images, ["cat", "dog"] * 4),
+    ):
+        rows = [
+            {"Execution": zoo.execution, target: rid, "Image_Class": value}
+            for rid, value in zip(rids, classes, strict=True)
+        ]
+        ml.features.insert_values(ml.lookup_feature(target, name), rows)
+
+
+@pytest.mark.usefixtures("subject_features")
+def test_features_of_one_name_keep_their_values(ml: DerivaML, source: str) -> None:
+    frame = ml.lookup_dataset(source).get_denormalized_as_dataframe(
+        ["Image", "Subject", "Image:Label", "Subject:Label", "Image:Subject"]
+    )
+    names = frame["Image.Filename"].str[0].astype(int)
+    assert [n < 4 for n in names] == (frame["Image_Label.Image_Class"] == "cat").tolist()
+    assert [n < 4 for n in names] == (frame["Subject_Label.Image_Class"] == "dog").tolist()
+    assert [n % 2 == 0 for n in names] == (frame["Image_Subject.Image_Class"] == "cat").tolist()
+    assert set(frame["Subject.Name"]) == {"Tom", "Rex"}
+
+
+@pytest.mark.usefixtures("subject_features")
+@pytest.mark.parametrize(
+    ("column", "beside"),
+    [
+        ("Image:Label.Image_Class", []),
+        ("Image:Label.Image_Class", ["Subject:Label"]),
+        ("Image:Subject.Image_Class", ["Subject"]),
+        ("zoo:Subject.Name", []),
+        ("zoo:Subject.Name", ["Image:Label", "Execution"]),
+        ("Subject.Name", ["Image:Subject", "Execution"]),
+    ],
+)
+def test_the_class_may_be_named_as_the_table_is(
+    ml: DerivaML, zoo: Zoo, source: str, column: str, beside: list[str]
+) -> None:
+    result = split_dataset(
+        ml, source, test_size=2, stratify_by_column=column, include_tables=beside
+    )
+    places = {zoo.images.index(rid) for rid in _members(ml, result.testing.rid)}
+    odd = column.startswith("Image:Subject")
+    assert {p % 2 if odd else p // 4 for p in places} == {0, 1}
+
+
+@pytest.mark.usefixtures("subject_features")
+def test_a_column_that_another_table_has_is_not_taken_for_it(ml: DerivaML, source: str) -> None:
+    with pytest.raises(DerivaMLValidationError, match=r"is no column 'Image:Subject\.Name'"):
+        split_dataset(
+            ml, source, stratify_by_column="Image:Subject.Name", include_tables=["Subject"]
+        )
+
+
+@pytest.fixture
 def second_opinion(ml: DerivaML, zoo: Zoo) -> str:
     """An execution that labels half of the pictures, two of them otherwise than the first one."""
     execution = make_execution(ml)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deriva_catalog.path.ast import TableName
 from deriva_ml import DatasetSpec, DatasetSpecConfig, ExecutionConfiguration, Workflow
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import DerivaMLTableNotFound, DerivaMLValidationError
@@ -65,10 +66,30 @@ def test_a_deleted_dataset_is_a_warning(ml: DerivaML, cats: Dataset) -> None:
     assert (result.valid, result.warnings) == (True, ["dataset_deleted"])
 
 
-def test_a_development_version_is_a_warning(ml: DerivaML, cats: Dataset) -> None:
+def test_a_development_version_cannot_be_read(ml: DerivaML, cats: Dataset) -> None:
     label = cats.mark_dev("trying")
-    (result,) = ml.validate_dataset_specs([f"{cats.rid}@{label}"]).results
-    assert (result.valid, result.warnings) == (True, ["version_in_development"])
+    spec = f"{cats.rid}@{label}"
+    (result,) = ml.validate_dataset_specs([spec]).results
+    assert (result.valid, result.reasons) == (False, ["version_not_readable"])
+    assert (result.warnings, result.resolved_version) == (["version_in_development"], str(label))
+    with pytest.raises(DerivaMLValidationError, match="under development"):
+        ml.download_dataset_bag(spec)
+    assert cats.dataset_history()._repr_html_().count("in development") == 1
+
+
+def test_a_version_that_only_the_original_has_cannot_be_read(ml: DerivaML, cats: Dataset) -> None:
+    # As a clone has the versions that were made before it.
+    row = {"RID": cats.dataset_history()[0].version_rid, "Snapshot": None}
+    ml.catalog.update(TableName("Dataset_Version", "deriva-ml"), [row], targets=["Snapshot"])
+    given = [f"{cats.rid}@{v}" for v in ("0.1.0", "0.2.0")]
+    old, new = ml.validate_dataset_specs(given).results
+    assert (old.valid, old.reasons, old.warnings) == (False, ["version_not_readable"], [])
+    assert new.valid
+    with pytest.raises(DerivaMLValidationError, match="cloned from"):
+        ml.download_dataset_bag(given[0])
+    shown = cats.dataset_history()._repr_html_()
+    assert "in the original catalog" in shown
+    assert "in development" not in shown
 
 
 def test_what_names_no_dataset_is_an_error(ml: DerivaML) -> None:

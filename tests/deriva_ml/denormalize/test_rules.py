@@ -138,6 +138,14 @@ def test_a_feature_of_several_tables_must_be_told_apart(images: Everywhere) -> N
     assert len(images.frame(["Image", "Image:Mood"])) == 4
 
 
+def test_tables_of_one_name_have_columns_of_their_own(images: Everywhere) -> None:
+    frame = images.frame(["Image", "Visit", "Subject", "Image:Mood", "Subject:Mood"])
+    scores = [c for c in frame.columns if c.endswith(".Score")]
+    assert scores == ["Image_Mood.Score", "Subject_Mood.Score"]
+    described = images.live.describe_denormalized(["Image:Mood", "Subject:Mood"])
+    assert described["row_per_candidates"] == ["Image_Mood", "Subject_Mood"]
+
+
 def test_an_unknown_name_is_neither_a_table_nor_a_feature(images: Everywhere) -> None:
     error = images.error(DerivaMLTableNotFound, ["Image", "Grad"])
     assert error.table_name == "Grad"
