@@ -143,34 +143,44 @@ class Storage:
     ) -> dict[str, int]:
         """Remove the files of executions that have nothing left to upload.
 
-        Directories whose outputs wait for the upload stay: they hold the only copy.
+        Directories whose outputs wait for the upload stay: they hold the only copy. So do those
+        without a journal, which nobody can tell it of.
 
         Args:
             older_than_days: Only directories that did not change for so long.
             exclude_rids: Executions whose files stay.
 
-        Returns ``dirs_removed``, ``bytes_freed`` and ``errors`` (directories that could not go).
+        Returns ``dirs_removed``, ``bytes_freed`` and ``errors``: directories that could not go, or
+        whose journal cannot be read.
         """
         kept = set(exclude_rids or ())
         done = {"dirs_removed": 0, "bytes_freed": 0, "errors": 0}
         for rid, directory in self._runs.directories():
             young = older_than_days is not None and not _older(directory, older_than_days)
-            if rid in kept or young or self.waits(rid):
+            if rid in kept or young:
                 continue
             try:
+                if self.waits(rid):
+                    continue
                 done["bytes_freed"] += self._runs.end(rid)
                 done["dirs_removed"] += 1
-            except OSError:
+            except (DerivaMLStateInconsistency, OSError):
                 done["errors"] += 1
         return done
 
     def waits(self, rid: str) -> bool:
-        """Whether an execution runs, or has outputs that were never uploaded."""
+        """Whether an execution runs, or has outputs that were never uploaded.
+
+        Where its journal is gone, it may have: the answer is yes as long as it has files.
+
+        Raises:
+            DerivaMLStateInconsistency: Its journal cannot be read.
+        """
         from deriva_ml.core.enums import ExecutionStatus
         from deriva_ml.execution.registry import pending_of
 
         if not self._runs.has(rid):
-            return False
+            return self._runs.has_files(rid)
         journal, directory = self._runs.open(rid)
         try:
             status = journal.facts().get("status")
@@ -189,15 +199,15 @@ class Storage:
             discard: Also outputs that were never uploaded, of which this is the only copy.
 
         Raises:
-            DerivaMLStateInconsistency: It runs, or has such outputs.
+            DerivaMLStateInconsistency: It runs, or has such outputs, or no journal tells.
             DerivaMLUnavailableError: The files cannot be removed.
         """
         from deriva_ml.execution.claim import claimed
 
         if not discard and self.waits(rid):
             raise DerivaMLStateInconsistency(
-                f"Execution {rid!r} is not uploaded: its files here are the only copy. Upload its "
-                "outputs first, or discard them."
+                f"Execution {rid!r} is not uploaded, as far as is known here: its files may be the "
+                "only copy. Upload its outputs first, or discard them."
             )
         with claimed(self._runs.directory(rid)) as ours:
             if not ours:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,27 +23,15 @@ from ..core.constants import RID
 from ..core.exceptions import DerivaMLConfigurationError
 from ..core.omega import fields_of, plain
 from ..dataset.spec import DatasetSpec
+from .secrets import masked_words
 from .workflow import Workflow
 
 __all__ = ["ExecutionConfiguration", "started_with"]
 
-_SECRET = re.compile(r"token|password|passwd|secret|credential", re.IGNORECASE)
-
 
 def started_with(argv: Iterable[str]) -> list[str]:
-    """Return a command line with the values of options for tokens and passwords masked."""
-    masked: list[str] = []
-    hide_next = False
-    for word in argv:
-        if hide_next:
-            masked.append("***")
-            hide_next = False
-            continue
-        name, equals, _ = word.partition("=")
-        secret = _SECRET.search(name) is not None and (equals or word.startswith("-"))
-        masked.append(f"{name}=***" if secret and equals else word)
-        hide_next = bool(secret and not equals)
-    return masked
+    """Return a command line with the values of options and overrides that are secrets masked."""
+    return masked_words(list(argv))
 
 
 def _listed(value: Any) -> Any:

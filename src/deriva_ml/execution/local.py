@@ -75,8 +75,13 @@ class LocalRuns:
         return [
             (d.name, d)
             for d in _directories(self.root)
-            if is_rid(d.name) and any(e.name not in _KEPT for e in d.iterdir())
+            if is_rid(d.name) and self.has_files(d.name)
         ]
+
+    def has_files(self, rid: str) -> bool:
+        """Whether an execution has files here besides the journal."""
+        directory = self.directory(rid)
+        return directory.is_dir() and any(e.name not in _KEPT for e in directory.iterdir())
 
     # --- journals --------------------------------------------------------------------
 

@@ -154,9 +154,10 @@ def _hydra_files(place: Path, hydra_output: Path | None) -> list[Described]:
     if folder is None or not folder.is_dir():
         return []
     stem = f"hydra-{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}-"
-    files = []
-    for file in sorted(f for f in folder.iterdir() if f.is_file()):
-        copy = copy_masked(file, place / f"{stem}{file.name}")
-        text = f"{file.name} as Hydra composed it."
-        files.append(Described(copy, _T.hydra_config, text, stem, f"-{file.name}"))
-    return files
+    found = sorted(f for f in folder.iterdir() if f.is_file())
+    copies = {file: place / f"{stem}{file.name}" for file in found}
+    copy_masked(copies)
+    return [
+        Described(copy, _T.hydra_config, f"{f.name} as Hydra composed it.", stem, f"-{f.name}")
+        for f, copy in copies.items()
+    ]

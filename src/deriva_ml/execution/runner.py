@@ -14,6 +14,7 @@ from .checking import check_inputs
 from .claim import claimed
 from .configuration import ExecutionConfiguration
 from .resuming import Found, fingerprint_of_call, fingerprint_of_job, fingerprint_of_sweep, look_up
+from .secrets import described
 from .source import source_file_of
 from .workflow import Workflow
 
@@ -46,8 +47,7 @@ class _Job:
 
     def describe(self, base: str) -> str:
         """Return the description of the job's execution: number, `base`, what differs."""
-        told = [o for o in self.overrides if not o.lstrip("+").startswith(("description=",))]
-        text = f"{base} [overrides: {', '.join(told)}]" if told else base
+        text = described(base, self.overrides)
         return text if self.number is None else f"[Job {self.number}] {text}"
 
 

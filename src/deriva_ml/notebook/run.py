@@ -16,6 +16,7 @@ from ..execution.checking import check_inputs
 from ..execution.configuration import ExecutionConfiguration
 from ..execution.load_configs import load_configs
 from ..execution.resuming import look_up
+from ..execution.secrets import described
 from ..execution.source import calling_file
 from ..execution.workflow import Workflow
 from .configuration import Composed, compose, stored_configuration
@@ -93,7 +94,7 @@ def _begin(ml: DerivaML, composed: Composed, workflow: Workflow) -> Execution:
         ExecutionConfiguration(
             datasets=list(config.datasets or ()),
             assets=list(config.assets or ()),
-            description=_description(composed),
+            description=described(str(config.description or ""), composed.overrides),
             config_choices=composed.choices,
         ),
         workflow=workflow,
@@ -130,12 +131,6 @@ def fingerprint(composed: Composed, notebook: Path | None) -> str:
     """What tells runs of the same notebook, configuration and parameters from others."""
     parts = [composed.fingerprint, notebook.name if notebook else "", os.environ.get(PARAMETERS)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _description(composed: Composed) -> str:
-    base = str(composed.config.description or "")
-    told = [w for w in composed.overrides if not w.lstrip("+").startswith("description=")]
-    return f"{base} [overrides: {', '.join(told)}]".strip() if told else base
 
 
 def load_project(package: str, beside: Path | None = None) -> list[str]:

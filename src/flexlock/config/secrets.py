@@ -27,6 +27,7 @@ _SECRET_VALUE = re.compile(r"password|passwd|secret|credential", re.IGNORECASE)
 _LIKE_A_NAME = re.compile(r"[a-z][a-z_]*")
 _SHORTEST_REPLACED = 4
 _LONG = 8
+_LONGEST_NUMBER = 9
 _MASK = "***"
 
 
@@ -79,23 +80,43 @@ def mask_text(text: str, found: frozenset[str]) -> str:
 def mask_words(words: Sequence[str], found: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Return the words of a command line with secrets masked.
 
-    Beside the given secrets, what follows a secret key is one: ``-o password X``, ``password=X``.
+    Beside the given secrets, what follows a secret key is one: ``-o password X``, ``--token X``,
+    ``password=X``. A secret key may be any part of a dotted name. Numbers of up to nine characters
+    are masked as `mask_secrets` masks numbers, so that ``max_tokens=512`` stays readable.
     """
     masked: list[str] = []
     previous: str | None = None
     for word in words:
         key, sign, value = word.partition("=")
-        name = _last_name(key)
-        if sign and value and _is_secret(name, value):
-            masked.append(f"{key}={_masked(value)}")
-        elif previous is not None and _is_secret(previous, word) and not word.startswith("--"):
-            masked.append(_masked(word))
+        name = _deciding_name(key)
+        if sign and value and _is_secret(name, _typed(value)):
+            is_shown = _is_interpolation(value) or value.startswith(_MASK)
+            masked.append(word if is_shown else f"{key}={_masked(value)}")
+        elif _is_secret(previous, _typed(word)) and not word.startswith("--"):
+            masked.append(word if word.startswith(_MASK) else _masked(word))
             previous = None
             continue
         else:
             masked.append(mask_text(word, found))
-        previous = None if sign or word.startswith("-") else name
+        previous = None if sign else name
     return tuple(masked)
+
+
+def _deciding_name(key: str) -> str:
+    """Return the part of a dotted name that decides: a secret one, else the last."""
+    name = ""
+    for part in key.lstrip("+~-").split("."):
+        name = _inherited(name or None, part)
+    return name
+
+
+def _typed(word: str) -> str | float | bool:
+    """Return a short number, true, false and null as what is no text; tokens of digits are long."""
+    if word.lower() in ("true", "false", "null", "none"):
+        return False
+    with contextlib.suppress(ValueError):
+        return float(word) if len(word) <= _LONGEST_NUMBER else word
+    return word
 
 
 def _last_name(key: str) -> str:

@@ -174,3 +174,35 @@ def test_files_of_executions_go_when_they_are_uploaded(ml: DerivaML) -> None:
         ml.storage.delete_execution(rid, discard=True)
     assert ml.storage.delete_execution(rid, discard=True) >= 7
     assert ml.list_execution_dirs() == []
+
+
+def test_files_without_a_readable_journal_go_only_when_they_are_discarded(
+    places: Places, storage: Storage
+) -> None:
+    for rid in ("1-AAAA", "1-BBBB"):
+        keep(places, b"only copy", f"../execution/{rid}/assets/out.bin")
+    (places.working_dir / "execution" / "1-AAAA" / "journal.db").write_bytes(b"no database" * 100)
+    assert storage.clean_execution_dirs() == {"dirs_removed": 0, "bytes_freed": 0, "errors": 1}
+    with pytest.raises(DerivaMLStateInconsistency, match="journal"):
+        storage.delete_execution("1-AAAA")
+    with pytest.raises(DerivaMLStateInconsistency, match="discard"):
+        storage.delete_execution("1-BBBB")
+    assert [d["size_bytes"] >= 9 for d in storage.list_execution_dirs()] == [True, True]
+    for rid in ("1-AAAA", "1-BBBB"):
+        assert storage.delete_execution(rid, discard=True) == 9
+    assert storage.list_execution_dirs() == []
+    assert not storage.waits("1-BBBB")
+
+
+def test_an_unreadable_journal_does_not_end_the_cleaning(ml: DerivaML) -> None:
+    with ml.create_execution(workflow=WORKFLOW) as exe:
+        exe.asset_file_path("Execution_Asset", "m.bin").write_bytes(b"weights")
+    exe.upload_execution_outputs()
+    left = ml.working_dir / "execution" / exe.execution_rid / "assets"
+    left.mkdir(exist_ok=True)
+    (left / "left.bin").write_bytes(b"left")
+    broken = ml.working_dir / "execution" / "1-AAAA"  # comes first
+    (broken / "assets").mkdir(parents=True)
+    (broken / "journal.db").write_bytes(b"no database" * 100)
+    done = ml.clean_execution_dirs()
+    assert (done["dirs_removed"], done["errors"]) == (1, 1)

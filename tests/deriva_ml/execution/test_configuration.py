@@ -11,6 +11,7 @@ from deriva_ml.asset.spec import AssetRIDConfig, AssetSpec, LocalFile, LocalFile
 from deriva_ml.core.exceptions import DerivaMLConfigurationError
 from deriva_ml.dataset.spec import DatasetSpec, DatasetSpecConfig
 from deriva_ml.execution.configuration import ExecutionConfiguration, started_with
+from deriva_ml.execution.secrets import described
 from deriva_ml.execution.workflow import Workflow
 
 
@@ -56,8 +57,25 @@ def test_another_file_is_not_a_configuration(tmp_path: Path, text: str) -> None:
 
 def test_command_line_is_kept_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["run", "--token", "abc", "model_config.epochs=2"])
-    assert ExecutionConfiguration().argv == ["run", "--token", "***", "model_config.epochs=2"]
-    assert started_with(["--oauth2-token=abc", "-x"]) == ["--oauth2-token=***", "-x"]
+    argv = ExecutionConfiguration().argv
+    assert argv is not None
+    assert argv[2].startswith("***")
+    assert [*argv[:2], *argv[3:]] == ["run", "--token", "model_config.epochs=2"]
+    option, flag = started_with(["--oauth2-token=abc", "-x"])
+    assert option.startswith("--oauth2-token=***")
+    assert flag == "-x"
+
+
+def test_the_description_tells_overrides_without_their_secrets() -> None:
+    url = "postgresql://me:0pen%20sesame@db.org/c"
+    words = ["lr=0.1", "hf_token=hf_abc", f"deriva_ml.hostname={url}", "++description=x"]
+    told = described("Why.", [*words, "m={max_tokens:9,secret_key:'b,cd'}", "again=b,cd"])
+    assert told.startswith("Why. [overrides: lr=0.1, hf_token=***")
+    assert "deriva_ml.hostname=postgresql://me@db.org/c, " in told
+    assert "max_tokens:9" in told
+    assert not [s for s in ("hf_abc", "sesame", "description", "b,cd") if s in told]
+    assert described("Why.", ["description=Why."]) == "Why."
+    assert described("", ["a=1"]) == "[overrides: a=1]"
 
 
 def test_configurations_combine_as_documented() -> None:

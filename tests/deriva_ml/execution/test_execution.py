@@ -25,6 +25,7 @@ from deriva_ml.core.exceptions import (
     InvalidTransitionError,
 )
 from deriva_ml.execution.report import UploadProgress
+from deriva_ml.execution.secrets import copy_masked
 
 WORKFLOW = {
     "name": "train.py",
@@ -724,3 +725,44 @@ def test_secrets_of_the_configuration_are_not_kept(
     assert "model.max_tokens=9" in texts["overrides.yaml"]
     assert texts["plain.yaml"] == "a: 1  # kept as it is\n"
     connected.catalog.close()
+
+
+def test_no_file_of_hydra_tells_a_secret_that_another_one_names(tmp_path: Path) -> None:
+    url = "postgresql://me:s3cret,1@db.org/lab"
+    words = [f"deriva_ml.hostname={url}", "hub.hf_token=s3cret2", "m.private_key=k3", "lr=0.1"]
+    joined = ",".join(words)
+    written = {
+        "config.yaml": {
+            "deriva_ml": {"hostname": url, "catalog_id": "lab"},
+            "hub": {"hf_token": "s3cret2", "command": "login s3cret2"},
+            "aws": {"aws_secret_access_key": "s3cret4", "region": "eu"},
+            "m": {"private_key": "k3", "max_tokens": 512},
+        },
+        "hydra.yaml": {
+            "hydra": {
+                "job": {"override_dirname": joined, "name": "train"},
+                "overrides": {"task": words},
+                "runtime": {"output_dir": f"/runs/{joined}"},
+                "env": "AWS=s3cret4",
+            }
+        },
+        "overrides.yaml": words,
+    }
+    for name, document in written.items():
+        (tmp_path / name).write_text(yaml.safe_dump(document))
+    (tmp_path / "notes.txt").write_text("s3cret2 opens it\n")
+    (tmp_path / "broken.yaml").write_text("{ s3cret2\n")
+    files = [*written, "notes.txt", "broken.yaml"]
+    copy_masked({tmp_path / name: tmp_path / f"{name}.copy" for name in files})
+    texts = {name: (tmp_path / f"{name}.copy").read_text() for name in files}
+    assert not [name for name, text in texts.items() if "s3cret" in text or "k3" in text]
+    config, hydra, overrides = (yaml.safe_load(texts[name]) for name in written)
+    assert config["deriva_ml"] == {"hostname": "postgresql://me@db.org/lab", "catalog_id": "lab"}
+    assert config["m"]["max_tokens"] == 512
+    assert config["aws"]["region"] == "eu"
+    assert hydra["hydra"]["job"]["name"] == "train"
+    assert hydra["hydra"]["job"]["override_dirname"].endswith(",lr=0.1")
+    assert hydra["hydra"]["overrides"]["task"] == overrides
+    assert overrides[0] == "deriva_ml.hostname=postgresql://me@db.org/lab"
+    assert overrides[3] == "lr=0.1"
+    assert texts["notes.txt"].endswith(" opens it\n")

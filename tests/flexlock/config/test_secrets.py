@@ -85,6 +85,25 @@ def test_words_of_a_command_line() -> None:
     assert mask_words(("-o", "a", f"x{CANARY}"), frozenset({CANARY}))[2].startswith("x***")
 
 
+def test_words_below_a_secret_name_and_after_an_option() -> None:
+    words = ("a.credential.cookie=x", "+b.hf_token=y", "--token", "z", "--password", "1234")
+    masked = mask_words(words)
+    assert masked[0].startswith("a.credential.cookie=***")
+    assert masked[1].startswith("+b.hf_token=***")
+    assert masked[3].startswith("***")
+    assert masked[5].startswith("***")
+    kept = (
+        "m.max_tokens=512",
+        "use_token=true",
+        "token=${t}",
+        "--token",
+        "--verbose",
+        "tokenizer=x",
+    )
+    assert mask_words(kept) == kept
+    assert mask_words(masked) == masked
+
+
 def test_masking_twice_changes_nothing() -> None:
     once = mask_secrets({"password": CANARY})
     assert mask_secrets(once) == once
