@@ -6,11 +6,16 @@ dataset whose members the rows are.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deriva_catalog.errors import Conflict
 from deriva_catalog.model.elements import SYSTEM_COLUMNS
+from deriva_catalog.model.literals import text_encoder
+from deriva_catalog.model.typenames import parse_type
 from deriva_ml.core.enums import MLAsset
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
@@ -21,6 +26,7 @@ from deriva_ml.core.exceptions import (
 from deriva_ml.core.logging_config import get_logger
 from deriva_ml.core.query import name_of
 from deriva_ml.core.schema_definitions import ColumnDef, ForeignKeyDef, KeyDef, TableDef
+from deriva_ml.model.catalog import VOCABULARY_COLUMNS
 
 from .croissant_reading import ReadCroissant, ReadField, RecordSet, read_croissant, records
 from .reading import verified
@@ -36,7 +42,8 @@ __all__ = ["import_croissant"]
 
 _log = get_logger(__name__)
 _AT_ONCE = 10_000
-_OF_TERMS = frozenset({"id", "uri", "url", "name", "description", "synonyms"})
+_OF_TERMS = {column.lower(): column for column in VOCABULARY_COLUMNS}
+_LIST = text_encoder(parse_type("text[]"))
 _SYSTEM = frozenset(name.lower() for name in SYSTEM_COLUMNS)
 _PATTERNS = {
     "url": frozenset({"url", "filename", "length", "md5", "description"}),
@@ -59,8 +66,9 @@ def import_croissant(
     """See `DerivaML.import_croissant`."""
     found = read_croissant(Path(path))
     folder = found.file.parent
-    verified(folder, found.tables)
-    files = verified(folder, found.others)
+    rows = {record_set.file for record_set in found.record_sets}
+    every = verified(folder, (*found.listed, *found.others))
+    files = {f.file.path: f for f in every if f.file.path not in rows}
     if not files and not found.record_sets:
         raise DerivaMLDataError(
             f"Nothing that {str(found.file)!r} describes can be read: {some_of(found.left_out)}."
@@ -73,7 +81,7 @@ def import_croissant(
         with translated(), ml.session.transaction():
             dataset = plan.write(execution, dataset_types, about)
             if files:
-                specs = [file.spec() for file in files]
+                specs = [file.spec() for file in files.values()]
                 text = f"Files of {found.name}."
                 other = execution.add_files(specs, None, text, root_name=folder.name)
                 dataset.add_dataset_members({"Dataset": [other.rid]})
@@ -143,15 +151,16 @@ class _Plan:
 
     def _vocabulary(self, record_set: RecordSet, name: str) -> None:
         text = record_set.description
-        self.ml.create_vocabulary(name, text, self.schema, update_navbar=False)
-        key = next(f.name for f in record_set.fields if f.identifier == record_set.key)
-        about = next((f.name for f in record_set.fields if f.name.lower() == "description"), None)
-        terms = {
-            str(r[key]): str(r[about] or "") if about else ""
-            for r in records(record_set)
-            if r[key] is not None
-        }
-        self.ml.vocabularies.ensure_terms(f"{self.schema}:{name}", terms.items())
+        table = self.ml.create_vocabulary(name, text, self.schema, update_navbar=False)
+        # The catalog gives identifiers to the terms that have none.
+        batches: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for record in records(record_set):
+            term = _term(record)
+            missing = tuple(c for c in ("ID", "URI") if term.get(c) is None)
+            kept = {c: value for c, value in term.items() if c not in missing}
+            batches.setdefault(missing, []).append(kept)
+        for missing, terms in batches.items():
+            self.ml.catalog.insert(name_of(table), terms, defaults=missing, returning=False)
 
     def _table(self, record_set: RecordSet, name: str, made: set[str]) -> Table:
         key = self.columns.get(record_set.key or "")
@@ -223,10 +232,38 @@ def _in_order(
 
 
 def _is_vocabulary(record_set: RecordSet) -> bool:
-    """Whether the records are terms, with nothing that a vocabulary has no column for."""
-    names = {field.name.lower() for field in record_set.fields}
-    has_key = any(f.identifier == record_set.key for f in record_set.fields)
-    return record_set.is_enumeration and has_key and names - _SYSTEM <= _OF_TERMS
+    """Whether the records are terms by name, and all that is told of them has a column there."""
+    own = [f for f in record_set.fields if f.name.lower() not in _SYSTEM]
+    names = [f.name.lower() for f in own]
+    by_name = any(f.identifier == record_set.key and f.name.lower() == "name" for f in own)
+    return (
+        record_set.is_enumeration
+        and by_name
+        and len(set(names)) == len(names)
+        and set(names) <= _OF_TERMS.keys()
+        and not any(f.repeated and f.name.lower() != "synonyms" for f in own)
+    )
+
+
+def _term(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a term."""
+    found: dict[str, Any] = {"Description": "", "Synonyms": []}
+    for name, value in record.items():
+        column = _OF_TERMS.get(name.lower())
+        if column == "Synonyms":
+            found[column] = _words(value)
+        elif column is not None and value is not None:
+            found[column] = str(value)
+    return found
+
+
+def _words(value: Any) -> list[str]:
+    """Synonyms: a list, a list as the CSV files of bags have it, or one word."""
+    if isinstance(value, str):
+        with suppress(Conflict):
+            value = json.loads(str(_LIST(value)))
+    words = value if isinstance(value, list) else [value]
+    return [str(word) for word in words if word is not None]
 
 
 def _table_name(name: str) -> str:

@@ -104,8 +104,8 @@ class ReadCroissant:
         file: The description.
         name: What the dataset is called.
         description: What it is.
-        tables: The files of record sets and others that are described one by one.
-        others: Files that are described as sets.
+        listed: The files that are described one by one.
+        others: Files that are described as sets only.
         record_sets: The record sets whose rows can be read.
         left_out: What cannot be read, and why.
     """
@@ -113,7 +113,7 @@ class ReadCroissant:
     file: Path
     name: str
     description: str
-    tables: tuple[CrateFile, ...]
+    listed: tuple[CrateFile, ...]
     others: tuple[CrateFile, ...]
     record_sets: tuple[RecordSet, ...]
     left_out: tuple[str, ...]
@@ -138,12 +138,13 @@ def read_croissant(path: Path) -> ReadCroissant:
         raise DerivaMLDataError(f"{str(file)!r} is not a description in Croissant.")
     reader = _Reader(file.parent)
     reader.read(document)
+    listed = {f.path for f in reader.objects.values()}
     return ReadCroissant(
         file,
         _text(document.get("name")) or file.parent.name,
         _text(document.get("description")),
         tuple(reader.objects[i] for i in sorted(reader.objects)),
-        tuple(reader.sets[p] for p in sorted(reader.sets)),
+        tuple(reader.sets[p] for p in sorted(reader.sets.keys() - listed)),
         tuple(reader.record_sets),
         tuple(reader.left_out),
     )
@@ -304,15 +305,18 @@ def records(record_set: RecordSet) -> Iterator[dict[str, Any]]:
         DerivaMLDataError: The file lacks a column, or a value is not of its field's type.
         ImportError: It is a Parquet file, and pyarrow is not installed.
     """
+    is_delimited = record_set.file is not None and record_set.encoding in _DELIMITERS
     for number, row in enumerate(_rows(record_set), start=1):
         found: dict[str, Any] = {}
         for field in record_set.fields:
             value = row.get(field.column)
             if not field.column:
                 value = row.get(field.identifier, row.get(field.name))
+            if value == "" and is_delimited:
+                value = None  # such files have no other way to say so
             try:
                 found[field.name] = _cast(field, value)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise DerivaMLDataError(
                     f"Record {number} of {record_set.name!r} has {value!r} as {field.name!r}, "
                     f"which is no {field.storage}."
@@ -362,28 +366,41 @@ def _require(record_set: RecordSet, columns: Any) -> None:
 
 
 def _cast(field: ReadField, value: Any) -> Any:
-    if value is None or value == "":
-        return None
-    if field.repeated:
+    if value is not None and field.repeated:
         return [_cast_one(field.storage, item) for item in _many(value)]
     return _cast_one(field.storage, value)
 
 
 def _cast_one(storage: str, value: Any) -> Any:
+    if value is None:
+        return None
     if storage == "boolean":
         word = str(value).strip().lower()
         if word not in _TRUE | _FALSE:
             raise ValueError(value)
         return word in _TRUE
     if storage == "int8":
-        number = float(value) if not isinstance(value, int) else value
-        if isinstance(number, float) and not number.is_integer():
-            raise ValueError(value)
-        return (
-            int(value) if isinstance(value, int) or str(value).strip().isdecimal() else int(number)
-        )
+        return _whole(value)
     if storage == "float8":
         return float(value)
+    return _as_text(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, str):
+        try:
+            return int(value)  # a float keeps fewer digits
+        except ValueError:
+            value = float(value)
+    number = int(value)
+    if number != value:
+        raise ValueError(value)
+    return number
+
+
+def _as_text(value: Any) -> str:
     if hasattr(value, "isoformat"):
-        return value.isoformat()
+        return str(value.isoformat())
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=_as_text, ensure_ascii=False)
     return value.decode() if isinstance(value, bytes) else str(value)

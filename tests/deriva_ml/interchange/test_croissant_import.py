@@ -7,16 +7,18 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
     DerivaMLNotFoundError,
     DerivaMLValidationError,
 )
+from deriva_ml.interchange.croissant_reading import read_croissant, records
 from interchange_lab import Lab, workflow
 
 STONES = "id,name,kind,weight,polished,found\n1,one,granite,2.5,t,2026-01-02\n2,two,,,f,\n"
@@ -164,7 +166,7 @@ def test_our_own_descriptions_come_back_with_the_same_rows(
         theirs = bag.get_table_as_dict(table)
         ours = ml.get_table_as_dict(f"Their_{table}")
         for column_name in theirs[0].keys() - {"RCT", "RMT", "RCB", "RMB", "RID", "URL"}:
-            wanted = {r["RID"]: r[column_name] or None for r in theirs}
+            wanted = {r["RID"]: r[column_name] for r in theirs}
             assert {r["Source_RID"]: r[column_name] for r in ours} == wanted
     # A table of rows about files is no asset table, and one of labels no feature.
     assert "Their_Image" not in {t.name for t in ml.model.find_assets()}
@@ -173,6 +175,103 @@ def test_our_own_descriptions_come_back_with_the_same_rows(
         f for f in ml.model.name_to_table("Their_Image").foreign_keys if f.columns == ("Subject",)
     )
     assert (image.referenced_table, image.referenced_columns) == ("Their_Subject", ("Source_RID",))
+
+
+@pytest.mark.parametrize("tables", ["parquet", "csv"])
+def test_our_own_vocabularies_come_back_whole(
+    ml: DerivaML, tmp_path: Path, tables: Literal["parquet", "csv"]
+) -> None:
+    words = ["fowl", 'say "tweet", {a}', "NULL"]
+    ml.add_term("Dataset_Type", "Flock", "It flies.", synonyms=words)
+    with ml.create_execution(workflow=workflow()) as exe:
+        (subject,) = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Tweety"}])
+        dataset = exe.create_dataset("Flock", description="One.")
+        dataset.add_dataset_members({"Subject": [subject["RID"]]})
+    own = dataset.download_dataset_bag().to_croissant(tmp_path / "own", tables=tables)
+    ml.import_croissant(own, prefix="Their_", workflow=workflow("in.py"))
+
+    def terms(table: str) -> list[tuple[Any, ...]]:
+        found = ml.list_vocabulary_terms(table)
+        return [(t.name, t.id, t.uri, t.description, t.synonyms) for t in found]
+
+    (kept,) = (t for t in terms("Their_Dataset_Type") if t[0] == "Flock")
+    assert kept in terms("Dataset_Type")
+    assert ml.lookup_term("Their_Dataset_Type", "fowl").name == "Flock"
+
+
+def test_terms_that_are_keyed_by_number_are_rows(ml: DerivaML, stones: Path) -> None:
+    found = json.loads((stones / "croissant.json").read_text())
+    kinds = found["recordSet"][1]
+    kinds["key"] = {"@id": "kinds/id"}
+    kinds["field"] = [
+        {"@id": f"kinds/{name}", "name": name, "dataType": "sc:Text"} for name in ("id", "name")
+    ]
+    kinds["data"] = [{"kinds/id": "1", "kinds/name": "granite"}]
+    del found["recordSet"][0]["field"][2]["references"]
+    (stones / "croissant.json").write_text(json.dumps(found))
+    ml.import_croissant(stones, workflow=workflow("in.py"))
+    assert [(r["id"], r["name"]) for r in ml.get_table_as_dict("Kind")] == [("1", "granite")]
+
+
+def test_files_that_no_record_set_reads_are_files_once(ml: DerivaML, stones: Path) -> None:
+    found = json.loads((stones / "croissant.json").read_text())
+    (stones / "README").write_text("read me")
+    (stones / "left.csv").write_text("a\n1\n")
+    listed = [("readme", "README"), ("again", "./README"), ("picture", "pictures/one.txt")]
+    found["distribution"] += [
+        {"@type": "cr:FileObject", "@id": name, "contentUrl": url} for name, url in listed
+    ]
+    left = {"@type": "cr:FileObject", "@id": "left", "contentUrl": "left.csv"}
+    found["distribution"].append({**left, "encodingFormat": "text/csv"})
+    found["recordSet"].append({"@id": "left", "field": {"@id": "x", "source": {}}})
+    (stones / "croissant.json").write_text(json.dumps(found))
+    dataset = ml.import_croissant(stones, workflow=workflow("in.py"))
+    files = dataset.list_dataset_members(recurse=True)["File"]
+    names = sorted(str(f["URL"]).partition("#")[0].rpartition("/")[2] for f in files)
+    assert names == ["README", "left.csv", "one.txt"]
+
+
+def _values(stones: Path, encoding: str, content: str, **kinds: str) -> list[dict[str, Any]]:
+    """The records of a file whose columns are of these kinds; a list where one ends in ``*``."""
+    (stones / "values").write_text(content)
+    file = {"@type": "cr:FileObject", "@id": "values", "contentUrl": "values"}
+    fields = [
+        {
+            "@id": name,
+            "dataType": f"sc:{kind.rstrip('*')}",
+            "repeated": kind.endswith("*"),
+            "source": {"fileObject": {"@id": "values"}, "extract": {"column": name}},
+        }
+        for name, kind in kinds.items()
+    ]
+    told = {
+        "distribution": [{**file, "encodingFormat": encoding}],
+        "recordSet": {"@id": "values", "field": fields},
+    }
+    (stones / "croissant.json").write_text(json.dumps(told))
+    (record_set,) = read_croissant(stones / "croissant.json").record_sets
+    return list(records(record_set))
+
+
+def test_values_are_what_the_file_says(stones: Path) -> None:
+    row = {
+        "words": ["a", None],
+        "numbers": [1, None, 2.5],
+        "whole": [-3, None],
+        "inner": {"é": [1, None]},
+        "empty": "",
+    }
+    kinds = {"words": "Text*", "numbers": "Float*", "whole": "Integer*"}
+    (found,) = _values(
+        stones, "application/jsonl", json.dumps(row), **kinds, inner="Text", empty="Text"
+    )
+    assert found == {**row, "inner": '{"é": [1, null]}'}
+    text = "big,round,empty\n-9007199254740993,3.0,\n"
+    (found,) = _values(stones, "text/csv", text, big="Integer", round="Integer", empty="Text")
+    assert found == {"big": -9007199254740993, "round": 3, "empty": None}
+    for wrong in ("3.5", "inf", "x"):
+        with pytest.raises(DerivaMLDataError, match="which is no int8"):
+            _values(stones, "text/csv", f"a\n{wrong}\n", a="Integer")
 
 
 def _changed(found: dict[str, Any], stones: Path) -> None:
