@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ..errors import Corrupted, NotFound
+from ..errors import BadRequest, Corrupted, NotFound
 from .hashing import Content as Content
 from .hashing import Hasher as Hasher
-from .hashing import LazyHasher
+from .hashing import LazyHasher, is_digest
 from .hashing import Progress as Progress
 from .sources import PIECE as PIECE
 from .sources import Rereadable
@@ -34,7 +34,6 @@ from .together import each
 _CONTENT = "sha256"
 _INCOMING = "incoming"
 _AT_ONCE = 1000
-_DIGITS = frozenset("0123456789abcdef")
 
 Check = Callable[[Content], None]
 
@@ -404,7 +403,7 @@ class ContentStore:
         """Yield everything stored; the name of each entry is its SHA-256."""
         with translated("listing objects"):
             for entry in self.keys.entries(_CONTENT):
-                if len(entry.name) == 64 and _DIGITS.issuperset(entry.name):
+                if is_digest(entry.name, "sha256"):
                     yield entry
 
     # --- keeping house ---------------------------------------------------------------
@@ -449,7 +448,13 @@ class ContentStore:
 
 
 def content_key(sha256: str) -> str:
-    """Where content of that digest lies in the store."""
+    """Where content of that digest lies in the store.
+
+    Raises:
+        BadRequest: It is no SHA-256 in lower-case hexadecimal, so it could lead elsewhere.
+    """
+    if not is_digest(sha256, "sha256"):
+        raise BadRequest(f"{sha256!r} is no SHA-256 in lower-case hexadecimal.")
     return f"sha256/{sha256[:2]}/{sha256}"
 
 
