@@ -445,6 +445,8 @@ class ContentStore:
                         self.keys.remove(keys)
                         keys = []
                 self.keys.remove(keys)
+            if self._files is not None:
+                self._files.remove_all()
 
 
 def content_key(sha256: str) -> str:
