@@ -153,6 +153,7 @@ def test_readers_are_sent_to_the_bucket_when_that_is_wanted(
     head = kim.head("/hatrac/a")
     assert (head.status, head.headers["content-length"]) == (200, str(len(DATA)))
     assert "content-sha256" in head.headers
+    assert sent.headers["etag"] == head.headers["etag"]
     assert kim.get("/hatrac/a", if_none_match=head.headers["etag"]).status == 304
     assert served.client().get("/hatrac/a").status == 401  # rights are looked at before
     assert put.status == 201
@@ -178,6 +179,18 @@ def test_our_client_follows_and_verifies(serve: Serve, bucket: Bucket, tmp_path:
     with pytest.raises(Unavailable, match="refused there: 404"):
         catalog.objects.get(put.url, tmp_path / "damaged")
     catalog.close()
+
+
+def test_our_client_goes_on_where_the_bucket_broke_off(
+    serve: Serve, bucket: Bucket, tmp_path: Path
+) -> None:
+    with Relay(bucket.port) as relay:
+        catalog = connected(serve(port=relay.port, signed_url_seconds=60.0))
+        put = catalog.objects.put("/hatrac/a", DATA)
+        relay.cut_answers_after, relay.cuts = 3_000_000, 2
+        assert catalog.objects.get(put.url, tmp_path / "copy").read_bytes() == DATA
+        assert relay.cuts == 0
+        catalog.close()
 
 
 def test_content_is_streamed_unless_the_deployment_says_otherwise(serve: Serve) -> None:
