@@ -98,6 +98,7 @@ class ContentStore:
         check: Check | None = None,
         take: bool = False,
         sha256: str | None = None,
+        length: int | None = None,
     ) -> Content:
         """Store bytes unless they are there already; returns what they are.
 
@@ -113,6 +114,8 @@ class ContentStore:
                 stored file.
             sha256: What the digest is expected to be, so that bytes are on their way to a bucket
                 while they are hashed. `check` must refuse others.
+            length: How many bytes are expected, if that is known: the parts in which a large
+                object goes to a bucket depend on it.
 
         Raises:
             Unavailable: The store cannot be written (full, read-only, unreachable), or the
@@ -126,7 +129,7 @@ class ContentStore:
                     return self._add_small(source.read_bytes(), progress, check)
         with translated("storing an object"):
             if self._files is None:
-                return self._add_hashed(source, progress, check, sha256)
+                return self._add_hashed(source, progress, check, sha256, length)
             given = None
             if take and hasattr(source, "fileno"):
                 given = cast("BinaryIO", source)
@@ -205,6 +208,7 @@ class ContentStore:
         progress: Progress | None,
         check: Check | None,
         sha256: str | None,
+        length: int | None,
     ) -> Content:
         """Hash bytes, then write them under their digest.
 
@@ -212,7 +216,7 @@ class ContentStore:
         appear, because what is read raises before its end.
         """
         if sha256 is not None and not self.has(sha256):
-            return self._pass(source, sha256, None, progress, check)
+            return self._pass(source, sha256, length, progress, check)
         with Rereadable(source, progress) as whole:
             content = whole.content
             if check is not None:

@@ -89,8 +89,9 @@ def test_objects_are_written_read_and_deleted(serve: Serve, bucket: Bucket, root
 
 
 def test_chunks_come_in_parallel_and_failed_ends_leave_the_job(
-    serve: Serve, bucket: Bucket
+    serve: Serve, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("deriva_catalog.objects.stores.bucket._MOST_PARTS", 1)
     served = serve()
     kim = served.client(USER)
     length = 2_500_000
@@ -117,6 +118,9 @@ def test_chunks_come_in_parallel_and_failed_ends_leave_the_job(
         assert done.status == 201
         assert kim.get(done.headers["location"]).body == DATA
         assert kim.get(job).status == 404
+        (key,) = [key for key in bucket.all_keys() if key.endswith(sha256(DATA))]
+        etag = bucket.admin.head_object(Bucket=bucket.name, Key=key)["ETag"]
+        assert etag.strip('"').endswith("-1")  # one part, as its length was known
     assert bucket.contents() == {sha256(DATA)}
     assert bucket.unfinished() == []
     assert [key for key in bucket.all_keys() if "/uploads/" in key] == []
