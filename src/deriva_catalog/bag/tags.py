@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import Corrupted, NotFound
+from ..objects.hashing import is_digest
 from .names import PAYLOAD, decoded_path
 
 DECLARATION = "bagit.txt"
@@ -181,20 +182,26 @@ def _manifests(directory: Path, *, tags: bool) -> dict[str, Mapping[str, str]]:
                 f"{str(file)!r} uses the digest {match[2]!r}, which is not understood.",
                 hint=f"Understood are {', '.join(ALGORITHMS)}.",
             )
-        found[match[2]] = _manifest(file, payload=not tags)
+        found[match[2]] = _manifest(file, match[2], payload=not tags)
     return found
 
 
-def _manifest(file: Path, *, payload: bool) -> dict[str, str]:
+def _manifest(file: Path, algorithm: str, *, payload: bool) -> dict[str, str]:
     digests: dict[str, str] = {}
     for line in _lines(file):
         digest, _, rest = line.partition(" ")
+        digest = digest.lower()
         path = decoded_path(rest.lstrip(" \t").removeprefix("*"), str(file))
         if payload and not path.startswith(PAYLOAD):
             raise Corrupted(
                 f"{str(file)!r} lists {path!r}, which is not below {PAYLOAD!r}.", path=path
             )
-        if digests.setdefault(path, digest.lower()) != digest.lower():
+        if not is_digest(digest, algorithm):
+            raise Corrupted(
+                f"{str(file)!r} lists {path!r} with {digest!r}, which is no {algorithm} digest.",
+                path=path,
+            )
+        if digests.setdefault(path, digest) != digest:
             raise Corrupted(
                 f"{str(file)!r} lists {path!r} twice, with different digests.", path=path
             )

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..engine.sqlite.storage import SqliteStorage
 from ..errors import CatalogError, Conflict, Unavailable
 from ..objects.of_catalog import OBJECTS
-from ..objects.placing import keep_place
+from ..objects.placing import keep_place, kept_place
 from .copying import copy_into, copy_objects
 from .local import DATABASE, LocalCatalog
 from .opening import open_local
@@ -67,14 +67,13 @@ def _fill(catalog: LocalCatalog, building: Path) -> None:
             copy_into(catalog, storage, building)
         return
     catalog.store.storage.copy_to(building / DATABASE)
-    content = catalog.object_store.content
-    copy_objects(content, building / OBJECTS)
-    if content.directory is None:
-        with (
-            closing(SqliteStorage(building / DATABASE)) as storage,
-            storage.writing() as connection,
-        ):
-            keep_place(connection, None)
+    copy_objects(catalog.object_store.content, building / OBJECTS)
+    with closing(SqliteStorage(building / DATABASE)) as storage:
+        with storage.reading() as connection:
+            place = kept_place(connection)
+        if place is not None:  # the original's store, which is not the copy's to clean up
+            with storage.writing() as connection:
+                keep_place(connection, None)
 
 
 def restore(

@@ -14,8 +14,9 @@ from ..engine.sqlite.storage import SqliteStorage
 from ..errors import CatalogError, Conflict, NotFound, Unavailable
 from ..objects import ContentStore, ObjectStore
 from ..objects.database import Connected, ObjectDatabase
+from ..objects.names import PREFIX
 from ..objects.placing import copy_contents
-from ..objects.tables import METADATA, NAME
+from ..objects.tables import METADATA, NAME, VERSION
 from .copying import copy_objects
 from .own_objects import CONTENT, DATABASE, open_own_objects
 from .registry import Registry
@@ -85,11 +86,12 @@ def restore_own(source: str | os.PathLike[str], registry: Registry) -> None:
             hint="Check the path. What 'backup' wrote of a catalog is restored under a name.",
         )
     with closing(_database(place)) as copy, closing(open_own_objects(registry)) as store:
-        _require_empty(store)
+        with store.database.reading() as reading:
+            _require_empty(reading)
         copy_contents(ContentStore.local(place / CONTENT), store.content)
         store.content.flush([sha256 for sha256, _ in store.content.digests()])
         with copy.reading() as moment, store.database.writing() as writing:
-            _require_empty(store)
+            _require_empty(writing)
             writing.connection.execute(sa.delete(NAME))  # the root, which the copy has as well
             database = store.database
             assert isinstance(database, ObjectDatabase), "a service's own store has no other"
@@ -100,12 +102,15 @@ def _database(folder: Path, *, create: bool = False) -> ObjectDatabase:
     return ObjectDatabase(SqliteStorage(folder / DATABASE, create=create))
 
 
-def _require_empty(store: ObjectStore) -> None:
-    if store.names():
-        raise Conflict(
-            "There are objects at '/hatrac' already, which a copy would replace.",
-            hint="Restore it into another home or database.",
-        )
+def _require_empty(target: Connected) -> None:
+    """See that no name but the root was ever used: deleted ones come back by 'undelete'."""
+    for used in (sa.select(NAME.c.id).where(NAME.c.path != PREFIX), sa.select(VERSION.c.id)):
+        if target.connection.execute(used.limit(1)).first() is not None:
+            raise Conflict(
+                "There are objects at '/hatrac' already, or deleted ones, which a copy would mix "
+                "with its own.",
+                hint="Restore it into another home or database.",
+            )
 
 
 def _copy_rows(source: Connected, target: Connected, database: ObjectDatabase) -> None:

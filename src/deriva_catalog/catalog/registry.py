@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from ..errors import Conflict, Corrupted, NotFound, Unavailable
 from ..model.lookup import near_misses
+from ..objects.placing import kept_place
 from .local import LocalCatalog
 from .opening import default_client, open_local
 from .places import Directories, Places
@@ -508,6 +509,7 @@ class Registry:
         Raises:
             NotFound: no catalog ever had the identifier.
             Conflict: the catalog was not deleted.
+            Unavailable: the store of its objects failed. Then the same may be tried again.
         """
         with self._writing() as connection:
             here = CATALOG.c.id == catalog_id
@@ -518,18 +520,23 @@ class Registry:
                 raise Conflict(
                     f"Catalog {catalog_id!r} is in use.", hint="Delete it before it is purged."
                 )
-            connection.execute(sa.update(CATALOG).where(here).values(purged=time.time()))
-        self._empty_bucket(catalog_id)
+        # The store first, as long as the catalog tells where it is; whatever fails, the catalog
+        # stays among those that are to be purged.
+        self._empty_store(catalog_id)
         self.places.remove(catalog_id)
+        with self._writing() as connection:
+            connection.execute(sa.update(CATALOG).where(here).values(purged=time.time()))
 
-    def _empty_bucket(self, catalog_id: str) -> None:
+    def _empty_store(self, catalog_id: str) -> None:
         """Delete the bytes of a catalog's objects that are not beside it."""
         try:
             catalog = self.places.open(catalog_id, client=None)
         except (NotFound, Corrupted):
             return  # there is nothing, or nothing that tells where they are
         with closing(catalog):
-            if catalog.object_store.content.directory is None:
+            with catalog.store.storage.reading() as connection:
+                place = kept_place(connection)
+            if place is not None:
                 catalog.object_store.content.destroy()
 
     def deleted(self) -> list[str]:

@@ -30,7 +30,7 @@ from ..errors import BadRequest, CatalogError, Corrupted, Unavailable
 from .cache_files import READ_ONLY, held, put_into_place
 from .cache_index import CacheIndex, Entry, look_of
 from .content import content_key
-from .hashing import Content, LazyHasher
+from .hashing import Content, LazyHasher, is_digest
 
 __all__ = ["CachedContent", "ContentCache", "Fetch", "Trimmed", "Wanted"]
 
@@ -53,6 +53,9 @@ class Wanted:
     """What is known of bytes that are asked for; at least one digest, in lower-case hexadecimal.
 
     All that is known is compared.
+
+    Raises:
+        BadRequest: There is none, or what is given is no digest.
     """
 
     sha256: str | None = None
@@ -62,6 +65,13 @@ class Wanted:
     def __post_init__(self) -> None:
         if not self.sha256 and not self.md5:
             raise BadRequest("Bytes are asked for by their SHA-256 or their MD5; neither is given.")
+        # They become names of files, and may come from a bag that a stranger made.
+        for name, digest, algorithm in (
+            ("SHA-256", self.sha256, "sha256"),
+            ("MD5", self.md5, "md5"),
+        ):
+            if digest and not is_digest(digest, algorithm):
+                raise BadRequest(f"{digest!r} is no {name} in lower-case hexadecimal.")
 
     @property
     def key(self) -> str:

@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ..errors import Corrupted, NotFound
+from ..errors import BadRequest, Corrupted, NotFound
 from .hashing import Content as Content
 from .hashing import Hasher as Hasher
-from .hashing import LazyHasher
+from .hashing import LazyHasher, is_digest
 from .hashing import Progress as Progress
 from .sources import PIECE as PIECE
 from .sources import Rereadable
@@ -34,7 +34,6 @@ from .together import each
 _CONTENT = "sha256"
 _INCOMING = "incoming"
 _AT_ONCE = 1000
-_DIGITS = frozenset("0123456789abcdef")
 
 Check = Callable[[Content], None]
 
@@ -99,6 +98,7 @@ class ContentStore:
         check: Check | None = None,
         take: bool = False,
         sha256: str | None = None,
+        length: int | None = None,
     ) -> Content:
         """Store bytes unless they are there already; returns what they are.
 
@@ -114,6 +114,8 @@ class ContentStore:
                 stored file.
             sha256: What the digest is expected to be, so that bytes are on their way to a bucket
                 while they are hashed. `check` must refuse others.
+            length: How many bytes are expected, if that is known: the parts in which a large
+                object goes to a bucket depend on it.
 
         Raises:
             Unavailable: The store cannot be written (full, read-only, unreachable), or the
@@ -127,7 +129,7 @@ class ContentStore:
                     return self._add_small(source.read_bytes(), progress, check)
         with translated("storing an object"):
             if self._files is None:
-                return self._add_hashed(source, progress, check, sha256)
+                return self._add_hashed(source, progress, check, sha256, length)
             given = None
             if take and hasattr(source, "fileno"):
                 given = cast("BinaryIO", source)
@@ -206,6 +208,7 @@ class ContentStore:
         progress: Progress | None,
         check: Check | None,
         sha256: str | None,
+        length: int | None,
     ) -> Content:
         """Hash bytes, then write them under their digest.
 
@@ -213,7 +216,7 @@ class ContentStore:
         appear, because what is read raises before its end.
         """
         if sha256 is not None and not self.has(sha256):
-            return self._pass(source, sha256, None, progress, check)
+            return self._pass(source, sha256, length, progress, check)
         with Rereadable(source, progress) as whole:
             content = whole.content
             if check is not None:
@@ -404,7 +407,7 @@ class ContentStore:
         """Yield everything stored; the name of each entry is its SHA-256."""
         with translated("listing objects"):
             for entry in self.keys.entries(_CONTENT):
-                if len(entry.name) == 64 and _DIGITS.issuperset(entry.name):
+                if is_digest(entry.name, "sha256"):
                     yield entry
 
     # --- keeping house ---------------------------------------------------------------
@@ -446,10 +449,18 @@ class ContentStore:
                         self.keys.remove(keys)
                         keys = []
                 self.keys.remove(keys)
+            if self._files is not None:
+                self._files.remove_all()
 
 
 def content_key(sha256: str) -> str:
-    """Where content of that digest lies in the store."""
+    """Where content of that digest lies in the store.
+
+    Raises:
+        BadRequest: It is no SHA-256 in lower-case hexadecimal, so it could lead elsewhere.
+    """
+    if not is_digest(sha256, "sha256"):
+        raise BadRequest(f"{sha256!r} is no SHA-256 in lower-case hexadecimal.")
     return f"sha256/{sha256[:2]}/{sha256}"
 
 

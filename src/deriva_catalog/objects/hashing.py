@@ -14,6 +14,13 @@ Progress = Callable[[int], object]
 _LARGE = 8 << 20
 _AHEAD = 8
 """Pieces that may wait for a hash."""
+_DIGITS = frozenset("0123456789abcdef")
+_LENGTHS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+
+
+def is_digest(text: str, algorithm: str) -> bool:
+    """Whether a text is a digest in lower-case hexadecimal: `md5`, `sha1`, `sha256`, `sha512`."""
+    return len(text) == _LENGTHS[algorithm] and _DIGITS.issuperset(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,7 +278,10 @@ def store_bytes(store: ObjectStore, job: Job) -> Content:
             hint="Send them, then finish again.",
         )
     content = store.content.add(
-        chunks.read(job.id, plan.chunks), check=partial(_check_whole, job), sha256=plan.sha256
+        chunks.read(job.id, plan.chunks),
+        check=partial(_check_whole, job),
+        sha256=plan.sha256,
+        length=plan.content_length,
     )
     store.content.flush([content.sha256])
     return content

@@ -7,12 +7,13 @@ a copy has bytes of its own.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from ..errors import Corrupted
-from .content import ContentStore
+from .content import Content, ContentStore
 from .stores import open_store, own_place
 from .stores.addresses import probe
 
@@ -68,24 +69,27 @@ def copy_contents(source: ContentStore, target: ContentStore) -> int:
     """Copy all bytes that are not there yet, and verify them; returns how many contents.
 
     Raises:
-        Corrupted: Bytes are not what their digest says.
+        Corrupted: Bytes are not what their digest says; those are not kept.
         Unavailable: A store failed; what was copied stays.
     """
 
-    def copy(sha256: str) -> None:
-        if target.has(sha256):
-            return
-        content = target.add(source.read(sha256))
-        if content.sha256 != sha256:
-            raise Corrupted(
-                f"The stored content {sha256} is damaged: its bytes have the digest "
-                f"{content.sha256}.",
-                hint="Run 'deriva-catalog check' to list all damage.",
-                sha256=sha256,
-            )
+    def copy(stored: tuple[str, int]) -> None:
+        sha256, length = stored
+        if not target.has(sha256):
+            check = partial(_require_digest, sha256)
+            target.add(source.read(sha256), check=check, sha256=sha256, length=length)
 
-    digests = [sha256 for sha256, _ in source.digests()]
+    contents = list(source.digests())
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="copy") as pool:
-        for _ in pool.map(copy, digests):
+        for _ in pool.map(copy, contents):
             pass
-    return len(digests)
+    return len(contents)
+
+
+def _require_digest(sha256: str, content: Content) -> None:
+    if content.sha256 != sha256:
+        raise Corrupted(
+            f"The stored content {sha256} is damaged: its bytes have the digest {content.sha256}.",
+            hint="Run 'deriva-catalog check' to list all damage.",
+            sha256=sha256,
+        )

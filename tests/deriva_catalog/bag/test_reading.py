@@ -93,6 +93,15 @@ def undeclare(bag: Path) -> None:
     (bag / "bagit.txt").unlink()
 
 
+def name_a_path(bag: Path) -> None:
+    (bag / "manifest-sha256.txt").write_text("../../precious  data/a.txt\n")
+
+
+def shorten(bag: Path) -> None:
+    manifest = bag / "manifest-md5.txt"
+    manifest.write_text(manifest.read_text()[1:])
+
+
 def garble(bag: Path) -> None:
     (bag / "manifest-md5.txt").write_bytes(b"\xff\xfe")
 
@@ -111,6 +120,8 @@ def garble(bag: Path) -> None:
         (forget, "structure"),
         (undeclare, "structure"),
         (garble, "structure"),
+        (name_a_path, "structure"),
+        (shorten, "structure"),
     ],
 )
 def test_every_harm_is_found(bag: Path, harm: Callable[[Path], None], kind: str) -> None:

@@ -43,6 +43,18 @@ def test_a_backup_is_a_catalog_with_its_history(catalog: LocalCatalog, tmp_path:
     catalog.close()
 
 
+def test_a_copy_lets_go_of_the_store_of_the_original(tmp_path: Path) -> None:
+    original = create_local(tmp_path / "original", objects=(tmp_path / "store").as_uri())
+    put = original.objects.put("/hatrac/one", b"bytes")
+    backup(original, tmp_path / "copy")
+    copied = restore(tmp_path / "copy", tmp_path / "again")
+    assert copied.object_store.content.directory == tmp_path / "again" / "objects"
+    copied.object_store.content.remove([put.sha256])
+    assert original.objects.read(put.url) == b"bytes"
+    copied.close()
+    original.close()
+
+
 def test_a_backup_never_overwrites(catalog: LocalCatalog, tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         backup(catalog, tmp_path)

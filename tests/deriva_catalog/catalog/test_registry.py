@@ -133,6 +133,24 @@ def test_what_a_deleted_catalog_holds_stays_until_it_is_purged(home: Path) -> No
         create_catalog(catalog_id="lab")
 
 
+def test_purging_empties_the_store_first_and_can_be_repeated(home: Path, tmp_path: Path) -> None:
+    registry, store = Registry(), tmp_path / "store"
+    made = registry.create(catalog_id="lab", objects=store.as_uri())
+    made.objects.put("/hatrac/one", b"bytes")
+    made.close()
+    registry.delete("lab")
+    store.rename(tmp_path / "away")
+    store.touch()
+    with pytest.raises(Unavailable):
+        registry.purge("lab")
+    assert registry.deleted() == ["lab"]
+    store.unlink()
+    (tmp_path / "away").rename(store)
+    registry.purge("lab")
+    assert list(store.iterdir()) == []
+    assert registry.deleted() == []
+
+
 def test_what_a_killed_creation_left_does_not_hinder_the_next(home: Path) -> None:
     create_catalog().close()
     (home / "catalogs" / "2").mkdir()

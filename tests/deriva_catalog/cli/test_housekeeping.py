@@ -152,6 +152,20 @@ def test_own_files_are_checked_backed_up_and_restored(
     assert main(["restore", str(home.with_name("nothing")), own]) == 2
 
 
+def test_own_files_are_not_restored_among_deleted_ones(
+    own: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backup", own, "./own"]) == 0
+    monkeypatch.setenv("DERIVA_ML_HOME", str(home.with_name("other")))
+    store = open_own_objects(Registry())
+    store.put("/hatrac/ns/kept", b"of before")
+    store.delete("/hatrac/ns")
+    assert main(["restore", "./own", own]) == 2
+    assert "or deleted ones" in capsys.readouterr().err
+    assert store.names() == []
+    store.close()
+
+
 @pytest.mark.parametrize("kind", ["directory", "bucket"])
 def test_files_of_a_database_are_kept_in_order(
     home: Path, kind: str, bucket: Bucket, capsys: pytest.CaptureFixture[str]

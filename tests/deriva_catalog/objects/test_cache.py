@@ -17,6 +17,7 @@ import pytest
 
 from deriva_catalog.errors import BadRequest, Corrupted, Unavailable
 from deriva_catalog.objects.cache import ContentCache, Wanted
+from deriva_catalog.objects.content import ContentStore
 from deriva_catalog.objects.hashing import Content
 
 SEED = 20_261_126
@@ -233,6 +234,23 @@ def test_threads_that_ask_for_the_same_bytes_fetch_them_once(
 def test_nothing_is_asked_for_without_a_digest() -> None:
     with pytest.raises(BadRequest, match="SHA-256 or their MD5"):
         Wanted(length=3)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"sha256": "../../precious"}, {"sha256": "A" * 64}, {"md5": "../../precious"}],
+)
+def test_what_is_no_digest_names_no_file(wanted: dict[str, str]) -> None:
+    with pytest.raises(BadRequest, match="in lower-case hexadecimal"):
+        Wanted(**wanted)
+
+
+def test_content_with_a_name_that_leads_elsewhere_is_not_linked(tmp_path: Path) -> None:
+    store = ContentStore.local(tmp_path / "store")
+    (tmp_path / "precious").write_text("mine")
+    with pytest.raises(BadRequest, match="is no SHA-256"):
+        store.link("../../../precious", tmp_path / "taken")
+    assert not (tmp_path / "taken").exists()
 
 
 def test_a_place_that_cannot_be_written_is_said(cache: ContentCache, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from deriva_catalog.errors import BadRequest, Corrupted, NotFound, Unavailable
 from deriva_catalog.objects import Content, ContentStore
 from deriva_catalog.objects.chunks import ChunkStore
+from deriva_catalog.objects.placing import copy_contents
 from deriva_catalog.objects.stores import open_store, own_place
 from deriva_catalog.objects.stores.addresses import probe
 from s3_server import Bucket, S3Server
@@ -174,6 +175,32 @@ def test_a_large_object_goes_up_in_parts(bucket: Bucket) -> None:
     assert head["ETag"].strip('"').endswith("-2")
     assert head["ContentLength"] == len(LARGE)
     assert bucket.all_keys() == [f"lab/sha256/{sha256[:2]}/{sha256}"]
+
+
+def test_parts_are_as_long_as_a_known_length_needs(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deriva_catalog.objects.stores.bucket._MOST_PARTS", 1)
+    content, sha256 = ContentStore.from_url(bucket.url()), digest(LARGE)
+    content.add(once(LARGE), sha256=sha256, length=len(LARGE))
+    head = bucket.admin.head_object(Bucket=bucket.name, Key=bucket.all_keys()[0])
+    assert head["ETag"].strip('"').endswith("-1")
+
+
+@pytest.mark.parametrize("data", [SMALL, LARGE])
+def test_damaged_bytes_are_copied_nowhere(bucket: Bucket, tmp_path: Path, data: bytes) -> None:
+    source = ContentStore.local(tmp_path / "source")
+    stored = source.path(source.add(data).sha256)
+    assert stored is not None
+    stored.chmod(0o644)
+    stored.write_bytes(data[:-1] + b"x")
+    for target in (ContentStore.from_url(bucket.url()), ContentStore.local(tmp_path / "target")):
+        with pytest.raises(Corrupted, match="is damaged"):
+            copy_contents(source, target)
+        assert list(target.digests()) == []
+    stored.write_bytes(data)
+    assert copy_contents(source, ContentStore.from_url(bucket.url())) == 1
+    assert bucket.contents() == {digest(data)}
 
 
 def test_a_signed_url_opens_one_object_without_credentials(bucket: Bucket) -> None:

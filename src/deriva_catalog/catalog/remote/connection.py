@@ -27,7 +27,7 @@ import httpx
 from ...errors import CatalogError, Unavailable
 from ..credentials import authentication_headers, credential_for
 from ..registry import default_home
-from .elsewhere import Timeouts, elsewhere
+from .elsewhere import LIMITS, StoreClients, Timeouts, elsewhere
 from .failures import error_of
 from .host import HostAddress, is_loopback
 
@@ -48,8 +48,6 @@ Content = bytes | Iterable[bytes]
 _ATTEMPTS = 5
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 8.0
-_POOL = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=4.0)
-"""Idle connections are given up before a server closes them, usually after five seconds."""
 _TRY_AGAIN = frozenset((502, 503, 504))
 _SEE_OTHER = 303
 OWN_CERTIFICATE = Path("tls", "localhost.pem")
@@ -132,6 +130,7 @@ class Connection:
         self._credential = credential
         self._lock = threading.Lock()
         self._pool: _Pool | None = None
+        self._stores = StoreClients(self.timeouts)
 
     def __repr__(self) -> str:
         return f"<connection to {self.host.origin}>"
@@ -216,7 +215,7 @@ class Connection:
         """Send a request that changes nothing; its body is not read yet.
 
         Where the server says that the bytes are elsewhere, they are taken from there, without
-        the credentials that are meant for the server.
+        the credentials that are meant for the server. An ETag is always the server's own.
 
         Raises:
             CatalogError: as the server says.
@@ -233,7 +232,12 @@ class Connection:
                 yield response
                 return
             url = response.headers.get("location", "")
-        with elsewhere(url, headers, self.host, self.timeouts) as response:
+            etag = response.headers.get("etag")
+        with elsewhere(url, headers, self.host, self._stores) as response:
+            # What the bucket calls the bytes is nothing that the server would know again.
+            response.headers.pop("etag", None)
+            if etag is not None:
+                response.headers["etag"] = etag
             yield response
 
     @contextmanager
@@ -319,7 +323,7 @@ class Connection:
         return httpx.Client(
             verify=self.tls() or False,
             trust_env=not self.is_loopback,
-            limits=_POOL,
+            limits=LIMITS,
             timeout=httpx.Timeout(wait.read_s, connect=wait.connect_s),
             headers={"User-Agent": "derivaml", "Accept-Encoding": "gzip, deflate"},
             follow_redirects=False,
@@ -331,6 +335,7 @@ class Connection:
             pool, self._pool = self._pool, None
         if pool is not None and pool.pid == os.getpid():
             pool.client.close()
+        self._stores.close()
 
     # --- failures --------------------------------------------------------------------
 

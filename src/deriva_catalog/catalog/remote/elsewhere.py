@@ -5,6 +5,9 @@ Source: Hatrac, "Redirects".
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +18,10 @@ import httpx
 from ...errors import Unavailable
 from .host import HostAddress, is_loopback
 
-__all__ = ["Timeouts", "elsewhere"]
+__all__ = ["LIMITS", "StoreClients", "Timeouts", "elsewhere"]
 
+LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=4.0)
+"""Idle connections are given up before a server closes them, usually after five seconds."""
 _PASSED_ON = ("range", "accept", "accept-encoding")
 
 
@@ -28,9 +33,43 @@ class Timeouts:
     read_s: float = 120.0
 
 
+class StoreClients:
+    """The connections of this process to where a server sends us. Threads may share them.
+
+    They do not survive a fork. On this machine no proxy is in between.
+    """
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._lock = threading.Lock()
+        self._kept: dict[bool, httpx.Client] = {}
+        self._pid = os.getpid()
+
+    def to(self, name: str) -> httpx.Client:
+        """A client for the host of a name."""
+        proxied = not is_loopback(name)
+        with self._lock:
+            if self._pid != os.getpid():
+                self._kept, self._pid = {}, os.getpid()
+            if proxied not in self._kept:
+                wait = httpx.Timeout(self._timeouts.read_s, connect=self._timeouts.connect_s)
+                client = httpx.Client(timeout=wait, limits=LIMITS, trust_env=proxied)
+                weakref.finalize(self, client.close)
+                self._kept[proxied] = client
+            return self._kept[proxied]
+
+    def close(self) -> None:
+        """Close the connections; new ones are made when they are needed."""
+        with self._lock:
+            kept, self._kept = self._kept, {}
+            mine = self._pid == os.getpid()
+        for client in kept.values() if mine else ():
+            client.close()
+
+
 @contextmanager
 def elsewhere(
-    url: str, headers: Mapping[str, str], host: HostAddress, timeouts: Timeouts
+    url: str, headers: Mapping[str, str], host: HostAddress, clients: StoreClients
 ) -> Iterator[httpx.Response]:
     """What is at a URL that a server sent us to; its body is not read yet.
 
@@ -41,7 +80,7 @@ def elsewhere(
         url: Where the server says that the bytes are.
         headers: Of the request that the server got.
         host: The server.
-        timeouts: How long to wait.
+        clients: The connections to such places.
 
     Raises:
         Unavailable: It is no such URL, or would let others on the way read along; nobody answers
@@ -61,12 +100,8 @@ def elsewhere(
             hint="Its store needs an endpoint with TLS. Tell who runs it.",
         )
     passed = {name: value for name, value in headers.items() if name.lower() in _PASSED_ON}
-    wait = httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s)
     try:
-        with (
-            httpx.Client(timeout=wait, trust_env=not is_loopback(name)) as client,
-            client.stream("GET", url, headers=passed) as response,
-        ):
+        with clients.to(name).stream("GET", url, headers=passed) as response:
             if response.status_code not in (200, 206):
                 raise Unavailable(
                     f"The bytes that {host.origin} has at {shown!r} were refused there: "

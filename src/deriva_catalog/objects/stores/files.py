@@ -166,6 +166,11 @@ class FileStore:
         """Remove a folder with all that is in it."""
         shutil.rmtree(self.path(key), ignore_errors=True)
 
+    def remove_all(self) -> None:
+        """Remove the directory itself."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.directory)
+
     # --- reading ---------------------------------------------------------------------
 
     def has(self, key: str) -> bool:

@@ -105,7 +105,10 @@ def answer_content(
     if view.signed_seconds > 0 and not request.is_head:
         url = content.signed_url(sha256, view.signed_seconds)
         if url is not None:
-            return Answer(303, headers={"Location": url, "Cache-Control": "no-store"})
+            # Our ETag: the bucket has another, which no condition here can be compared with.
+            tag = {"ETag": headers["ETag"]} if "ETag" in headers else {}
+            where = {"Location": url, "Cache-Control": "no-store"}
+            return Answer(303, headers={**where, **tag})
     wanted = requested_range(request.headers, length, headers.get("ETag", ""))
     # The hashes are of the bytes as they are: nothing on the way may compress them.
     cache = f"{headers['Cache-Control']}, no-transform"

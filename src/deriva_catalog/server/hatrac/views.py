@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -87,21 +87,25 @@ def _idle(service: Service) -> timedelta:
 
 
 class _Remembered:
-    """In which catalog a version was found, the latest ones."""
+    """In which catalog a client found a version, the latest ones.
+
+    Each client has its own memory: others may read other catalogs, and identifiers of versions may
+    be chosen, so that another catalog can have the same.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[tuple[str | None, str], str] = OrderedDict()
 
-    def get(self, version: str | None) -> str | None:
+    def get(self, client: Client, name: ObjectName) -> str | None:
         with self._lock:
-            return None if version is None else self._known.get(version)
+            return self._known.get((client.id, name.url))
 
-    def put(self, version: str | None, catalog: str) -> None:
-        if version is None:
+    def put(self, client: Client, name: ObjectName, catalog: str) -> None:
+        if name.version is None:
             return
         with self._lock:
-            self._known[version] = catalog
+            self._known[client.id, name.url] = catalog
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
 
@@ -125,7 +129,7 @@ def read_through(
             raise
         missing = error
     denied: CatalogError | None = None
-    for identifier in _holders(service, name):
+    for identifier in _holders(service, request.client, name):
         try:
             # Its URLs are those of the service, where clients keep them from.
             there = replace(catalog_view(service, request, identifier), base="")
@@ -138,18 +142,23 @@ def read_through(
         except PermissionError as error:
             denied = denied or error  # type: ignore[assignment]
             continue
-        _found_in.put(name.version, identifier)
+        _found_in.put(request.client, name, identifier)
         return found
     raise denied or missing
 
 
-def _holders(service: Service, name: ObjectName) -> list[str]:
-    """The catalogs that have a version or an object; the others are not even opened."""
+def _holders(service: Service, client: Client, name: ObjectName) -> Iterator[str]:
+    """The catalogs that have a version or an object; the others are not even opened.
+
+    They come in the order in which they were registered, after the one where this client found
+    the version before: the others are looked for only when that does not answer.
+    """
     every = [entry.id for entry in service.registry.catalogs()]
-    known = _found_in.get(name.version)
+    known = _found_in.get(client, name)
     if known in every:
-        return [known]
-    return service.registry.places.which(every, has(name))
+        yield known
+        every.remove(known)
+    yield from service.registry.places.which(every, has(name))
 
 
 def owner_of(client: Client) -> list[str]:

@@ -89,8 +89,9 @@ def test_objects_are_written_read_and_deleted(serve: Serve, bucket: Bucket, root
 
 
 def test_chunks_come_in_parallel_and_failed_ends_leave_the_job(
-    serve: Serve, bucket: Bucket
+    serve: Serve, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("deriva_catalog.objects.stores.bucket._MOST_PARTS", 1)
     served = serve()
     kim = served.client(USER)
     length = 2_500_000
@@ -117,6 +118,9 @@ def test_chunks_come_in_parallel_and_failed_ends_leave_the_job(
         assert done.status == 201
         assert kim.get(done.headers["location"]).body == DATA
         assert kim.get(job).status == 404
+        (key,) = [key for key in bucket.all_keys() if key.endswith(sha256(DATA))]
+        etag = bucket.admin.head_object(Bucket=bucket.name, Key=key)["ETag"]
+        assert etag.strip('"').endswith("-1")  # one part, as its length was known
     assert bucket.contents() == {sha256(DATA)}
     assert bucket.unfinished() == []
     assert [key for key in bucket.all_keys() if "/uploads/" in key] == []
@@ -153,6 +157,7 @@ def test_readers_are_sent_to_the_bucket_when_that_is_wanted(
     head = kim.head("/hatrac/a")
     assert (head.status, head.headers["content-length"]) == (200, str(len(DATA)))
     assert "content-sha256" in head.headers
+    assert sent.headers["etag"] == head.headers["etag"]
     assert kim.get("/hatrac/a", if_none_match=head.headers["etag"]).status == 304
     assert served.client().get("/hatrac/a").status == 401  # rights are looked at before
     assert put.status == 201
@@ -178,6 +183,18 @@ def test_our_client_follows_and_verifies(serve: Serve, bucket: Bucket, tmp_path:
     with pytest.raises(Unavailable, match="refused there: 404"):
         catalog.objects.get(put.url, tmp_path / "damaged")
     catalog.close()
+
+
+def test_our_client_goes_on_where_the_bucket_broke_off(
+    serve: Serve, bucket: Bucket, tmp_path: Path
+) -> None:
+    with Relay(bucket.port) as relay:
+        catalog = connected(serve(port=relay.port, signed_url_seconds=60.0))
+        put = catalog.objects.put("/hatrac/a", DATA)
+        relay.cut_answers_after, relay.cuts = 3_000_000, 2
+        assert catalog.objects.get(put.url, tmp_path / "copy").read_bytes() == DATA
+        assert relay.cuts == 0
+        catalog.close()
 
 
 def test_content_is_streamed_unless_the_deployment_says_otherwise(serve: Serve) -> None:

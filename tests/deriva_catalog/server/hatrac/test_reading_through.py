@@ -12,6 +12,7 @@ import pytest
 import postgres
 from catalog_server import Served, serving
 from deriva_catalog.catalog.registry import Registry
+from deriva_catalog.objects import Upload
 from deriva_catalog.path.ast import TableName
 
 CLIENTS = TableName("ERMrest_Client", "public")
@@ -66,6 +67,25 @@ def test_a_catalog_is_used_for_what_it_has_and_the_others_are_not(
     assert served.client().get("/hatrac/ns/x").body == b"x"
     served.service.close()  # what is to be written down has been
     assert [known_in(registry, each, "kim") for each in "abc"] == [False, True, False]
+
+
+def test_each_client_reads_where_it_may_whoever_asked_before(
+    served: Served, registry: Registry
+) -> None:
+    kept = registry.open("b")
+    url, version = kept.objects.stat("/hatrac/ns/x").url, kept.objects.stat("/hatrac/ns/x").version
+    with kept.store.writing() as writing:
+        acls = {**writing.model.acls, "select": ("kim",), "enumerate": ("kim",)}
+        writing.adopt(replace(writing.model, acls=acls))
+    kept.close()
+    other = registry.open("c")
+    content = other.object_store.content.add(b"other")
+    other.object_store.register([Upload("/hatrac/ns/x", content=content, version=version)])
+    other.close()
+    kim, lee = served.client("kim"), served.client("lee")
+    for _ in range(2):
+        assert lee.get(url).body == b"other"
+        assert kim.get(url).body == b"x"
 
 
 def test_a_catalog_that_is_deleted_has_nothing_any_more(served: Served, registry: Registry) -> None:
