@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,19 @@ import postgres
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NEEDS = re.compile(r"^<!-- needs ([\w ]+) -->$", re.MULTILINE)
+"""How a page names packages that `make test` does not install."""
 
 
 def blocks(page: Path) -> list[tuple[int, str]]:
     """Return (line number, code) of each Python block."""
     text = page.read_text()
     return [(text[: m.start(1)].count("\n"), m[1]) for m in FENCE.finditer(text)]
+
+
+def lacking(text: str) -> list[str]:
+    """Return the packages that a page says it needs and that are not installed."""
+    return [name for line in NEEDS.findall(text) for name in line.split() if not find_spec(name)]
 
 
 ELSEWHERE = ROOT / "docs" / "catalog" / "tutorial.md"
@@ -35,6 +43,8 @@ PAGES = [
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
+    if absent := lacking(page.read_text()):
+        pytest.skip(f"not installed: {', '.join(absent)}")
     # One fresh process a page, as a reader would; blank lines keep the page's line numbers.
     source = ""
     for line, code in blocks(page):
@@ -61,3 +71,8 @@ def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 0, f"{page}:\n{done.stderr[-4000:]}"
+
+
+def test_a_page_says_which_packages_it_needs() -> None:
+    assert lacking("# A\n\n<!-- needs pytest no_such_package -->\n") == ["no_such_package"]
+    assert NEEDS.findall((ROOT / "docs" / "ml" / "training.md").read_text()) == ["torch"]

@@ -395,16 +395,18 @@ def test_large_results_do_not_go_through_memory(
         bag={"bag_name": "zoo", "bag_archiver": "tar"},
     )
     tracemalloc.start()
-    made = kim.post(BAG, wanted)
-    length = 0
-    connection = http.client.HTTPConnection("127.0.0.1", kim.port, timeout=60)
-    headers = {"Authorization": f"Bearer {kim.token}"}
-    connection.request("GET", local_part(made.text), headers=headers)
-    reply = connection.getresponse()
-    while piece := reply.read(1 << 16):
-        length += len(piece)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    try:
+        made = kim.post(BAG, wanted)
+        length = 0
+        connection = http.client.HTTPConnection("127.0.0.1", kim.port, timeout=60)
+        headers = {"Authorization": f"Bearer {kim.token}"}
+        connection.request("GET", local_part(made.text), headers=headers)
+        reply = connection.getresponse()
+        while piece := reply.read(1 << 16):
+            length += len(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     connection.close()
     assert length > 57 << 20
     assert peak < 20 << 20

@@ -28,10 +28,10 @@ def ml(thin_place: Path, tmp_path: Path) -> Iterator[DerivaML]:
 
 def test_files_come_from_the_original(ml: DerivaML) -> None:
     images = [a.asset_rid for a in ml.list_assets("Image")]
+    before = ml.catalog.latest_snapshot()
     looked = localize_assets(ml, "Image", images[:4], dry_run=True)
     assert (looked.assets_processed, looked.localized_assets) == (4, ())
-    before = ml.catalog.latest_snapshot()
-    assert before == ml.catalog.latest_snapshot()
+    assert ml.catalog.latest_snapshot() == before
     done = localize_assets(ml, "Image", images[:4], hatrac_namespace="/hatrac/own", chunk_size=150)
     assert (done.assets_processed, done.assets_skipped, done.errors) == (4, 0, ())
     again = localize_assets(ml.catalog, "Image", images[:5], schema_name="demo-schema")
@@ -54,11 +54,8 @@ def test_what_cannot_be_brought_does_not_hinder_the_others(ml: DerivaML) -> None
     name = ml.model.name_to_table("BoundingBox")
     from deriva_ml.core.query import name_of
 
-    changes = [
-        {"RID": rows[0]["RID"], "URL": "file:///nowhere/at/all"},
-        {"RID": rows[1]["RID"], "URL": rows[2]["URL"] + "x"},
-    ]
-    ml.catalog.update(name_of(name), changes[:1])
+    nowhere = {"RID": rows[0]["RID"], "URL": "file:///nowhere/at/all"}
+    ml.catalog.update(name_of(name), [nowhere])
     ml.catalog.update(name_of(name), [{"RID": rows[1]["RID"], "MD5": "0" * 32}], targets=("MD5",))
     done = localize_assets(ml, "BoundingBox", [row["RID"] for row in rows])
     assert (done.assets_processed, done.assets_failed) == (1, 2)

@@ -141,15 +141,22 @@ def test_constants_that_name_each_other_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "line"), [(b"x = (\n1", 1), (b"ok = 1\nx = 'a\n", 2), (b"x = '\xff'", 1)]
+    ("content", "lines"),
+    [
+        (b"x = (\n1", {1}),
+        (b"ok = 1\nx = 'a\n", {2}),
+        (b"x = '\xff'", {0, 1}),  # not every Python tells the line of bytes that are no text
+    ],
 )
-def test_a_file_that_is_no_python_says_where(tmp_path: Path, content: bytes, line: int) -> None:
+def test_a_file_that_is_no_python_says_where(
+    tmp_path: Path, content: bytes, lines: set[int]
+) -> None:
     file = tmp_path / "bad.py"
     file.write_bytes(content)
     entries, error = parse_config_file(file)
     assert entries == []
     assert error is not None
-    assert error.line in (line, 0)
+    assert error.line in lines
     assert error.message
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from deriva_ml.feature import FeatureRecord
 
 from ..conftest import Stage, make_execution
 
-torch = pytest.importorskip("torch")
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+needs_tensorflow = pytest.mark.skipif(
+    find_spec("tensorflow") is None, reason="TensorFlow is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,7 @@ def term(record: Any) -> str:
 NEWEST = {"Label": FeatureRecord.select_newest}
 
 
+@needs_torch
 def test_samples_are_files_of_rows_that_belong_to_the_dataset(bag: DatasetBag) -> None:
     dataset = bag.as_torch_dataset("Image", sample_loader=load)
     assert len(dataset) == 4
@@ -85,6 +90,7 @@ def test_samples_are_files_of_rows_that_belong_to_the_dataset(bag: DatasetBag) -
         dataset[4]
 
 
+@needs_torch
 def test_a_target_is_the_record_of_a_feature(bag: DatasetBag) -> None:
     dataset = bag.as_torch_dataset("Image", sample_loader=load, targets=NEWEST, missing="skip")
     sample, record, rid = dataset[2]
@@ -92,6 +98,7 @@ def test_a_target_is_the_record_of_a_feature(bag: DatasetBag) -> None:
     assert len(dataset) == 3
 
 
+@needs_torch
 def test_transforms_are_applied_last(bag: DatasetBag) -> None:
     dataset = bag.as_torch_dataset(
         "Image",
@@ -104,12 +111,14 @@ def test_transforms_are_applied_last(bag: DatasetBag) -> None:
     assert [dataset[i][:2] for i in range(3)] == [(0, "cat"), (3, "dog"), (6, "dog")]
 
 
+@needs_torch
 def test_several_values_of_a_row_need_a_selector(bag: DatasetBag) -> None:
     with pytest.raises(DerivaMLValidationError, match="1 rows of 'Image' have several values") as e:
         bag.as_torch_dataset("Image", sample_loader=load, targets=["Label"], missing="skip")
     assert "FeatureRecord.select_newest" in str(e.value)
 
 
+@needs_torch
 def test_rows_without_a_value_are_named_left_out_or_unknown(bag: DatasetBag) -> None:
     lacking = bag.get_table_as_dict("Image")[3]["RID"]
     with pytest.raises(DerivaMLValidationError, match=f"lack a value of 'Label': {lacking}"):
@@ -122,6 +131,7 @@ def test_rows_without_a_value_are_named_left_out_or_unknown(bag: DatasetBag) -> 
         bag.as_torch_dataset("Image", sample_loader=load, missing="no")  # type: ignore[arg-type]
 
 
+@needs_torch
 def test_rows_of_plain_tables_are_samples_themselves(bag: DatasetBag) -> None:
     plain = bag.as_torch_dataset("Subject")
     assert plain[0][0]["Name"] == "Tom"
@@ -129,6 +139,7 @@ def test_rows_of_plain_tables_are_samples_themselves(bag: DatasetBag) -> None:
     assert named[0][0] == (None, "Tom")
 
 
+@needs_torch
 @pytest.mark.parametrize(
     ("element", "options", "kind", "text"),
     [
@@ -146,6 +157,7 @@ def test_what_cannot_be_trained_with_is_refused(
         bag.as_torch_dataset(element, **options)
 
 
+@needs_torch
 def test_a_file_that_was_not_fetched_is_missed_when_it_is_read(
     bag: DatasetBag, tmp_path: Path
 ) -> None:
@@ -161,6 +173,7 @@ def test_a_file_that_was_not_fetched_is_missed_when_it_is_read(
         (tmp_path / "away").rename(path)
 
 
+@needs_torch
 def test_samples_can_be_sent_to_another_process(bag: DatasetBag) -> None:
     dataset = bag.as_torch_dataset(
         "Image", sample_loader=load, targets=NEWEST, target_transform=term, missing="skip"
@@ -170,7 +183,10 @@ def test_samples_can_be_sent_to_another_process(bag: DatasetBag) -> None:
     assert [again[i] for i in range(3)] == [dataset[i] for i in range(3)]
 
 
+@needs_torch
 def test_workers_of_a_loader_read_the_files(bag: DatasetBag) -> None:
+    import torch
+
     dataset = bag.as_torch_dataset(
         "Image",
         sample_loader=load,
@@ -204,8 +220,10 @@ except ImportError as error:
     assert f"pip install 'derivaml[{module}]'" in done.stdout
 
 
+@needs_tensorflow
 def test_tensorflow_takes_the_same_samples(bag: DatasetBag) -> None:
-    tf = pytest.importorskip("tensorflow")
+    import tensorflow as tf
+
     dataset = bag.as_tf_dataset("Image", sample_loader=load, targets=NEWEST, missing="skip")
     items = list(dataset.as_numpy_iterator())
     assert [list(sample) for sample, _, _ in items] == [[0] * 3, [1] * 3, [2] * 3]
@@ -217,7 +235,7 @@ def test_tensorflow_takes_the_same_samples(bag: DatasetBag) -> None:
     assert next(given.as_numpy_iterator())[0].dtype == "float32"
 
 
+@needs_tensorflow
 def test_tensorflow_is_told_what_is_no_tensor(bag: DatasetBag) -> None:
-    pytest.importorskip("tensorflow")
     with pytest.raises(DerivaMLValidationError, match="is no tensor"):
         bag.as_tf_dataset("Subject", sample_loader=lambda path, row: None)

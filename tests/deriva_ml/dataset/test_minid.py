@@ -21,6 +21,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.dataset import registries
 from deriva_ml.dataset.registries import Registered, StoreRegistry, open_registry
+from s3_server import Bucket
 
 Connect = Callable[..., DerivaML]
 
@@ -244,34 +245,19 @@ def test_an_installed_registry_is_chosen_by_its_name(
 # --- a bucket of S3 ----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """A bucket of a server that speaks the S3 protocol."""
-    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "somebody",
-            "AWS_SECRET_ACCESS_KEY": "something",
-            "AWS_REGION": "us-east-1",
-        }.items():
-            patch.setenv(name, value)
-        import boto3
-
-        boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="minids")
-        yield "minids"
-    server.stop()
-
-
 def test_archives_and_records_lie_in_a_bucket(
-    ml: DerivaML, nested: str, connect: Connect, bucket: str
+    ml: DerivaML,
+    nested: str,
+    connect: Connect,
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bag = connect(bucket).download_dataset_bag(f"{nested}@0.1.0")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{bucket.port}")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    bag = connect(bucket.name).download_dataset_bag(f"{nested}@0.1.0")
     minid, _ = version_row(ml, nested)
     assert minid is not None
-    assert minid.startswith("s3://minids/minids/")
-    again = connect(f"s3://{bucket}").download_dataset_bag(f"{nested}@0.1.0")
+    assert minid.startswith(f"s3://{bucket.name}/minids/")
+    again = connect(f"s3://{bucket.name}").download_dataset_bag(f"{nested}@0.1.0")
     assert again.path != bag.path
     assert validate(again.path).complete

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -43,14 +45,28 @@ def test_a_table_is_kept_until_the_catalog_changes(ml: DerivaML, zoo: Zoo) -> No
     assert again[0].snapshot != kept.snapshot
 
 
-def test_a_table_can_be_read_anew(ml: DerivaML, zoo: Zoo) -> None:
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Puts the clock forward, since two results may be made in one tick of it."""
+    real, hours = time.time, count(1)
+
+    def put_forward() -> None:
+        ahead = 3600 * next(hours)
+        monkeypatch.setattr(time, "time", lambda: real() + ahead)
+
+    return put_forward
+
+
+def test_a_table_can_be_read_anew(ml: DerivaML, zoo: Zoo, later: Callable[[], None]) -> None:
     ml.cache_table("Subject")
     (first,) = ml.workspace.list_cached_results()
+    later()
     ml.cache_table("Subject", force=True)
     (second,) = ml.workspace.list_cached_results()
     assert second.created > first.created
     ml.workspace.cached_table_read("Subject", ttl=3600)
     assert ml.workspace.list_cached_results() == [second]
+    later()
     ml.workspace.cached_table_read("Subject", ttl=0)
     assert ml.workspace.list_cached_results()[0].created > second.created
 
@@ -69,7 +85,9 @@ def test_some_rows_and_columns_are_kept_apart(ml: DerivaML, zoo: Zoo) -> None:
         work.cached_table_read("Image", {"Filename": []})
 
 
-def test_a_wide_table_is_kept_for_its_version(ml: DerivaML, zoo: Zoo) -> None:
+def test_a_wide_table_is_kept_for_its_version(
+    ml: DerivaML, zoo: Zoo, later: Callable[[], None]
+) -> None:
     dataset = ml.datasets.create(members=zoo.images[:2])
     tables = ["Image", "Subject"]
     first = dataset.cache_denormalized(tables, version="0.1.0")
@@ -82,6 +100,7 @@ def test_a_wide_table_is_kept_for_its_version(ml: DerivaML, zoo: Zoo) -> None:
     assert_frame_equal(now, dataset.get_denormalized_as_dataframe(tables))
     assert len(now) == 8
     assert len(dataset.cache_denormalized(["Subject"], row_per="Subject")) == 2
+    later()
     dataset.cache_denormalized(tables, version="0.1.0", force=True)
     assert ml.workspace.list_cached_results()[0].created > kept.created
 
