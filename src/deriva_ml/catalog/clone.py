@@ -20,7 +20,7 @@ from deriva_ml.core.definitions import (
 )
 from deriva_ml.core.exceptions import DerivaMLValidationError, translated
 from deriva_ml.core.host import is_directory
-from deriva_ml.core.identity import give_identity
+from deriva_ml.core.identity import give_identity, identity_of
 from deriva_ml.core.query import attributes, equals, name_of
 from deriva_ml.core.session import Session
 from deriva_ml.dataset.download import Carriage, fetcher_for
@@ -106,8 +106,8 @@ def clone_via_bag(
         source_catalog_id: Its number or alias, perhaps with ``@`` and a snapshot; ignored for a
             directory but for its snapshot.
         dest_hostname: Where the clone goes.
-        dest_catalog_id: The catalog that it goes into; None means a new one. A directory that is
-            no catalog yet means a new one as well.
+        dest_catalog_id: The catalog that it goes into; None means a new one. Ignored for a
+            directory: that is the catalog which lies there, or a new one where none does.
         anchors: RIDs of rows, also by the names of their tables, that are cloned with all that
             belongs to them; with neither these nor `root_rid`, everything is.
         root_rid: RID of a dataset, which is cloned with those nested in it.
@@ -121,10 +121,14 @@ def clone_via_bag(
         DerivaMLNotFoundError: There is no such catalog, or no such row.
         DerivaMLDataError: The two contradict each other, or rows refer to what is not cloned, and
             the policy refuses that; the message lists where. Nothing was changed.
+        DerivaMLValidationError: The original and the destination are the same catalog, or an
+            argument means nothing.
         DerivaMLPermissionError: You may not read the original, or not write the destination.
     """
     policy = policy or ClonePolicy()
     with opened_source(source_hostname, source_catalog_id, source_credential) as source:
+        if not _is_new(dest_hostname, dest_catalog_id):
+            _refuse_itself(source, dest_hostname, dest_catalog_id, dest_credential)
         selection = select_rows(source, anchors, root_rid, policy)
         with bag_place(output_dir, source, selection) as place:
             if not place.exists():
@@ -174,10 +178,12 @@ def create_ml_workspace(
         include_tables: Tables of which every row is cloned, too.
         exclude_objects: Tables that are left out.
         exclude_schemas: Schemas that are left out.
-        dest_hostname: Where the workspace goes; None means where the original is.
+        dest_hostname: Where the workspace goes; None means where the original is, which cannot be
+            if that is a directory.
         asset_mode: What happens to files.
         orphan_strategy: What happens to rows that refer to one that is not cloned.
-        dest_catalog_id: The catalog that it goes into; None means a new one.
+        dest_catalog_id: The catalog that it goes into; None means a new one. Ignored for a
+            directory: that is the catalog which lies there, or a new one where none does.
         output_dir: Where the bag is kept; None means nowhere.
         alias: Name of a new catalog.
         add_ml_schema: Whether the ML schema is completed with what every ML schema has.
@@ -190,6 +196,7 @@ def create_ml_workspace(
 
     Raises:
         TypeError: Another option is given.
+        DerivaMLValidationError: The original is a directory, and there is no `dest_hostname`.
         DerivaMLException: See `clone_via_bag`.
     """
     unknown = [name for name in legacy if name not in _LEGACY]
@@ -197,6 +204,11 @@ def create_ml_workspace(
         raise TypeError(f"create_ml_workspace() takes no argument {unknown[0]!r}.")
     for name in legacy:
         warnings.warn(f"{name} has no meaning any more; leave it out.", FutureWarning, 2)
+    if dest_hostname is None and is_directory(source_hostname):
+        raise DerivaMLValidationError(
+            f"The directory {source_hostname!r} is one catalog and has no room for another; say "
+            "with dest_hostname where the workspace goes."
+        )
     return clone_via_bag(
         source_hostname=source_hostname,
         source_catalog_id=source_catalog_id,
@@ -239,7 +251,7 @@ class _Clone:
         alias: str | None,
     ) -> tuple[Catalog, Loaded]:
         """Load it into a catalog, which is made when there is none."""
-        if catalog_id is None and not _is_catalog(hostname):
+        if _is_new(hostname, catalog_id):
             done: list[Loaded] = []
 
             def prepare(fresh: Catalog) -> None:
@@ -323,7 +335,7 @@ class _Clone:
             ]
             table = catalog.model.schemas[ml].tables["Dataset_Version"]
             catalog.update(name_of(table), rows, targets=("Snapshot",))
-        if self.policy.add_ml_schema and ml == ML_SCHEMA:
+        if self.policy.add_ml_schema and ml == ML_SCHEMA and ml in catalog.model.schemas:
             from deriva_ml.schema import initialize_ml_schema
 
             initialize_ml_schema(catalog, ml)
@@ -365,11 +377,36 @@ class _Clone:
         )
 
 
-def _is_catalog(hostname: str) -> bool:
-    """Whether the host name is the directory of a catalog that exists."""
+def _is_new(hostname: str, catalog_id: str | int | None) -> bool:
+    """Whether a destination is a catalog that is still to be made."""
     from deriva_catalog.catalog.local import DATABASE
 
-    return is_directory(hostname) and (directory_of(hostname) / DATABASE).is_file()
+    if is_directory(hostname):
+        return not (directory_of(hostname) / DATABASE).is_file()
+    return catalog_id is None
+
+
+def _refuse_itself(
+    source: Session,
+    hostname: str,
+    catalog_id: str | int | None,
+    credential: Mapping[str, Any] | None,
+) -> None:
+    """Refuse a destination that is the original, however the two are written."""
+    target = open_at(hostname, catalog_id, credential)
+    try:
+        same = identity_of(target) == source.identity or (
+            is_directory(hostname)
+            and source.catalog.url.startswith("file:")
+            and directory_of(hostname).samefile(directory_of(source.catalog.url))
+        )
+    finally:
+        target.close()
+    if same:
+        raise DerivaMLValidationError(
+            f"Catalog {source.catalog.id!r} of {source.hostname!r} cannot be cloned into itself; "
+            "name another destination."
+        )
 
 
 def _current_versions(bag: Catalog, ml_schema: str) -> frozenset[str]:

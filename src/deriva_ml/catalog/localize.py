@@ -23,6 +23,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
     translated,
 )
+from deriva_ml.core.host import is_server, without_password
 from deriva_ml.core.query import any_of, entities, name_of
 from deriva_ml.core.rids import check_rids
 from deriva_ml.model.catalog import DerivaModel
@@ -96,7 +97,8 @@ def localize_assets(
         dry_run: Only find out what there is to bring.
         source_hostname: Where files are whose URL does not say so; None means where the catalog
             was cloned from.
-        source_catalog_id: The catalog there; None means the one that this was cloned from.
+        source_catalog_id: The catalog there; None means the one that this was cloned from, if it
+            was cloned from that host. Ignored for a directory.
         source_credential: What proves who you are to that server.
 
     Raises:
@@ -173,8 +175,10 @@ def _fetcher(
     plain = url_fetcher(local_files=True)
     record = get_catalog_provenance(target)
     details = None if record is None else record.clone_details
-    if hostname is None and details is not None:
-        hostname, catalog_id = details.source_hostname, catalog_id or details.source_catalog_id
+    if details is not None:
+        hostname = hostname or details.source_hostname
+        if catalog_id is None and _is_same_host(hostname, details.source_hostname):
+            catalog_id = details.source_catalog_id
     if hostname is None:
         return plain
     source = open_at(hostname, catalog_id, credential)
@@ -184,6 +188,15 @@ def _fetcher(
     if address.scheme in ("http", "https"):
         own.append(f"{address.scheme}://{address.netloc}")
     return first_of(object_fetcher(source.objects, own, link=False), plain)
+
+
+def _is_same_host(one: str, other: str) -> bool:
+    """Whether two host names mean the same place."""
+    from deriva_catalog.catalog.remote import parse_host
+
+    if is_server(one) and is_server(other):
+        return parse_host(one) == parse_host(other)
+    return without_password(one) == without_password(other)
 
 
 def _batches(rows: list[Row], most: int) -> Iterator[list[Row]]:

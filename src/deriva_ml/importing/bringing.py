@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from deriva_ml.execution.configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow
 
 from .datasets import existing_tree, write_tree
-from .frames import column_type, json_value
+from .frames import column_type, comparable, json_value
 from .plan import FilePlan
 from .result import ImportResult
 
@@ -46,7 +46,9 @@ def bring(ml: DerivaML, plan: FilePlan, execution: Execution | None) -> ImportRe
     """Import files, unless the catalog has all of it.
 
     Raises:
-        DerivaMLDataError: A file is not what the source says of it, or one file has two classes.
+        DerivaMLDataError: A file is not what the source says of it, or one file has two classes or
+            different metadata, or the catalog has other metadata of it and these shall not be
+            replaced.
         DerivaMLTableTypeError: The table does not hold assets.
         DerivaMLValidationError: There are no files, or a column does not fit the table.
     """
@@ -55,8 +57,9 @@ def bring(ml: DerivaML, plan: FilePlan, execution: Execution | None) -> ImportRe
     _check_classes(plan)
     table = _asset_table(ml, plan)
     contents = _store(ml, plan)
-    known = {} if table is None else _known_assets(ml, table, contents)
-    if table is not None and len(known) == len(contents):
+    _check_metadata(plan, contents)
+    known, differing = _known_assets(ml, table, plan, contents)
+    if table is not None and len(known) == len(contents) and not differing:
         found = existing_tree(ml.session, table, plan.root, known)
         if found is not None and _has_classes(ml, plan, known):
             return ImportResult(
@@ -68,7 +71,8 @@ def bring(ml: DerivaML, plan: FilePlan, execution: Execution | None) -> ImportRe
         ml.session.transaction() as transaction,
     ):
         table = table or _create_table(ml, plan)
-        known = _known_assets(ml, table, contents)
+        known, differing = _known_assets(ml, table, plan, contents)
+        _replace_metadata(ml, table, plan, known, differing)
         rids = known | _insert_assets(ml, table, plan, contents, known)
         _attach(ml, table, plan, run.execution_rid, rids, known)
         _write_classes(ml, table, plan, run.execution_rid, rids)
@@ -180,18 +184,75 @@ def _key(path: str, content: Content) -> FileKey:
 
 
 def _known_assets(
-    ml: DerivaML, table: Table, contents: Mapping[str, Content]
-) -> dict[str | int, str]:
-    """The rows that the catalog has of the files, by path."""
-    rows: dict[FileKey, str] = {}
+    ml: DerivaML, table: Table | None, plan: FilePlan, contents: Mapping[str, Content]
+) -> tuple[dict[str | int, str], list[str]]:
+    """The RIDs that the catalog has of the files, by path, and the paths with other metadata.
+
+    Raises:
+        DerivaMLDataError: There are such, and they shall not be replaced.
+    """
+    if table is None:
+        return {}, []
+    rows: dict[FileKey, Row] = {}
     digests = sorted({content.md5 for content in contents.values()})
+    given = sorted({c for row in plan.metadata.values() for c in row})
+    columns = tuple(dict.fromkeys(("RID", "MD5", "Filename", "Length", *given)))
     for start in range(0, len(digests), _ROWS):
-        columns = ("RID", "MD5", "Filename", "Length")
         query = attributes(table, columns, any_of("MD5", digests[start : start + _ROWS]))
         for row in ml.session.fetch(query):
-            rows.setdefault((row["MD5"], row["Filename"], row["Length"]), row["RID"])
+            rows.setdefault((row["MD5"], row["Filename"], row["Length"]), row)
     keys = {path: _key(path, content) for path, content in contents.items()}
-    return {path: rows[key] for path, key in keys.items() if key in rows}
+    known: dict[str | int, str] = {p: rows[key]["RID"] for p, key in keys.items() if key in rows}
+    differing = [
+        path
+        for path, metadata in plan.metadata.items()
+        if path in known and _comparable(metadata) != _comparable(rows[keys[path]], metadata)
+    ]
+    if differing and not plan.replace:
+        raise DerivaMLDataError(
+            f"Table {table.name!r} has {len(differing)} files of {plan.source} with other "
+            f"metadata: {some_of(differing)}. Correct them on one side, or replace those of the "
+            "table where the import has existing='replace'."
+        )
+    return known, differing
+
+
+def _comparable(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> dict[str, Any]:
+    """The values of columns, as they can be compared."""
+    return {c: comparable(json_value(row[c])) for c in columns or row}
+
+
+def _check_metadata(plan: FilePlan, contents: Mapping[str, Content]) -> None:
+    """Refuse equal files of one name, which are one asset, with different metadata."""
+    first: dict[FileKey, str] = {}
+    columns = {c for row in plan.metadata.values() for c in row}
+    for path, content in contents.items() if columns else ():
+        other = first.setdefault(_key(path, content), path)
+        mine, theirs = (
+            _comparable(dict.fromkeys(columns) | dict(plan.metadata.get(p, {})))
+            for p in (path, other)
+        )
+        if mine != theirs:
+            raise DerivaMLDataError(
+                f"{path!r} of {plan.source} is equal to {other!r} and has other metadata. Remove "
+                "one of them, or describe them alike."
+            )
+
+
+def _replace_metadata(
+    ml: DerivaML,
+    table: Table,
+    plan: FilePlan,
+    known: Mapping[str | int, str],
+    differing: Sequence[str],
+) -> None:
+    """Give assets the metadata that the source has; those described alike in one statement."""
+    by_columns: dict[tuple[str, ...], dict[str, Row]] = {}
+    for path in differing:
+        row = {c: json_value(v) for c, v in plan.metadata[path].items()}
+        by_columns.setdefault(tuple(sorted(row)), {})[known[path]] = {"RID": known[path], **row}
+    for columns, rows in by_columns.items():
+        ml.catalog.update(name_of(table), list(rows.values()), targets=columns)
 
 
 # --- rows --------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from deriva_ml.core.exceptions import (
     some_of,
 )
 
-__all__ = ["Columns", "column_type", "read_columns"]
+__all__ = ["Columns", "column_type", "comparable", "json_value", "read_columns"]
 
 Columns = dict[str, list[Any]]
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)?(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|-?inf|nan", re.I)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TRUTH = {"true": True, "false": False}
 
@@ -263,3 +264,14 @@ def json_value(value: Any) -> Any:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return float(value) if isinstance(value, Decimal) else value
+
+
+def comparable(value: Any) -> Any:
+    """A value in a form that can be compared and hashed; a time as a moment, however written."""
+    if isinstance(value, str) and _MOMENT.match(value):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+    return json.dumps(value, sort_keys=True) if isinstance(value, list | dict) else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from deriva_ml.core.arguments import check_text, words
 from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLValidationError
@@ -16,7 +16,7 @@ from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLValidationError
 from .bringing import bring
 from .files import SourceFile, existing_directory, relative_name, scan
 from .frames import read_columns
-from .plan import ClassFeature, FilePlan, Node
+from .plan import ClassFeature, FilePlan, Node, check_existing
 from .result import ImportResult
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def import_image_folder(
     dataset_types: str | Iterable[str] | None = None,
     asset_types: str | Iterable[str] | None = None,
     drop_labels: bool = False,
+    existing: Literal["refuse", "replace"] = "refuse",
     execution: Execution | None = None,
 ) -> ImportResult:
     """Bring a folder of images into the catalog: a dataset, nested ones for splits, classes.
@@ -77,6 +78,8 @@ def import_image_folder(
         dataset_types: Terms of ``Dataset_Type`` for the outermost dataset.
         asset_types: Terms of ``Asset_Type``; None means the one named after the table.
         drop_labels: Whether classes are left out.
+        existing: An image that the table has with other metadata: ``refuse`` the folder, or
+            ``replace`` the values.
         execution: The execution that imports; None means one of its own.
 
     Returns:
@@ -86,8 +89,10 @@ def import_image_folder(
         DerivaMLNotFoundError: There is no such folder.
         DerivaMLValidationError: It has no images, a metadata file names one that is not there or
             a path that leads elsewhere, or something in it has an impossible name.
-        DerivaMLDataError: An image has two classes.
+        DerivaMLDataError: An image has two classes, or equal images of one name have different
+            metadata, or the catalog has other metadata of one.
     """
+    check_existing(existing)
     place = existing_directory(directory)
     name = place.resolve().name or "images"
     found = scan(place)
@@ -110,6 +115,7 @@ def import_image_folder(
         feature=ClassFeature(feature_name, words_given, classes) if classes else None,
         asset_types=tuple(words(asset_types, "asset_types")),
         skipped=tuple(p for p in found if p not in images and p not in tables),
+        replace=existing == "replace",
     )
     return bring(ml, plan, execution)
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deriva_ml.core.exceptions import DerivaMLValidationError
+
 from .files import SourceFile
 
-__all__ = ["ClassFeature", "FilePlan", "Node", "directory_tree"]
+__all__ = ["ClassFeature", "FilePlan", "Node", "check_existing", "directory_tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class FilePlan:
         asset_types: Terms of ``Asset_Type`` for every file.
         inputs: Files that the execution declares as read.
         skipped: Paths of files that are no part of the data.
+        replace: Whether assets that the catalog has with other metadata get these values; else
+            the import is refused.
     """
 
     asset_table: str
@@ -70,6 +74,17 @@ class FilePlan:
     asset_types: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    replace: bool = False
+
+
+def check_existing(existing: str) -> None:
+    """Refuse words that do not say what to do about what is there with other values.
+
+    Raises:
+        DerivaMLValidationError: It is another word.
+    """
+    if existing not in ("refuse", "replace"):
+        raise DerivaMLValidationError(f"existing is 'refuse' or 'replace', not {existing!r}.")
 
 
 def directory_tree(

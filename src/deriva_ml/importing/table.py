@@ -25,8 +25,8 @@ from deriva_ml.dataset.history import FIRST_VERSION, Versions
 
 from .bringing import ingest
 from .datasets import existing_tree, write_tree
-from .frames import Columns, column_type, json_value, read_columns
-from .plan import Node
+from .frames import Columns, column_type, comparable, json_value, read_columns
+from .plan import Node, check_existing
 from .result import ImportResult
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def import_table(
         DerivaMLValidationError: It cannot be read, has no rows, or its columns do not fit.
         DerivaMLDataError: A key is repeated or empty, or the catalog has other values under one.
     """
-    if existing not in ("refuse", "replace"):
-        raise DerivaMLValidationError(f"existing is 'refuse' or 'replace', not {existing!r}.")
+    check_existing(existing)
     file = Path(path).expanduser()
     columns = read_columns(file)
     name = table or _table_name(file)
@@ -226,20 +225,8 @@ def _candidates(ml: DerivaML, target: Table, rows: list[Row], keys: Sequence[str
 
 
 def _values(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[Any, ...]:
-    """Values that can be compared; a time is compared as a moment, however it is written."""
-    return tuple(_comparable(row[c]) for c in columns)
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, str) and re.match(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", value):
-        from datetime import UTC, datetime
-
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return value
-        return moment if moment.tzinfo is None else moment.astimezone(UTC)
-    return _frozen(value)
+    """Values that can be compared."""
+    return tuple(comparable(row[c]) for c in columns)
 
 
 # --- writing -----------------------------------------------------------------------------

@@ -241,7 +241,7 @@ def reset_ml_schema(catalog: Catalog | Any, ml_schema: str = ML_SCHEMA) -> None:
 def initialize_ml_schema(model: Catalog | Any, schema_name: str = ML_SCHEMA) -> None:
     """Add the terms that every ML schema has, and the rows for things of unknown origin.
 
-    What is there already stays as it is.
+    What is there already stays as it is; tables that the schema lacks are passed over.
 
     Args:
         model: The catalog, or what belongs to one: a `DerivaML` or its model.
@@ -249,8 +249,11 @@ def initialize_ml_schema(model: Catalog | Any, schema_name: str = ML_SCHEMA) -> 
     """
     target = catalog_of(model)
     with target.transaction():
+        tables = target.model.schemas[schema_name].tables
         for vocabulary, terms in SEEDED_TERMS.items():
-            table = target.model.schemas[schema_name].tables[vocabulary]
+            if vocabulary not in tables:
+                continue
+            table = tables[vocabulary]
             known = _known_words(target, table)
             rows = [
                 {"Name": name, "Description": text, "Synonyms": []}
@@ -299,9 +302,13 @@ def _insert_sentinels(catalog: Catalog, schema: str) -> None:
     _sentinel(catalog, (schema, "Execution"), "Description", execution)
 
 
-def _sentinel(catalog: Catalog, key: tuple[str, str], column: str, row: dict[str, Any]) -> str:
-    """RID of the row for unknown things, which is inserted when there is none."""
-    table = catalog.model.schemas[key[0]].tables[key[1]]
+def _sentinel(
+    catalog: Catalog, key: tuple[str, str], column: str, row: dict[str, Any]
+) -> str | None:
+    """RID of the row for unknown things, which is inserted if need be; None without its table."""
+    table = catalog.model.schemas[key[0]].tables.get(key[1])
+    if table is None:
+        return None
     query = attributes(table, ("RID",), equals(column, row[column]), sort=("RID",), limit=1)
     known = catalog.fetch(query)
     return str((known or catalog.insert(name_of(table), [row]))[0]["RID"])

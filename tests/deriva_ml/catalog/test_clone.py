@@ -13,6 +13,7 @@ import pytest
 
 import menagerie
 from backends import OverHttp
+from deriva_catalog.catalog import connect
 from deriva_catalog.model.definitions import table_document
 from deriva_catalog.path.ast import TableName
 from deriva_ml import DerivaML
@@ -203,6 +204,49 @@ def test_a_workspace_is_a_clone(demo_place: Path, root: str, tmp_path: Path) -> 
         create_ml_workspace(str(demo_place), 1, root, nonsense=1)
 
 
+def test_a_catalog_is_not_cloned_into_itself(copied: Path, root: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(copied)
+    for dest in (copied, tmp_path / "link", copied.as_uri()):
+        with pytest.raises(DerivaMLValidationError, match="cannot be cloned into itself"):
+            clone(copied, dest)
+    with pytest.raises(DerivaMLValidationError, match="say with dest_hostname"):
+        create_ml_workspace(str(copied), 1, root)
+
+
+def test_a_catalog_of_this_machine_is_not_cloned_into_itself(
+    part: tuple[DerivaML, CloneViaBagResult], monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    monkeypatch.setenv("DERIVA_ML_HOME", str(part[0].catalog.directory.parent.parent))
+    with pytest.raises(DerivaMLValidationError, match="cannot be cloned into itself"):
+        create_ml_workspace("localhost", "copy", root, dest_catalog_id=part[1].catalog_id)
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        {"exclude_objects": ("Execution",)},
+        {"exclude_objects": ("File", "Workflow", "Asset_Type")},
+        {"exclude_schemas": ("deriva-ml",)},
+    ],
+)
+def test_tables_of_the_ml_schema_may_be_left_out(
+    demo_place: Path, tmp_path: Path, left_out: dict[str, tuple[str, ...]]
+) -> None:
+    result = clone_via_bag(
+        source_hostname=str(demo_place),
+        source_catalog_id=1,
+        dest_hostname=str(tmp_path / "clone"),
+        dest_catalog_id=None,
+        policy=ClonePolicy(**left_out),  # type: ignore[arg-type]
+    )
+    catalog = connect(tmp_path / "clone")
+    assert result.loaded.inserted["demo-schema", "Subject"] == 12
+    tables = {t.name for t in catalog.model.tables()}
+    assert not tables & set(left_out.get("exclude_objects", ()))
+    assert ("Dataset" in tables) == ("exclude_objects" in left_out)
+    catalog.close()
+
+
 def test_what_is_not_there_is_refused_before_anything_is_made(
     demo_place: Path, demo: DerivaML, root: str, tmp_path: Path
 ) -> None:
@@ -242,9 +286,11 @@ def test_to_a_server_and_back(
     assert (there.loaded.uploaded, back.loaded.listed) == (16, 16)
     assert back.rows_copied >= there.rows_copied
     ml = DerivaML(str(tmp_path / "back"), working_dir=tmp_path / "work")
-    for table in ("Image", "BoundingBox"):
+    for table, given in (("Image", None), ("BoundingBox", host.removeprefix("http://"))):
         assets = [asset.asset_rid for asset in ml.list_assets(table)]
-        done = localize_assets(ml, table, assets, source_credential=credential)
+        done = localize_assets(
+            ml, table, assets, source_hostname=given, source_credential=credential
+        )
         assert (done.assets_processed, done.errors) == (len(assets), ())
         assert done.source_hostnames == (host.removeprefix("http://"),)
     version = ml.increment_dataset_version(root, "patch")  # the files are here from now on

@@ -324,6 +324,41 @@ def test_metadata_files_give_columns_and_labels(ml: DerivaML, tmp_path: Path) ->
     }
 
 
+def test_corrected_metadata_are_refused_or_replaced(ml: DerivaML, tmp_path: Path) -> None:
+    lines = "file_name,note,taken\n1.png,{},2026-01-02T10:00:00+01:00\n2.png,same,\n"
+    place = write(
+        tmp_path / "pets", {"metadata.csv": lines.format("wrong"), "1.png": "1", "2.png": "2"}
+    )
+    first = ml.import_image_folder(place, "Picture")
+    assert_nothing_changes(ml, ml.import_image_folder(place, "Picture"), first)
+    write(place, {"metadata.csv": lines.format("right")})
+    before = ml.catalog.latest_snapshot()
+    with pytest.raises(DerivaMLDataError, match=r"1 files .* with other metadata: '1.png'"):
+        ml.import_image_folder(place, "Picture")
+    with pytest.raises(DerivaMLValidationError, match="'refuse' or 'replace', not 'keep'"):
+        ml.import_image_folder(place, "Picture", existing="keep")
+    assert ml.catalog.latest_snapshot() == before
+    result = ml.import_image_folder(place, "Picture", existing="replace")
+    assert (result.rids, result.added) == (first.rids, 0)
+    assert {r["RID"]: r["note"] for r in ml.get_table_as_dict("Picture")} == {
+        first.rids["1.png"]: "right",
+        first.rids["2.png"]: "same",
+    }
+    again = ml.import_image_folder(place, "Picture", existing="replace")
+    assert (again.changed, again.rids) == (False, first.rids)
+
+
+def test_equal_images_have_the_same_metadata(ml: DerivaML, tmp_path: Path) -> None:
+    lines = "file_name,note\na/1.png,one\nb/1.png,{}\n"
+    files = {"metadata.csv": lines.format("two"), "a/1.png": "1", "b/1.png": "1"}
+    place = write(tmp_path / "pets", files)
+    with pytest.raises(DerivaMLDataError, match=r"'b/1.png' .* is equal to 'a/1.png'"):
+        ml.import_image_folder(place, "Picture")
+    assert "Picture" not in ml.catalog.model.schemas["lab"].tables
+    write(place, {"metadata.csv": lines.format("one")})
+    assert len(set(ml.import_image_folder(place, "Picture").rids.values())) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
