@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -38,8 +39,11 @@ def main() -> None:
     except DerivaMLNotFoundError:
         ml = tables.create(CATALOG)
         prepare(ml)
-    experiment(ml, options.until)
-    ml.catalog.close()
+    try:
+        _refuse_half(ml, options.home.resolve())
+        experiment(ml, options.until)
+    finally:
+        ml.catalog.close()
 
 
 def prepare(ml: DerivaML) -> None:
@@ -120,6 +124,15 @@ def run(
 def find(ml: DerivaML, kind: str) -> Dataset:
     """The dataset of a type."""
     return next(d for d in ml.find_datasets() if kind in d.dataset_types)
+
+
+def _refuse_half(ml: DerivaML, home: Path) -> None:
+    """Say what to do when the first run did not get to the split: half of the data may be there."""
+    if not any("Training" in d.dataset_types for d in ml.find_datasets()):
+        sys.exit(
+            "The first run stopped before the countries were split. Remove what it made, then run "
+            f"this again:\n\n    DERIVA_ML_HOME='{home}' deriva-catalog delete --yes {CATALOG}\n"
+        )
 
 
 def _show_agreement(dataset: Dataset) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deriva_ml import DerivaML
+from deriva_ml.schema import create_ml_catalog
 
 pytest.importorskip("plotly", reason="the examples extra is not installed")
 
@@ -20,8 +21,8 @@ PROJECT = ROOT / "examples" / "countries"
 pytestmark = pytest.mark.slow
 
 
-def _demo(home: Path, *words: str) -> str:
-    done = subprocess.run(
+def _run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, str(PROJECT / "demo.py"), "--home", str(home), *words],
         cwd=PROJECT,
         env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"},
@@ -29,6 +30,10 @@ def _demo(home: Path, *words: str) -> str:
         text=True,
         check=False,
     )
+
+
+def _demo(home: Path, *words: str) -> str:
+    done = _run(home, *words)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stdout
 
@@ -59,3 +64,12 @@ def test_the_example_tells_its_story_and_goes_on(
         shares.append({level: n / levels.total() for level, n in levels.items()})
     assert shares[0] == pytest.approx(shares[1], abs=0.03)
     ml.catalog.close()
+
+
+def test_a_first_run_that_stopped_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DERIVA_ML_HOME", str(tmp_path))
+    create_ml_catalog("localhost", "countries").close()
+    done = _run(tmp_path)
+    assert done.returncode == 1
+    assert f"DERIVA_ML_HOME='{tmp_path}' deriva-catalog delete --yes countries" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Survey", "removed", "survey"]
+__all__ = ["Survey", "removed", "size_text", "survey"]
+
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 Inode = tuple[int, int]
 """Device and number of a file: names with the same inode share their bytes."""
@@ -101,3 +103,13 @@ def removed(directory: Path) -> Survey:
     found = survey([directory])
     shutil.rmtree(directory)
     return found
+
+
+def size_text(count: int) -> str:
+    """Bytes for people: ``1.2 GB`` (a GB is a thousand million bytes)."""
+    size = float(count)
+    for unit in _UNITS:
+        if size < 1000 or unit == _UNITS[-1]:
+            return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("the last unit returns")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +13,7 @@ from deriva_catalog.bag import read_bag
 from deriva_catalog.bag.index import bag_digest
 from deriva_catalog.errors import CatalogError
 
-from .cache import BagKey, bag_in, complete_in, key_in
+from .cache import BagKey, bag_in, complete_in, discard, key_in
 from .versions import DatasetVersion
 
 __all__ = ["BagCache", "CacheStatus", "CachedBag"]
@@ -79,14 +78,13 @@ class BagCache:
         return [str(version) for version in sorted(known)]
 
     def status(self, key: BagKey) -> CacheStatus:
-        """How much of a bag is here."""
-        place = self._root / key.name
-        return status_of(place) if place.is_dir() else CacheStatus.not_cached
+        """How much of a bag is here; of a damaged one nothing is, it will be made again."""
+        return _state(self._root / key.name) or CacheStatus.not_cached
 
     def path(self, key: BagKey) -> Path | None:
-        """The directory of a bag; None if it is not here."""
+        """The directory of a bag; None if it is not here, or damaged."""
         place = self._root / key.name
-        return bag_in(place) if place.is_dir() else None
+        return None if _state(place) is None else bag_in(place)
 
     def delete(
         self, dataset_rid: str, version: DatasetVersion | str | None = None
@@ -100,7 +98,7 @@ class BagCache:
         for place, key in list(self._places(dataset_rid)):
             if wanted in (None, key.version):
                 done["bytes_freed"] += sum(s.st_size for s in _files(place) if s.st_nlink == 1)
-                shutil.rmtree(place)
+                discard(place)
                 done["bags_removed"] += 1
         return done
 
@@ -111,9 +109,15 @@ class BagCache:
             key = None if place.name.startswith(".") else key_in(place)
             if key is None or dataset_rid not in (None, key.dataset):
                 continue
-            # A bag of an older release does not tell its catalog.
-            if self._catalog in (None, key.catalog) or not key.catalog:
+            if self._catalog is None or self._is_mine(place, key, self._catalog):
                 yield place, key
+
+    @staticmethod
+    def _is_mine(place: Path, key: BagKey, catalog: str) -> bool:
+        """Whether a bag is of a catalog; one of an older release tells that by its name alone."""
+        if key.catalog:
+            return key.catalog == catalog
+        return place.name == replace(key, catalog=catalog).name
 
 
 def status_of(place: Path) -> CacheStatus:
@@ -123,6 +127,15 @@ def status_of(place: Path) -> CacheStatus:
     bag = bag_in(place)
     there = any((bag / entry.path).is_file() for entry in read_bag(bag).fetch)
     return CacheStatus.cached_holey if there else CacheStatus.cached_metadata_only
+
+
+def _state(place: Path) -> CacheStatus | None:
+    """How much there is of a bag; None if there is none, or none that could be used."""
+    try:
+        bag_digest(bag_in(place))
+        return status_of(place)
+    except (CatalogError, FileNotFoundError):
+        return None
 
 
 def _described(place: Path, key: BagKey) -> CachedBag | None:

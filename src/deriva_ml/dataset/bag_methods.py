@@ -99,16 +99,17 @@ def cache(
     reachability_concurrency: int = 8,
 ) -> dict[str, Any]:
     """Bring a version here without an execution; returns its `bag_info`."""
+    left_out = frozenset(exclude_tables or ())
     bag = download_dataset_bag(
         self,
         version,
         materialize,
-        exclude_tables=exclude_tables,
+        exclude_tables=left_out,
         timeout=timeout,
         fetch_concurrency=fetch_concurrency,
         reachability_concurrency=reachability_concurrency,
     )
-    return bag_info(self, bag.current_version, exclude_tables)
+    return bag_info(self, bag.current_version, left_out)
 
 
 def _key(

@@ -34,6 +34,7 @@ __all__ = [
     "bag_in",
     "cached_bag",
     "complete_in",
+    "discard",
     "key_in",
     "store_bag",
 ]
@@ -133,7 +134,7 @@ def cached_bag(cache_dir: Path, key: BagKey) -> KeptBag | None:
             return KeptBag(bag, open_bag(bag), seen.complete, repairing=bool(dropped))
     except CatalogError:
         pass  # not a bag any more: it is made again, like one with damaged files
-    _discard(place)
+    discard(place)
     raise DamagedBag(str(bag))
 
 
@@ -229,7 +230,7 @@ def _sweep(bags: Path) -> None:
                     shutil.rmtree(left, ignore_errors=True)
 
 
-def _discard(place: Path) -> None:
+def discard(place: Path) -> None:
     """Take a directory away at once, so that its name is free, then delete its files."""
     gone = place.with_name(f"{_DISCARDED}{uuid.uuid4().hex}")
     with contextlib.suppress(FileNotFoundError):

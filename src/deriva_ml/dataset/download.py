@@ -177,7 +177,7 @@ def download_bag(
             _fetch(asked, found, how, careful)
         if to_register:
             register_bag(session, key, found.path)
-    return _opened(session, found, dataset, partial(_fetch_later, session, found, careful))
+    return _opened(session, found, dataset, partial(_fetch_later, session, found, how, careful))
 
 
 def _refuse_part(key: BagKey) -> None:
@@ -265,8 +265,11 @@ def _fetch(session: Session, found: KeptBag, how: Carriage, careful: bool) -> No
         )
 
 
-def _fetch_later(session: Session, found: KeptBag, careful: bool, concurrency: int) -> None:
-    _fetch(session, found, Carriage(files=concurrency), careful)
+def _fetch_later(
+    session: Session, found: KeptBag, how: Carriage, careful: bool, concurrency: int
+) -> None:
+    with _patient(session, how) as asked:
+        _fetch(asked, found, replace(how, files=concurrency), careful)
 
 
 def fetcher_for(session: Session, how: Carriage, *, careful: bool = False) -> Fetcher:

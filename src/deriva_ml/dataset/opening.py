@@ -18,6 +18,7 @@ from deriva_catalog.bag import (
 )
 from deriva_catalog.bag.archives import is_archive
 from deriva_catalog.bag.unpacking import refuse_damage
+from deriva_catalog.errors import Conflict, Unavailable
 from deriva_catalog.objects import hash_file
 from deriva_ml.core.config import compute_workdir
 from deriva_ml.core.content import content_cache
@@ -101,7 +102,12 @@ def _unpacked(archive: Path, cache: Path, limits: ArchiveLimits | None) -> Path:
         )
     place = cache / "opened" / hash_file(archive).sha256[:32] / "bag"
     if not place.is_dir():
-        unpack_bag(archive, place, limits=limits)
+        try:
+            unpack_bag(archive, place, limits=limits)
+        except (Conflict, Unavailable):
+            if not place.is_dir():
+                raise
+            # Another process was faster: what is there now is the same.
     return place
 
 

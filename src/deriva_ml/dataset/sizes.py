@@ -12,6 +12,7 @@ from deriva_catalog.bag import open_bag, read_bag
 from deriva_catalog.bag.export import csv_header
 from deriva_catalog.model.elements import Table
 from deriva_catalog.path.ast import Filter
+from deriva_ml.core.disk import size_text
 from deriva_ml.core.exceptions import DerivaMLTableNotFound
 from deriva_ml.core.query import any_of, entities, path_of
 from deriva_ml.core.session import Session
@@ -22,12 +23,11 @@ from .cache import BagKey
 from .history import Versions
 from .reach import Reached, asset_tables, reach
 
-__all__ = ["TableSize", "bag_info", "estimate_bag_size", "size_text", "snapshot_of"]
+__all__ = ["TableSize", "bag_info", "estimate_bag_size", "snapshot_of"]
 
 TableKey = tuple[str, str]
 _SAMPLE = 100
 """Rows from which the length of a table's CSV is inferred."""
-_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +255,3 @@ def _document(sizes: Mapping[TableKey, TableSize]) -> dict[str, Any]:
         "incomplete": bool(incomplete),
         "incomplete_tables": incomplete,
     }
-
-
-def size_text(count: int) -> str:
-    """Bytes for people: ``1.2 GB`` (a GB is a thousand million bytes)."""
-    size = float(count)
-    for unit in _UNITS:
-        if size < 1000 or unit == _UNITS[-1]:
-            return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError("the last unit returns")

@@ -7,9 +7,15 @@ such a table (`request`, `grain`, `ways`, `plan`), find its rows (`scope`) and j
 
 from .describe import describe, estimate_size, schema_paths
 from .plan import Plan, make_plan
-from .request import find_feature
 from .scope import anchors_of_dataset, anchors_of_rows
-from .wide_table import Source, WideTable, columns_of, grain_rids, make_wide_table
+from .wide_table import (
+    Source,
+    WideTable,
+    columns_of,
+    feature_values,
+    grain_rids,
+    make_wide_table,
+)
 
 __all__ = [
     "Plan",
@@ -20,7 +26,7 @@ __all__ = [
     "columns_of",
     "describe",
     "estimate_size",
-    "find_feature",
+    "feature_values",
     "grain_rids",
     "make_plan",
     "make_wide_table",

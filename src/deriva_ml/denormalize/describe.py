@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from deriva_catalog.model.elements import Table
+from deriva_ml.core.disk import size_text
 from deriva_ml.core.exceptions import (
     DerivaMLDenormalizeAmbiguousPath,
     DerivaMLException,
@@ -147,6 +148,7 @@ def _count(found: Description, source: Source, plan: Plan, anchors: Anchors, ign
 # --- ways between tables -----------------------------------------------------------------
 
 
+@translated()
 def schema_paths(source: Source, tables: Tables = None) -> Description:
     """How the tables that a dataset's members lead to are linked.
 
@@ -233,7 +235,7 @@ def estimate_size(
         "tables": tables,
         "row_count": round(rows),
         "estimated_bytes": round(rows * width),
-        "estimated_size": _size_text(round(rows * width)),
+        "estimated_size": size_text(round(rows * width)),
     }
 
 
@@ -245,12 +247,3 @@ def _mean_bytes(session: Session, plan: Plan, place: int) -> float:
     rows = session.fetch(attributes(plan.nodes[place].table, names, limit=_SAMPLE))
     texts = ("" if v is None else str(v) for row in rows for v in row.values())
     return sum(len(t.encode()) + 1 for t in texts) / max(len(rows), 1)
-
-
-def _size_text(size_bytes: float) -> str:
-    """A size as people write it, such as ``1.2 GB``."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.{0 if unit == 'B' else 1}f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.core.session import Session
 from deriva_ml.feature.definition import Feature
-from deriva_ml.feature.record import FeatureRecord, Selector, read_record
+from deriva_ml.feature.record import FeatureRecord, Selector, read_records
 
 from .graph import TableKey, key_of
 from .join import Joined, joined_with, start, values_at
@@ -24,7 +24,7 @@ from .plan import Plan, only_feature
 from .rows import Objects, TableRows, rows_at, rows_by_rid
 from .scope import Anchors, Scope
 
-__all__ = ["Block", "blocks"]
+__all__ = ["Block", "blocks", "chosen_rids", "records_of"]
 
 Block = dict[str, Objects]
 """Columns of equal length by name; values in the protocol's JSON form."""
@@ -216,15 +216,12 @@ def chosen_rids(feature: Feature, selector: Selector, rows: TableRows) -> set[st
     Raises:
         DerivaMLValidationError: The selector returned something that it was not given.
     """
-    made = feature.feature_record_class()
+    records = records_of(feature, rows)
+    rids = {id(r): rid for r, rid in zip(records, rows.columns["RID"].tolist(), strict=True)}
     groups: defaultdict[str, list[FeatureRecord]] = defaultdict(list)
-    rids: dict[int, str] = {}
-    names = list(rows.columns)
-    for values in zip(*(rows.columns[n].tolist() for n in names), strict=True):
-        row = dict(zip(names, values, strict=True))
-        record = read_record(made, row)
-        rids[id(record)] = row["RID"]
-        groups[row[feature.target_column]].append(record)
+    targets = rows.columns[feature.target_column].tolist()
+    for record, target in zip(records, targets, strict=True):
+        groups[target].append(record)
     kept = set()
     for group in groups.values():
         chosen = selector(group)
@@ -236,3 +233,16 @@ def chosen_rids(feature: Feature, selector: Selector, rows: TableRows) -> set[st
         if chosen is not None:
             kept.add(rids[id(chosen)])
     return kept
+
+
+def records_of(feature: Feature, rows: TableRows) -> list[FeatureRecord]:
+    """The records that rows of a feature's table are, in their order.
+
+    Raises:
+        DerivaMLValidationError: A row does not fit the feature's class.
+    """
+    made = feature.feature_record_class()
+    names = list(made.model_fields)
+    columns = (rows.columns[name].tolist() for name in names)
+    given = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    return read_records(made, given)

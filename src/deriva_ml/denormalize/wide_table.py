@@ -12,19 +12,21 @@ from deriva_catalog.path.frames import Output, arrow_of, frame_of
 from deriva_ml.core.exceptions import translated
 from deriva_ml.core.session import Session
 from deriva_ml.core.table_frames import as_polars
-from deriva_ml.feature.record import Selector
+from deriva_ml.feature.definition import Feature
+from deriva_ml.feature.record import FeatureRecord, Selector
 
 from .graph import Graph, key_of
 from .plan import Plan, make_plan, only_feature
-from .request import Tables
+from .request import Tables, find_feature
+from .rows import TableRows, rows_at
 from .scope import Anchors, Scope, anchors_of_dataset, find_scope, refuse_unrelated
-from .wide import Block, blocks
+from .wide import Block, blocks, records_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars
 
-__all__ = ["Source", "WideTable", "grain_rids", "make_wide_table"]
+__all__ = ["Source", "WideTable", "feature_values", "grain_rids", "make_wide_table"]
 
 _BLOCK = 10_000
 
@@ -140,6 +142,35 @@ def grain_rids(source: Source, table: Table, *, reachable: bool = True) -> list[
     if not reachable:
         return anchors.rids.get(key_of(table), [])
     return find_scope(source.session, source.graph(), table, anchors).rids
+
+
+def feature_values(source: Source, name: str | Feature) -> tuple[Feature, list[FeatureRecord]]:
+    """A feature, and its values about rows that belong to the anchors, in the order of their RIDs.
+
+    Args:
+        source: Where the rows come from.
+        name: The feature, its name, or ``Table:name``.
+
+    Raises:
+        DerivaMLTableNotFound: There is no such feature.
+        DerivaMLDenormalizeError: Several tables have a feature of that name.
+    """
+    graph = source.graph()
+    feature = find_feature(graph, name) if isinstance(name, str) else name
+    rids = find_scope(source.session, graph, feature.target_table, source.anchors()).rids
+    about = TableRows.of([{"RID": rid} for rid in rids], ["RID"])
+    target, names = feature.target_column, feature.feature_record_class().model_fields
+    rows = rows_at(
+        source.session,
+        (feature.target_table, about),
+        ("RID",),
+        feature.feature_table,
+        (target,),
+        ["RID", *names],
+    )
+    mine = set(rids)
+    rows = rows.where([rid in mine for rid in rows.columns[target].tolist()])
+    return feature, records_of(feature, rows)
 
 
 def orphan_count(table: WideTable) -> int:

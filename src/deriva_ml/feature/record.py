@@ -222,17 +222,6 @@ def python_type(column_type: ColumnType) -> Any:
     return _PYTHON.get(column_type.storage, str)
 
 
-def read_record(made: type[FeatureRecord], row: dict[str, Any]) -> FeatureRecord:
-    """The record that a row of the feature's table is.
-
-    Raises:
-        DerivaMLValidationError: The row does not fit the class; the message names the columns.
-    """
-    known = made.__pydantic_fields__
-    (record,) = read_records(made, [{k: v for k, v in row.items() if k in known}])
-    return record
-
-
 def read_records(made: type[_Record], rows: Sequence[Mapping[str, Any]]) -> list[_Record]:
     """The records that rows are; a row has fields of the class and nothing else.
 

@@ -11,7 +11,8 @@ from deriva_ml.core.exceptions import DerivaMLRidsNotFound, DerivaMLValidationEr
 from deriva_ml.core.session import Session
 from deriva_ml.dataset import denormalized as _denormalized
 from deriva_ml.dataset.versions import DatasetVersion
-from deriva_ml.denormalize import Source, anchors_of_rows, find_feature, grain_rids
+from deriva_ml.denormalize import Source, anchors_of_rows, feature_values
+from deriva_ml.denormalize.rows import rows_by_rid
 from deriva_ml.feature.record import FeatureRecord, Selector, reduce_with_selector
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ class Denormalizer:
         """Makes wide tables of what belongs to some rows, in place of a dataset's members.
 
         Args:
-            anchors: RIDs, or pairs of a table and a RID, which saves looking them up.
+            anchors: RIDs, or pairs of a table and a RID, which saves looking up their tables.
             ml: The connection, or a bag; must be given.
             dataset_rid: The dataset whose memberships count where a table of memberships is asked
                 for; needed for a version.
             version: Which version of that dataset the rows are read at.
 
         Raises:
-            DerivaMLRidsNotFound: Some rows do not exist.
+            DerivaMLRidsNotFound: Some rows do not exist, or are not in the table given.
             DerivaMLValidationError: `ml` is not given, or a version without a dataset.
         """
         if ml is None:
@@ -110,46 +111,45 @@ class Denormalizer:
             DerivaMLDenormalizeError: Several tables have a feature of that name.
         """
         with translated():
-            records = self._records(feature)
-            found = _feature(self._source, feature)
+            found, records = feature_values(self._source, feature)
         if selector is None:
             return iter(records)
         qualifiers = found.qualifier_columns
         return reduce_with_selector(records, found.target_column, selector, qualifiers)
 
-    def _records(self, feature: str | Feature) -> list[FeatureRecord]:
-        from deriva_ml.core.vocabulary import Vocabularies
-        from deriva_ml.feature.collection import Features
-
-        session = self._source.session
-        found = _feature(self._source, feature)
-        rids = set(grain_rids(self._source, found.target_table))
-        values = Features(session, Vocabularies(session))
-        every = values.values(found.target_table, found.feature_name)
-        return [r for r in every if getattr(r, found.target_column) in rids]
-
-
-def _feature(source: Source, feature: str | Feature) -> Feature:
-    return find_feature(source.graph(), feature) if isinstance(feature, str) else feature
-
 
 def _located(
     session: Session, anchors: list[str | tuple[str | Table, str]]
 ) -> tuple[dict[tuple[str, str], list[str]], dict[tuple[str, str], Table]]:
-    """The rows by their tables."""
+    """The rows by their tables.
+
+    Raises:
+        DerivaMLRidsNotFound: Some are not there, or not in the table that they were given with.
+
+    Cost: a few queries for the RIDs that are alone, one for each table of the others.
+    """
     rids: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     tables: dict[tuple[str, str], Table] = {}
     alone = [a for a in anchors if isinstance(a, str)]
-    places = session.catalog.resolve_rids(alone) if alone else {}
-    if missing := [rid for rid in alone if rid not in places]:
-        raise DerivaMLRidsNotFound(missing)
+    found = session.catalog.resolve_rids(alone) if alone else {}
+    places = {rid: place for rid, place in found.items() if place.deleted_at is None}
+    missing = {rid for rid in alone if rid not in places}
+    said: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for anchor in anchors:
         if isinstance(anchor, str):
+            if anchor in missing:
+                continue
             place = places[anchor]
             table, rid = session.table(f"{place.schema}:{place.table}"), anchor
         else:
             table, rid = session.table(anchor[0]), anchor[1]
+            said[table.schema, table.name].add(rid)
         key = (table.schema, table.name)
         tables[key] = table
         rids[key].append(rid)
+    for key, wanted in said.items():
+        there = rows_by_rid(session, tables[key], ["RID"], sorted(wanted)).columns["RID"]
+        missing |= wanted.difference(there.tolist())
+    if missing:
+        raise DerivaMLRidsNotFound(sorted(missing))
     return dict(rids), tables

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 import uuid
 import zlib
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["CachedResult", "ResultCache", "key_of_question"]
 
 _FORMAT = 1
+_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class ResultCache:
 
     def find(self, key: str) -> CachedResult | None:
         """What is known of a result; None when it is not here, or not whole."""
+        if not _KEY.fullmatch(key):
+            return None
         try:
             facts = json.loads(self._facts(key).read_bytes())
             size = self._data(key).stat().st_size
@@ -77,6 +81,8 @@ class ResultCache:
 
     def frame(self, key: str, snapshot: str | None = None) -> pd.DataFrame | None:
         """A result, exactly as it was made; None when it is not here, or not of that snapshot."""
+        if not _KEY.fullmatch(key):
+            return None
         try:
             document = json.loads(zlib.decompress(self._data(key).read_bytes()))
             if snapshot not in (None, document["snapshot"]):
@@ -118,6 +124,8 @@ class ResultCache:
 
     def drop(self, key: str) -> bool:
         """Forget a result; whether there was one."""
+        if not _KEY.fullmatch(key):
+            return False
         there = self._facts(key).exists()
         for path in (self._facts(key), self._data(key)):
             path.unlink(missing_ok=True)

@@ -153,13 +153,14 @@ class Workspace:
         snapshot = self._snapshot(source.session.catalog.snaptime)
         past = Source(source.session.at(snapshot), source.kind, source.dataset, source.given)
         asked = _names(include_tables)
+        over = None if via is None else _names(via)
         live = source.session.catalog.snaptime is None
         question = {
             "dataset": source.dataset,
             "anchors": None if source.given is None else sorted(source.given.rids.items()),
             "include": asked,
             "row_per": None if row_per is None else _names(row_per),
-            "via": None if via is None else _names(via),
+            "via": over,
             "ignore": ignore_unrelated_anchors,
             "snapshot": None if live else snapshot,
         }
@@ -169,7 +170,7 @@ class Workspace:
                 past,
                 asked,
                 row_per=row_per,
-                via=via,
+                via=over,
                 ignore_unrelated_anchors=ignore_unrelated_anchors,
             ).content()
 

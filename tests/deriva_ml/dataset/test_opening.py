@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deriva_catalog.bag import BagWriter, pack_bag
+from deriva_catalog.bag import BagWriter, pack_bag, unpack_bag
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
@@ -17,6 +18,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLSchemaError,
     DerivaMLValidationError,
 )
+from deriva_ml.dataset import opening
 from deriva_ml.dataset.opening import open_dataset_bag
 
 from ..conftest import Zoo
@@ -45,6 +47,39 @@ def test_a_bag_that_was_sent_by_somebody_opens_anywhere(
     inner = open_dataset_bag(sent, child, working_dir=tmp_path / "elsewhere")
     assert len(inner.list_dataset_members()["Image"]) > 0
     assert opened.materialize() == opened
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_another_process_may_unpack_the_archive_at_the_same_time(
+    ml: DerivaML, nested: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    bag = ml.download_dataset_bag(f"{nested}@0.1.0")
+    sent = pack_bag(bag.path, tmp_path / "bag.zip")
+
+    def beside(archive: Path, place: Path, **options: Any) -> Path:
+        """Unpack the archive, which another process does a little faster."""
+
+        def other(_: int = 0) -> None:
+            if not place.exists():
+                unpack_bag(archive, place)
+
+        if when == "before":
+            other()
+        return unpack_bag(archive, place, progress=other, **options)
+
+    monkeypatch.setattr(opening, "unpack_bag", beside)
+    opened = open_dataset_bag(sent, working_dir=tmp_path / "elsewhere")
+    assert opened.list_dataset_members(recurse=True) == bag.list_dataset_members(recurse=True)
+
+
+def test_a_bag_that_cannot_be_unpacked_is_told(ml: DerivaML, nested: str, tmp_path: Path) -> None:
+    bag = ml.download_dataset_bag(f"{nested}@0.1.0")
+    sent = pack_bag(bag.path, tmp_path / "bag.zip")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "opened").write_text("in the way")
+    with pytest.raises(DerivaMLException, match="unpacking"):
+        open_dataset_bag(sent, working_dir=tmp_path, cache_dir=cache)
 
 
 # --- the layout of the published release, written down by hand ---------------------------

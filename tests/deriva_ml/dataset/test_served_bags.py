@@ -133,6 +133,29 @@ def test_a_service_that_hangs_is_waited_for_as_long_as_asked(lab: Lab) -> None:
     assert validate(bag.path).complete
 
 
+def test_files_that_come_later_are_waited_for_as_long_as_asked(lab: Lab) -> None:
+    dataset = lab.ml.lookup_dataset(lab.first)
+    dataset.download_dataset_bag("0.1.0", materialize=False)
+    bag = dataset.download_dataset_bag("0.1.0", materialize=False, timeout=(0.1, 0.1))
+    process = lab.service._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with pytest.raises(DerivaMLUnavailableError):
+            bag.materialize()
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    assert time.monotonic() - began < 60  # the connection itself would wait 120 s, five times
+
+
+def test_a_service_that_went_away_is_told_by_our_own_error(lab: Lab) -> None:
+    dataset = lab.ml.lookup_dataset(lab.first)
+    lab.service.kill()
+    with pytest.raises(DerivaMLUnavailableError):
+        dataset.list_schema_paths()
+
+
 def test_the_archive_of_a_served_version_lists_its_files(lab: Lab, tmp_path: Path) -> None:
     bucket = tmp_path / "bucket"
     credential = {"bearer-token": lab.service.token("kim")}

@@ -11,6 +11,7 @@ import pytest
 from deriva_catalog.interface import Row
 from deriva_catalog.path.ast import Query, TableName
 from deriva_ml.core.base import DerivaML
+from deriva_ml.core.disk import size_text
 from deriva_ml.core.exceptions import (
     DerivaMLException,
     DerivaMLNotFoundError,
@@ -18,7 +19,6 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
 )
 from deriva_ml.dataset.bag_cache import BagCache, CacheStatus
-from deriva_ml.dataset.sizes import size_text
 from deriva_ml.dataset.spec import DatasetSpec
 
 from ..conftest import Zoo
@@ -195,6 +195,37 @@ def test_bags_are_listed_and_removed(ml: DerivaML, photos: Zoo) -> None:
     assert ml.delete_cached_bag(dataset.rid) == {"bags_removed": 0, "bytes_freed": 0}
     assert [b.dataset_rid for b in ml.list_cached_bags()] == [other.rid]
     assert dataset.download_dataset_bag("0.1.0").list_dataset_members()["Image"]
+
+
+def test_tables_to_leave_out_may_come_from_an_iterator(ml: DerivaML, nested: str) -> None:
+    info = ml.lookup_dataset(nested).cache("0.1.0", exclude_tables=iter(["Subject"]))
+    assert info["status"] == "cached_materialized"
+    assert "Subject" not in info["tables"]
+
+
+def test_a_damaged_bag_is_not_here(ml: DerivaML, nested: str) -> None:
+    spec = f"{nested}@0.1.0"
+    place = Path(ml.cache_dataset(spec, materialize=False)["cache_path"])
+    before = ml.bag_info(spec)
+    (place / "bagit.txt").write_text("nothing of use")
+    info = ml.bag_info(spec)
+    assert (info["status"], info["cache_path"]) == ("not_cached", None)
+    assert info["total_rows"] == before["total_rows"]
+    (place / "bagit.txt").unlink()
+    assert ml.bag_info(spec)["status"] == "not_cached"
+    assert ml.list_cached_bags() == []
+    assert ml.cache_dataset(spec, materialize=False)["status"] == "cached_metadata_only"
+
+
+def test_bags_of_another_catalog_are_left_alone(ml: DerivaML, photos: Zoo) -> None:
+    dataset = ml.datasets.create(members=photos.images[:1])
+    path = dataset.download_dataset_bag().path
+    path.with_name("key.json").unlink()  # an older release wrote none
+    other = BagCache(ml.cache_dir, "another catalog")
+    assert other.delete(dataset.rid)["bags_removed"] == 0
+    assert other.versions(dataset.rid) == []
+    assert path.is_dir()
+    assert BagCache(ml.cache_dir).delete(dataset.rid)["bags_removed"] == 1
 
 
 def test_bags_of_an_older_release_and_strays_do_not_disturb(ml: DerivaML, photos: Zoo) -> None:

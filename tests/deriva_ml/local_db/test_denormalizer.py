@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pandas.testing import assert_frame_equal
 
 from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import DerivaMLRidsNotFound, DerivaMLValidationError
+from deriva_ml.core.query import equals, path_of
 from deriva_ml.dataset.dataset import Dataset
 from deriva_ml.feature.record import FeatureRecord
 from deriva_ml.local_db import Denormalizer
@@ -84,6 +87,37 @@ def test_given_rows_are_read_at_a_version(ml: DerivaML, dataset: Dataset, zoo: Z
         Denormalizer.from_rids(zoo.images)
     with pytest.raises(DerivaMLRidsNotFound):
         Denormalizer.from_rids(["1-0000"], ml=ml)
+
+
+def test_rows_that_are_not_there_are_named(ml: DerivaML, zoo: Zoo) -> None:
+    name = TableName("Subject", "zoo")
+    gone = ml.catalog.insert(name, [{"Name": "Max"}])[0]["RID"]
+    before = ml.catalog.latest_snapshot()
+    ml.catalog.delete(path_of(ml.session.table("Subject"), equals("RID", gone)))
+    wrong = [gone, ("Subject", "1-ZZZZ"), ("Subject", zoo.images[0]), ("Image", gone)]
+    with pytest.raises(DerivaMLRidsNotFound) as caught:
+        Denormalizer.from_rids([zoo.images[0], ("Subject", zoo.subjects[0]), *wrong], ml=ml)
+    assert caught.value.missing_rids == sorted({gone, "1-ZZZZ", zoo.images[0]})
+    then = ml.catalog_snapshot(before)
+    for anchor in (gone, ("Subject", gone)):
+        assert len(Denormalizer.from_rids([anchor], ml=then).as_dataframe(["Subject"])) == 1
+
+
+def test_only_values_about_the_rows_are_fetched(
+    ml: DerivaML, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Denormalizer.from_rids(zoo.images[:2], ml=ml)
+    fetched: list[int] = []
+    fetch = type(ml.catalog).fetch
+
+    def counting(self: Any, query: Any) -> Any:
+        rows = fetch(self, query)
+        fetched.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(type(ml.catalog), "fetch", counting)
+    assert [r.Image for r in made.feature_records("Label")] == zoo.images[:2]  # type: ignore[attr-defined]
+    assert max(fetched) == 2
 
 
 def test_values_of_a_feature_are_those_of_its_rows(dataset: Dataset, zoo: Zoo) -> None:

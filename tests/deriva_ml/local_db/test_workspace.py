@@ -105,6 +105,16 @@ def test_a_wide_table_is_kept_for_its_version(
     assert ml.workspace.list_cached_results()[0].created > kept.created
 
 
+def test_what_leads_from_one_to_another_may_come_from_an_iterator(ml: DerivaML, zoo: Zoo) -> None:
+    dataset = ml.datasets.create(members=zoo.images[:2])
+    tables = ["Image", "Subject"]
+    kept = dataset.cache_denormalized(iter(tables), via=iter(["Image.Subject"]))
+    plain = dataset.get_denormalized_as_dataframe(tables, via=["Image.Subject"])
+    assert_frame_equal(kept, plain)
+    with pytest.raises(DerivaMLValidationError, match="is no foreign key"):
+        dataset.cache_denormalized(tables, via=iter(["Image.Filename"]))
+
+
 def test_deletions_are_seen(ml: DerivaML, zoo: Zoo) -> None:
     dataset = ml.datasets.create(members=zoo.images)
     assert len(dataset.cache_denormalized(["Image"])) == 8
@@ -123,6 +133,14 @@ def test_results_can_be_taken_and_forgotten(ml: DerivaML, zoo: Zoo) -> None:
     with pytest.raises(DerivaMLNotFoundError, match="list_cached_results"):
         work.get_cached_result(wide.key)
     assert work.invalidate_cache("no such key") == 0
+    kept = next(r for r in work.list_cached_results())
+    for suffix in (".json", ".data"):
+        inside = work.root / f"{kept.key}{suffix}"
+        (work.root.parent / f"outside{suffix}").write_bytes(inside.read_bytes())
+    assert work.invalidate_cache("../outside") == 0
+    assert (work.root.parent / "outside.data").exists()
+    with pytest.raises(DerivaMLNotFoundError):
+        work.get_cached_result("../outside")
     assert work.invalidate_cache() == 1
     assert work.list_cached_results() == []
 
