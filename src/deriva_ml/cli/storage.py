@@ -36,7 +36,7 @@ examples:
 exit status: 0 when it was done; 1 when something is not there or cannot be removed; 2 when the
 command line was not understood.
 """
-_KINDS = {"cache": ("bag", "asset", "content"), "executions": ("execution",)}
+_KINDS = {"cache": ("bag", "asset", "content", "result"), "executions": ("execution",)}
 _HEADER = ("location", "RID", "type", "size", "items", "modified")
 
 
@@ -108,7 +108,8 @@ def stored(working_dir: Path | None, cache_dir: Path | None = None) -> dict[str,
     places = find_places(base)
     if cache_dir is not None:
         place = cache_dir.expanduser().absolute()
-        places[str(place)] = Places(place, place)
+        if place.resolve() not in {known.cache_dir.resolve() for known in places.values()}:
+            places[str(place)] = Places(place, place)
     return {location: Storage(each) for location, each in places.items()}
 
 

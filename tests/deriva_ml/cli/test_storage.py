@@ -130,6 +130,8 @@ def test_a_cache_elsewhere_is_shown(
     words = ["--json", "--working-dir", str(tmp_path / "none"), "--cache-dir", str(elsewhere)]
     assert main(words) == 0
     told = json.loads(capsys.readouterr().out)
+    twice = base / "localhost" / ".." / "localhost" / "7" / "cache"
+    assert len(stored(base, twice)) == 2  # it is one of the places already
     assert {item["location"] for item in told["items"]} == {str(elsewhere)}
     assert sorted(item["rid"] for item in told["items"]) == ["1-A", "1-D"]
 
