@@ -25,7 +25,7 @@ Look at what DerivaML keeps on this machine, and remove it: downloaded bags of d
 assets, the contents that they share, and the files of executions.
 
 Without options, on a terminal, this is a full-screen view if 'textual' is installed (pip install
-'deriva-ml[screen]'); otherwise it is the list.
+'derivaml[screen]'); otherwise it is the list.
 """
 _EPILOG = """\
 examples:
@@ -36,7 +36,7 @@ examples:
 exit status: 0 when it was done; 1 when something is not there or cannot be removed; 2 when the
 command line was not understood.
 """
-_KINDS = {"cache": ("bag", "asset", "content"), "executions": ("execution",)}
+_KINDS = {"cache": ("bag", "asset", "content", "result"), "executions": ("execution",)}
 _HEADER = ("location", "RID", "type", "size", "items", "modified")
 
 
@@ -108,7 +108,8 @@ def stored(working_dir: Path | None, cache_dir: Path | None = None) -> dict[str,
     places = find_places(base)
     if cache_dir is not None:
         place = cache_dir.expanduser().absolute()
-        places[str(place)] = Places(place, place)
+        if place.resolve() not in {known.cache_dir.resolve() for known in places.values()}:
+            places[str(place)] = Places(place, place)
     return {location: Storage(each) for location, each in places.items()}
 
 
@@ -195,12 +196,12 @@ def _delete(storages: dict[str, Storage], options: argparse.Namespace) -> int:
     from deriva_ml.core.exceptions import DerivaMLException
 
     known = items(storages)
-    chosen = [item for item in known if item.kept.rid in options.delete]
-    missing = sorted(set(options.delete) - {item.kept.rid for item in chosen})
-    if missing:
-        for rid in missing:
-            print(f"{_PROGRAM}: nothing is kept of {rid!r}{_near(rid, known)}.", file=sys.stderr)
+    named = {name: [item for item in known if _is_named(item, name)] for name in options.delete}
+    if complaints := [c for name in named if (c := _complaint(name, named[name], known))]:
+        for complaint in complaints:
+            print(f"{_PROGRAM}: {complaint}", file=sys.stderr)
         return 1
+    chosen = [item for item in known if any(item in found for found in named.values())]
     if not options.yes:
         _print(chosen)
         if not _agreed(f"Remove {len(chosen)} items"):
@@ -218,6 +219,22 @@ def _delete(storages: dict[str, Storage], options: argparse.Namespace) -> int:
     else:
         print(f"{len(gone)} items removed, {shown_size(freed)} freed.")
     return status
+
+
+def _is_named(item: Item, name: str) -> bool:
+    """Whether a name is the RID of something, or its location and RID with ``/`` between."""
+    return bool(item.kept.rid) and name in (item.kept.rid, f"{item.location}/{item.kept.rid}")
+
+
+def _complaint(name: str, found: Sequence[Item], known: Sequence[Item]) -> str | None:
+    """What is wrong with a name: nothing has it, or things of several catalogs have."""
+    if not found:
+        return f"nothing is kept of {name!r}{_near(name, known)}."
+    locations = sorted({item.location for item in found})
+    if len(locations) == 1:
+        return None
+    meant = " or ".join(f"{location}/{name}" for location in locations)
+    return f"{name!r} is kept of several catalogs; say which is meant: {meant}."
 
 
 def _near(rid: str, known: Sequence[Item]) -> str:
@@ -283,7 +300,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="print a table of everything, or of one kind",
     )
     add("--sort", choices=sorted(SORTS), help="order of the table (default: location)")
-    add("--delete", nargs="+", metavar="RID", help="remove what is kept of these")
+    add("--delete", nargs="+", metavar="[LOCATION/]RID", help="remove what is kept of these")
     add("--discard", action="store_true", help="also outputs of executions that are not uploaded")
     add("--limit", type=_size, metavar="SIZE", help="reduce the caches to this, such as 50GB")
     add("--yes", "-y", action="store_true", help="do not ask")

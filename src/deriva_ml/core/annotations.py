@@ -9,6 +9,7 @@ from typing import Any
 from deriva_catalog.interface import Address
 from deriva_catalog.model.elements import Column, Table
 from deriva_ml.model.annotation_builders import (
+    CONTEXT_FILTER,
     TAG_COLUMN_DISPLAY,
     TAG_DISPLAY,
     TAG_TABLE_DISPLAY,
@@ -163,7 +164,8 @@ class Annotations:
 
         Raises:
             DerivaMLNotFoundError: There is no such column or foreign key.
-            DerivaMLValidationError: The item is in the list already, or the position is not.
+            DerivaMLValidationError: The item is in the list already, or the position is not, or the
+                context has a document, as "filter" has.
         """
 
         def change(found: Table, items: list[Any]) -> list[Any]:
@@ -180,7 +182,8 @@ class Annotations:
 
         Raises:
             DerivaMLNotFoundError: It is not in the list.
-            DerivaMLValidationError: There is no such place.
+            DerivaMLValidationError: There is no such place, or the context
+                has a document, as "filter" has.
         """
 
         def change(found: Table, items: list[Any]) -> list[Any]:
@@ -196,7 +199,8 @@ class Annotations:
 
         Raises:
             DerivaMLNotFoundError: Something is not in the list.
-            DerivaMLValidationError: It does not name each item once.
+            DerivaMLValidationError: It does not name each item once, or the context
+                has a document, as "filter" has.
         """
 
         def change(found: Table, items: list[Any]) -> list[Any]:
@@ -220,6 +224,11 @@ class Annotations:
     ) -> list[Any]:
         found = self._session.table(table)
         document = dict(self._value(found, None, tag) or {})
+        if context == CONTEXT_FILTER or isinstance(document.get(context), Mapping):
+            raise DerivaMLValidationError(
+                f"{context!r} of table {found.qualified!r} is not a list but a document, such as "
+                "that of facets; set the whole annotation instead."
+            )
         items = change(found, self._listed(found, tag, document, context))
         self.set(found, tag, {**document, context: items})
         return list(items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,9 +33,11 @@ __all__ = [
     "trim_caches",
 ]
 
-Kind = Literal["bag", "asset", "content", "execution"]
+Kind = Literal["bag", "asset", "content", "result", "execution"]
 
 _MB = 1_000_000
+_RESULTS = "results"
+"""Where in the cache a workspace keeps answers to questions (`deriva_ml.local_db`)."""
 _HOUSEKEEPING = frozenset({"incoming", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm"})
 """What the cache of contents writes for itself."""
 
@@ -56,9 +59,9 @@ class Kept:
     """Something that takes room and can be removed by itself.
 
     Attributes:
-        kind: A bag, the file of an asset, the contents that no bag or asset shares, or the files
-            of an execution.
-        rid: RID of the dataset, the asset or the execution; empty for contents.
+        kind: A bag, the file of an asset, the contents that no bag or asset shares, the results
+            that were kept of questions, or the files of an execution.
+        rid: RID of the dataset, the asset or the execution; empty for contents and results.
         version: Version of a bag's dataset.
         size_bytes: Bytes of its files; others may share them.
         file_count: How many files it has.
@@ -263,6 +266,10 @@ class Storage:
         trimmed = self._contents.trim(0, older_than_s=old)
         done["files_removed"] += trimmed.removed
         done["bytes_freed"] += trimmed.bytes_freed
+        for used, files in self._results():
+            if time.time() - used >= old:
+                done["bytes_freed"] += _unlinked(files)
+                done["files_removed"] += len(files)
         return done
 
     def get_cache_size(self) -> dict[str, Any]:
@@ -284,7 +291,7 @@ class Storage:
         What is also linked elsewhere, such as in the object store of this machine, takes no room
         of the cache's. A bag goes as a whole.
 
-        Returns ``items_removed`` (bags, files of assets, contents) and ``bytes_freed``.
+        Returns ``items_removed`` (bags, files of assets, contents, results) and ``bytes_freed``.
         """
         return trim_caches([self], limit_bytes)
 
@@ -304,6 +311,7 @@ class Storage:
             if kept.kind in ("bag", "asset")
         ]
         found += [Item(c.used, partial(self._remove_content, c)) for c in self._unshared()]
+        found += [Item(_local(used), partial(_unlinked, f)) for used, f in self._results()]
         return sorted(found, key=lambda item: item.used)
 
     def _remove_content(self, content: CachedContent) -> int:
@@ -351,6 +359,18 @@ class Storage:
                 found[status.st_dev, status.st_ino] = content
         return found
 
+    def _results(self) -> list[tuple[float, list[Path]]]:
+        """When each result of a question was last used, and its files."""
+        files = (f for f in (self._places.cache_dir / _RESULTS).glob("[!.]*") if f.is_file())
+        kept: dict[str, list[Path]] = {}
+        for file in files:
+            kept.setdefault(file.stem, []).append(file)
+        found = []
+        for some in kept.values():
+            with suppress(FileNotFoundError):  # it was dropped meanwhile
+                found.append((max(max(_times(f)) for f in some), some))
+        return found
+
     def _cached(self, kind: str) -> list[Path]:
         """The directories of one kind in the cache, without those that are being made."""
         root = self._places.cache_dir / kind
@@ -363,7 +383,7 @@ class Storage:
     def kept(self) -> list[Kept]:
         """Everything that can be removed by itself, the largest first.
 
-        Contents that no bag and no asset shares are one item together.
+        Contents that no bag and no asset shares are one item together; so are results.
         """
         used = {c.content.md5: c.used for c in self._contents.contents()}
         found = [_kept_bag(d) for d in self._cached("bags")]
@@ -374,6 +394,8 @@ class Storage:
             latest = max(c.used for c in alone)
             size, root = sum(c.content.length for c in alone), self._contents.root
             found.append(Kept("content", "", "", size, len(alone), latest, latest, root))
+        if self._results():
+            found.append(_kept("result", "", self._places.cache_dir / _RESULTS))
         return sorted(found, key=lambda k: k.size_bytes, reverse=True)
 
     def total_bytes(self, *, cache: bool = True, executions: bool = True) -> int:
@@ -448,6 +470,23 @@ def _kept_asset(directory: Path, used: Mapping[str, datetime]) -> Kept:
     rid, _, md5 = directory.name.rpartition("_")
     kept = _kept("asset", rid, directory)
     return replace(kept, used=used.get(md5, kept.modified))
+
+
+def _times(file: Path) -> tuple[float, float]:
+    """When a file was changed and when it was read."""
+    status = file.stat()
+    return status.st_mtime, status.st_atime
+
+
+def _unlinked(files: Iterable[Path]) -> int:
+    """Remove files; returns the bytes freed."""
+    freed = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            size = file.stat().st_size
+            file.unlink()
+            freed += size
+    return freed
 
 
 def _local(seconds: float) -> datetime:

@@ -12,7 +12,7 @@ import csv
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,7 +37,7 @@ from .creation import leased
 from .durations import duration_text, now, seconds_between
 from .journal import OutputFile
 from .lifecycle import change, fail, start, stop, tell_catalog
-from .outputs import OUTPUT
+from .outputs import OUTPUT, terms_of
 from .report import UploadCallback, UploadReport
 from .run import Run
 from .storing import store_outputs
@@ -152,7 +152,14 @@ def _prepare(run: Run) -> _Work:
             f"{some_of([f'{o.table}/{o.file_name}' for o in missing])}. Write them, or take them "
             "back with forget_output(), and upload again."
         )
-    return _Work(outputs, _features(run), _tables(run))
+    return _Work(_with_terms(run, outputs), _features(run), _tables(run))
+
+
+def _with_terms(run: Run, outputs: list[OutputFile]) -> list[OutputFile]:
+    """The outputs with names of terms as their types: without a connection, words were kept."""
+    words = list(dict.fromkeys(w for o in outputs for w in o.types))
+    names = dict(zip(words, terms_of(run, words), strict=True))
+    return [replace(o, types=tuple(dict.fromkeys(names[w] for w in o.types))) for o in outputs]
 
 
 def _features(run: Run) -> list[tuple[Any, list[dict[str, Any]]]]:

@@ -26,7 +26,11 @@ __all__ = [
 
 _IGNORED = ("findings/", "outputs/", ".scratch/")
 _HASHED_UP_TO_BYTES = 10_000_000
-_DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite", ".sqlite3")
+_DATABASES = tuple(
+    f"{kind}{part}"
+    for kind in (".db", ".db3", ".sqlite", ".sqlite3")
+    for part in ("", "-wal", "-shm", "-journal")
+)
 _TIMEOUT_S = 60
 _SCP = re.compile(r"^(?:[^@/\s]+@)?([^:/\s]{2,}):(?!/)(.+)$")
 _DESCRIBED = re.compile(r"^v?(?P<tag>.+)-(?P<ahead>\d+)-g(?P<sha>[0-9a-f]+)$")

@@ -31,7 +31,15 @@ from deriva_ml.feature.record import FeatureRecord
 from .journal import OutputFile
 from .run import Run
 
-__all__ = ["OUTPUT", "forget_attempt", "register", "stage_features", "table_file", "uploaded_path"]
+__all__ = [
+    "OUTPUT",
+    "forget_attempt",
+    "register",
+    "stage_features",
+    "table_file",
+    "terms_of",
+    "uploaded_path",
+]
 
 OUTPUT = "output"
 """Member of the mark that stands for the RID of a registered file in a staged row."""
@@ -163,12 +171,23 @@ def _output_name(file_name: str | Path, source: Path | None, rename: str | None)
 
 def _types(run: Run, asset_types: str | Iterable[str]) -> list[str]:
     given = words(asset_types, "asset_types")
-    if run.session.is_offline:  # the commit refuses what is no term
+    if run.session.is_offline:  # the commit looks for the terms, and refuses what is none
         return list(dict.fromkeys(given))
-    if unknown := [w for w in given if w not in run.asset_types]:
+    return list(dict.fromkeys(terms_of(run, given)))
+
+
+def terms_of(run: Run, given: Iterable[str]) -> list[str]:
+    """The terms of ``Asset_Type`` that words mean; words that were looked up before are known.
+
+    Raises:
+        DerivaMLInvalidTerm: One of them means none.
+    """
+    wanted = list(given)
+    if unknown := [w for w in wanted if w not in run.asset_types]:
         terms = run.around.vocabularies.lookup_terms(MLVocab.asset_type, unknown)
-        run.asset_types.update((w, t.name) for w, t in zip(unknown, terms, strict=True))
-    return list(dict.fromkeys(run.asset_types[w] for w in given))
+        for word, term in zip(unknown, terms, strict=True):
+            run.asset_types |= {word: term.name, term.name: term.name}
+    return [run.asset_types[w] for w in wanted]
 
 
 def _metadata(

@@ -85,6 +85,18 @@ def test_what_is_named_is_removed(base: Path, capsys: pytest.CaptureFixture[str]
     assert sorted(kept.rid for s in stored(base).values() for kept in s.kept()) == ["1-A", "3-EXEC"]
 
 
+def test_a_rid_of_several_catalogs_needs_its_location(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(base, "data.org/1", "assets/1-A_00/a.bin", b"another" * 100)
+    assert asked(base, "--delete", "1-A", "2-A", "-y") == 1
+    assert "data.org/1/1-A or localhost/7/1-A" in capsys.readouterr().err
+    assert sum(len(s.kept()) for s in stored(base).values()) == 5
+    assert asked(base, "--delete", "localhost/7/1-A", "2-A", "-y") == 0
+    left = {location: sorted(k.rid for k in s.kept()) for location, s in stored(base).items()}
+    assert left == {"data.org/1": ["1-A", "3-EXEC"], "localhost/7": ["1-D"]}
+
+
 def test_nothing_is_removed_when_something_is_not_there(
     base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +130,8 @@ def test_a_cache_elsewhere_is_shown(
     words = ["--json", "--working-dir", str(tmp_path / "none"), "--cache-dir", str(elsewhere)]
     assert main(words) == 0
     told = json.loads(capsys.readouterr().out)
+    twice = base / "localhost" / ".." / "localhost" / "7" / "cache"
+    assert len(stored(base, twice)) == 2  # it is one of the places already
     assert {item["location"] for item in told["items"]} == {str(elsewhere)}
     assert sorted(item["rid"] for item in told["items"]) == ["1-A", "1-D"]
 
@@ -136,7 +150,7 @@ def test_the_command_runs(base: Path) -> None:
 
 
 def test_the_screen_removes_what_is_selected(base: Path) -> None:
-    pytest.importorskip("textual", reason="install 'deriva-ml[screen]'")
+    pytest.importorskip("textual", reason="install 'derivaml[screen]'")
     from textual.widgets import DataTable
 
     from deriva_ml.cli.storage_screen import StorageScreen

@@ -236,6 +236,21 @@ def test_what_is_not_there_is_refused_and_changes_nothing(ml: DerivaML) -> None:
         past.apply_annotations()
 
 
+def test_facets_are_not_overwritten_by_a_list(ml: DerivaML) -> None:
+    shown = VisibleColumns().compact(["RID", "URL"])
+    for told in (shown, VisibleColumns().filter([Facet("URL")])):
+        ml.set_visible_columns("Image", told)
+        before = ml.get_table_annotations("Image")["visible_columns"]
+        for act in (
+            lambda: ml.add_visible_column("Image", "filter", "URL"),
+            lambda: ml.remove_visible_column("Image", "filter", 0),
+            lambda: ml.reorder_visible_columns("Image", "filter", []),
+        ):
+            with pytest.raises(DerivaMLValidationError, match="facets"):
+                act()
+        assert ml.get_table_annotations("Image")["visible_columns"] == before
+
+
 def test_a_strict_table_is_marked(ml: DerivaML) -> None:
     ml.set_strict_preallocated_rid("Image")
     assert ml.is_strict_preallocated_rid("Image")

@@ -147,6 +147,18 @@ def test_a_run_goes_on_offline_and_is_uploaded_later(ml: DerivaML, tmp_path: Pat
     home.catalog.close()
 
 
+def test_a_synonym_that_was_given_offline_means_its_term(ml: DerivaML, tmp_path: Path) -> None:
+    ml.add_term("Asset_Type", "Net_File", "A net.", synonyms=["Weights"])
+    exe = ml.create_execution(workflow=CODE)
+    with offline(ml, tmp_path).resume_execution(exe.execution_rid) as again:
+        again.asset_file_path("Image", "a.png", ["Weights", "Net_File"]).write_text("a")
+    home = back(ml, tmp_path)
+    home.resume_execution(exe.execution_rid).upload_execution_outputs()
+    (asset,) = home.list_assets("Image")
+    assert sorted(asset.asset_types) == ["Net_File", "Output_File"]
+    home.catalog.close()
+
+
 def test_a_type_that_is_no_term_is_noticed_by_the_upload(ml: DerivaML, tmp_path: Path) -> None:
     exe = ml.create_execution(workflow=CODE)
     away = offline(ml, tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deriva_catalog.objects.cache import Wanted
+from deriva_catalog.path.frames import Output
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.content import content_cache
 from deriva_ml.core.disk import survey
@@ -17,6 +18,7 @@ from deriva_ml.core.exceptions import DerivaMLStateInconsistency
 from deriva_ml.core.storage import Places, Storage, find_places, trim_caches
 from deriva_ml.execution import Workflow
 from deriva_ml.execution.claim import claimed
+from deriva_ml.local_db import ResultCache
 
 WORKFLOW = Workflow(
     name="w", workflow_type="Training", url="https://example.org/w.py", checksum="beef"
@@ -143,6 +145,27 @@ def test_contents_that_nothing_shares_go_too(places: Places, storage: Storage) -
     (kept,) = storage.kept()
     assert (kept.kind, kept.size_bytes, kept.file_count) == ("content", 10, 1)
     assert storage.trim_cache(5) == {"items_removed": 1, "bytes_freed": 10}
+
+
+def test_results_of_questions_are_kept_and_go_as_other_things(
+    places: Places, storage: Storage
+) -> None:
+    results = ResultCache(places.cache_dir / "results")
+    for number, key in enumerate(("old", "new")):
+        results.keep(key, "catalog", ["Image"], "s", [Output("A", None)], [["x" * 50]])
+        for file in results.directory.glob(f"{key}.*"):
+            os.utime(file, (time.time() - 1000 * (2 - number),) * 2)
+    (kept,) = storage.kept()
+    assert (kept.kind, kept.file_count) == ("result", 4)
+    assert storage.clear_cache(older_than_days=1)["files_removed"] == 0
+    assert storage.trim_cache(storage.room_bytes() - 1)["items_removed"] == 1
+    assert [result.key for result in results.list()] == ["new"]
+    room = storage.room_bytes()
+    assert room > 0
+    done = storage.clear_cache()
+    assert (done["files_removed"], done["bytes_freed"]) == (2, room)
+    assert storage.room_bytes() == 0
+    assert storage.kept() == []
 
 
 def test_several_caches_have_one_limit(tmp_path: Path) -> None:

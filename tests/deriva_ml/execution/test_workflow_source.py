@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deriva_ml.core.exceptions import DerivaMLDirtyWorkflowError, DerivaMLWorkflowError
-from deriva_ml.execution.git import blob_hash, web_url
+from deriva_ml.execution.git import Repository, blob_hash, dirty_mark, web_url
 from deriva_ml.execution.source import (
     UNVERSIONED,
     calling_file,
@@ -280,3 +280,13 @@ def test_changes_are_written_through_before_they_show() -> None:
         workflow.description = "newer"
     assert workflow.description == "new"
     assert workflow.rid == workflow.workflow_rid == "1ABC"
+
+
+@pytest.mark.parametrize("name", ["a.db", "a.db-journal", "a.sqlite-wal", "a.sqlite3-shm", "a.txt"])
+def test_files_of_databases_are_told_by_size_and_time(tmp_path: Path, name: str) -> None:
+    marks = set()
+    for text in ("one", "two"):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (1, 1))
+        marks.add(dirty_mark(Repository(tmp_path, None, None), [name]))
+    assert len(marks) == (2 if name == "a.txt" else 1)  # to read one may take locks away
