@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from deriva_ml.execution.run import Surroundings
     from deriva_ml.execution.workflow import Workflow
 
-__all__ = ["FiledFile", "FiledRun", "file_runs", "filed"]
+__all__ = ["FiledFile", "FiledRun", "file_runs", "filed", "nest"]
 
 _AT_ONCE = 256
 
@@ -239,10 +239,22 @@ def _nest(session: Session, runs: Mapping[str, FiledRun], known: Mapping[str, st
     """Let runs belong to those that they name, as far as these are filed."""
     wanted = {run.parent for run in runs.values() if run.parent} - known.keys()
     parents = {**known, **filed(session, wanted)}
+    nest(
+        session,
+        {
+            known[token]: parents[run.parent]
+            for token, run in runs.items()
+            if run.parent in parents and run.parent is not None
+        },
+    )
+
+
+@translated()
+def nest(session: Session, parents: Mapping[str, str]) -> None:
+    """Let executions belong to others (RIDs by RID); those that do already stay as they are."""
     rows = [
-        {"Execution": parents[run.parent], "Nested_Execution": known[token], "Sequence": None}
-        for token, run in runs.items()
-        if run.parent in parents and run.parent is not None
+        {"Execution": parent, "Nested_Execution": child, "Sequence": None}
+        for child, parent in parents.items()
     ]
     if rows:
         table = name_of(session.ml("Execution_Execution"))

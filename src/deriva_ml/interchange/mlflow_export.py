@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from .measurements import shown
 from .mlflow_store import (
     BATCH_METRICS,
     BATCH_PARAMS,
+    BATCH_TAGS,
     EXECUTION_TAG,
     LONGEST_PARAM,
     LONGEST_TAG,
@@ -78,14 +80,19 @@ def export_to_mlflow(
         with mlflow_errors(f"exporting execution {execution_rid!r}"):
             export = _Export(client, around.session, facts)
             run = export.run(experiment or f"DerivaML {around.session.catalog.id}")
-            if run.data.tags.get(_DONE_TAG) != _mark(facts, artifacts):
-                export.log(run, artifacts, folder)
+            tags = export.tags()
+            mark = _mark(facts, artifacts, tags)
+            if run.data.tags.get(_DONE_TAG) != mark:
+                export.log(run, artifacts, folder, tags)
+                client.set_tag(run.info.run_id, _DONE_TAG, mark)
             return str(run.info.run_id)
 
 
-def _mark(facts: RunFacts, artifacts: bool) -> str:
-    """What is the same as long as the execution is."""
-    return f"{facts.row['RMT']} {'with' if artifacts else 'without'} artifacts"
+def _mark(facts: RunFacts, artifacts: bool, tags: Mapping[str, str]) -> str:
+    """What is the same as long as the execution is, and what belongs to it."""
+    told = json.dumps(tags, sort_keys=True).encode()
+    digest = hashlib.sha256(told).hexdigest()[:16]
+    return f"{facts.row['RMT']} {'with' if artifacts else 'without'} artifacts {digest}"
 
 
 class _Export:
@@ -140,16 +147,13 @@ class _Export:
 
     # --- what is logged --------------------------------------------------------------
 
-    def log(self, run: Any, artifacts: bool, folder: Path) -> None:
-        """Log what the run does not have yet, and say that it is complete."""
+    def log(self, run: Any, artifacts: bool, folder: Path, tags: Mapping[str, str]) -> None:
+        """Log what the run does not have yet."""
         run_id = run.info.run_id
         self._log_params(run)
         self._log_metrics(run)
         self._log_inputs(run)
-        tags = self._tags()
-        for name, value in tags.items():
-            if run.data.tags.get(name) != value:
-                self.client.set_tag(run_id, name, value)
+        self._log_tags(run, tags)
         if artifacts:
             self._log_artifacts(run_id, folder)
         status = _STATUS.get(self.facts.status, "FINISHED")
@@ -158,7 +162,13 @@ class _Export:
             self.client.set_terminated(run_id, status, _millis(stopped))
         else:
             self.client.update_run(run_id, status=status)
-        self.client.set_tag(run_id, _DONE_TAG, _mark(self.facts, artifacts))
+
+    def _log_tags(self, run: Any, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        fresh = [RunTag(n, value) for n, value in tags.items() if run.data.tags.get(n) != value]
+        for some in batches(fresh, BATCH_TAGS):
+            self.client.log_batch(run.info.run_id, tags=some)
 
     def _log_params(self, run: Any) -> None:
         from mlflow.entities import Param
@@ -208,7 +218,8 @@ class _Export:
         if found:
             self.client.log_inputs(run.info.run_id, found)
 
-    def _tags(self) -> dict[str, str]:
+    def tags(self) -> dict[str, str]:
+        """What the run is tagged with, but for the mark that it is complete."""
         facts, workflow = self.facts, self.facts.workflow
         found: dict[str, str | None] = {
             "deriva_ml.rid": facts.rid,

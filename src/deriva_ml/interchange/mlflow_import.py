@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from deriva_ml.execution.git import web_url
 from deriva_ml.execution.workflow import Workflow
 from deriva_ml.experiment.files import CONFIG_FILE
 
-from .filed_runs import FiledFile, FiledRun, file_runs, filed
+from .filed_runs import FiledFile, FiledRun, file_runs, filed, nest
 from .identifiers import address
 from .measurements import Metric, write_metrics
 from .mlflow_store import EXECUTION_TAG, batches, connect, mlflow_errors
@@ -39,6 +39,7 @@ _AT_ONCE = 50
 _PAGE = 500
 _S = ExecutionStatus
 _STATUS = {"FINISHED": _S.Uploaded, "FAILED": _S.Failed, "KILLED": _S.Aborted}
+_PARENT = "mlflow.parentRunId"
 _METADATA = MLAsset.execution_metadata.value
 _T = ExecMetadataType
 
@@ -67,11 +68,23 @@ def import_mlflow_run(
     client = connect(tracking_uri)
     with mlflow_errors(f"reading run {run_id!r}"):
         run = client.get_run(run_id)
+        relatives = list(_relatives(client, run))
     if run.info.status not in _STATUS:
         raise DerivaMLValidationError(
             f"Run {run_id!r} of MLflow is {run.info.status}; it can be imported when it is over."
         )
-    return _imported(around, client, [run], workflow_type)[run_id]
+    found = _imported(around, client, [run], workflow_type)
+    _nest(around.session, [run, *relatives])
+    return found[run_id]
+
+
+def _relatives(client: Any, run: Any) -> Iterator[Any]:
+    """The runs that are nested in one, and the one that it is nested in."""
+    place = [run.info.experiment_id]
+    parent = run.data.tags.get(_PARENT)
+    if parent is not None:
+        yield from client.search_runs(place, f"attributes.run_id = '{parent}'")
+    yield from _runs(client, run.info.experiment_id, f"tags.`{_PARENT}` = '{run.info.run_id}'")
 
 
 def import_mlflow_experiment(
@@ -102,20 +115,24 @@ def import_mlflow_experiment(
     with mlflow_errors(f"reading experiment {experiment!r}"):
         found = client.get_experiment_by_name(experiment) or client.get_experiment(experiment)
         runs = list(_runs(client, found.experiment_id))
-    return _imported(around, client, runs, workflow_type)
+    over = [run for run in runs if run.info.status in _STATUS]
+    rids = _imported(around, client, over, workflow_type)
+    _nest(around.session, runs)
+    return rids
 
 
-def _runs(client: Any, experiment_id: str) -> Iterator[Any]:
-    """The runs of an experiment that are over, the oldest first."""
+def _runs(client: Any, experiment_id: str, condition: str = "") -> Iterator[Any]:
+    """The runs of an experiment that satisfy a condition, the oldest first."""
     token = None
     while True:
         page = client.search_runs(
             [experiment_id],
+            condition,
             max_results=_PAGE,
             order_by=["attributes.start_time ASC"],
             page_token=token,
         )
-        yield from (run for run in page if run.info.status in _STATUS)
+        yield from page
         token = page.token
         if not token:
             return
@@ -128,14 +145,10 @@ def _imported(
     session = around.session
     session.require_writable()
     around.workflows.check_types(Workflow(name="", workflow_type=workflow_type))
-    found = {run.info.run_id: rid for run in runs if (rid := _own(session, run)) is not None}
-    there = filed(session, [_token(run.info.run_id) for run in runs])
-    found |= {
-        run.info.run_id: there[token] for run in runs if (token := _token(run.info.run_id)) in there
-    }
+    found = _there(session, runs)
     fresh = [run for run in runs if run.info.run_id not in found]
     # A run that others belong to comes before them, so that they find it.
-    fresh.sort(key=lambda run: "mlflow.parentRunId" in run.data.tags)
+    fresh.sort(key=lambda run: _PARENT in run.data.tags)
     for some in batches(fresh, _AT_ONCE):
         with tempfile.TemporaryDirectory(prefix="deriva-ml-") as scratch:
             told = []
@@ -145,6 +158,24 @@ def _imported(
             rids = file_runs(around, told)
         found |= {run.info.run_id: rids[_token(run.info.run_id)] for run in some}
     return found
+
+
+def _there(session: Session, runs: list[Any], more: Iterable[str] = ()) -> dict[str, str]:
+    """RIDs of the executions that stand for runs already, by run id; `more` names further runs."""
+    tokens = {run_id: _token(run_id) for run_id in (*more, *(run.info.run_id for run in runs))}
+    known = filed(session, tokens.values())
+    found = {run_id: known[token] for run_id, token in tokens.items() if token in known}
+    return found | {r.info.run_id: rid for r in runs if (rid := _own(session, r)) is not None}
+
+
+def _nest(session: Session, runs: list[Any]) -> None:
+    """Let executions belong to others as their runs do, whichever of them came first."""
+    parents = {r.info.run_id: str(r.data.tags[_PARENT]) for r in runs if _PARENT in r.data.tags}
+    rids = _there(session, runs, parents.values())
+    nest(
+        session,
+        {rids[c]: rids[p] for c, p in parents.items() if c in rids and p in rids},
+    )
 
 
 def _token(run_id: str) -> str:
@@ -167,7 +198,7 @@ def _told(client: Any, run: Any, scratch: Path, workflow_type: str | list[str]) 
     folder = scratch / info.run_id
     folder.mkdir()
     status = _STATUS[info.status]
-    parent = tags.get("mlflow.parentRunId")
+    parent = tags.get(_PARENT)
     experiment = client.get_experiment(info.experiment_id)
     return FiledRun(
         token=_token(info.run_id),

@@ -19,6 +19,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLReadOnlyError,
     DerivaMLValidationError,
 )
+from deriva_ml.core.query import name_of
 from deriva_ml.interchange.mlflow_store import safe_names
 from deriva_ml.schema import create_ml_catalog
 from interchange_lab import SECRET, Lab, workflow
@@ -148,6 +149,22 @@ def test_states_follow_the_execution_and_nested_ones_are_nested(
     assert failed.data.tags["deriva_ml.error"] == "ValueError: A rate is positive."
 
 
+def test_what_comes_after_an_export_is_seen_by_the_next(lab: Lab, client: Any, store: str) -> None:
+    ml = lab.ml
+    parent = ml.create_execution(workflow=workflow("sweep.py"))
+    child = ml.create_execution(workflow=workflow(), parent=parent.execution_rid)
+    run_id = ml.export_to_mlflow(child.execution_rid, store)
+    assert "mlflow.parentRunId" not in client.get_run(run_id).data.tags
+    above = ml.export_to_mlflow(parent.execution_rid, store)
+    values = ml.lookup_feature("Image", "Label").feature_table
+    row = {"Image": lab.pictures[0], "Image_Class": "dog", "Execution": child.execution_rid}
+    ml.catalog.insert(name_of(values), [row], defaults=("Feature_Name",))
+    ml.export_to_mlflow(child.execution_rid, store)
+    tags = client.get_run(run_id).data.tags
+    assert tags["mlflow.parentRunId"] == above
+    assert tags["deriva_ml.feature.Image.Label"] == "1 values"
+
+
 def test_names_stay_different_when_they_are_cut() -> None:
     long = "n" * 300
     found = safe_names(["a$b", "a_b", long + "1", long + "2", "..", "x/../y"])
@@ -214,6 +231,40 @@ def test_an_experiment_is_imported_once_with_its_nesting(
     }
     child = ml.lookup_execution(rids[runs["child"]])
     assert [p.execution_rid for p in child.list_execution_parents()] == [rids[runs["parent"]]]
+
+
+def test_nesting_does_not_ask_which_run_came_first(
+    ml: DerivaML, runs: dict[str, str], client: Any, store: str
+) -> None:
+    child = ml.import_mlflow_run(runs["child"], store)
+    assert child.list_execution_parents() == []
+    parent = ml.import_mlflow_run(runs["parent"], store)
+    assert child.list_execution_parents() == [parent]
+    before = ml.catalog.latest_snapshot()
+    ml.import_mlflow_run(runs["parent"], store)
+    assert ml.catalog.latest_snapshot() == before
+
+
+def test_runs_are_nested_in_executions_that_were_exported(
+    ml: DerivaML, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # Of its own: other tests' executions have the same RIDs.
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(tracking_uri=store)
+    sweep = ml.create_execution(workflow=workflow("sweep.py"))
+    sweep.execution_start()
+    above = ml.export_to_mlflow(sweep.execution_rid, store, experiment="nested")
+    number = client.get_run(above).info.experiment_id
+    ids = [client.create_run(number, tags={"mlflow.parentRunId": above}).info.run_id for _ in "ab"]
+    for run_id in ids:
+        client.set_terminated(run_id)
+    one = ml.import_mlflow_run(ids[0], store)
+    assert [p.execution_rid for p in one.list_execution_parents()] == [sweep.execution_rid]
+    rids = ml.import_mlflow_experiment("nested", store)
+    assert rids.keys() == set(ids)
+    inside = ml.lookup_execution(sweep.execution_rid).list_execution_children()
+    assert {c.execution_rid for c in inside} == set(rids.values())
 
 
 def test_a_run_brings_code_times_parameters_metrics_and_artifacts(
