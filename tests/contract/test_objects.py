@@ -165,6 +165,14 @@ def test_a_version_is_called_as_in_another_store_unless_that_is_taken(objects: O
     assert other.version not in (first.version, "")
 
 
+def test_what_no_version_can_be_called_is_refused(objects: Objects) -> None:
+    content = objects.content.add(b"moved")
+    for version in ("\u00e9", "a-b", "A" * 65):
+        with pytest.raises(BadRequest, match="identifier of a version"):
+            objects.register([Upload("/hatrac/a", content=content, version=version)])
+    assert objects.names() == []
+
+
 def test_content_is_got_by_its_digest(objects: Objects, tmp_path: Path) -> None:
     contents, data = objects.content, b"some bytes"
     content = contents.add(data)

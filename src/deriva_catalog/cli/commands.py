@@ -172,6 +172,11 @@ def _facts(catalog: LocalCatalog) -> dict[str, Any]:
 
 def _check(options: argparse.Namespace) -> int:
     if is_own(options.catalog):
+        if options.no_files:
+            raise BadRequest(
+                f"{options.catalog!r} has nothing but files: --no-files leaves nothing to check.",
+                hint="Leave it out.",
+            )
         return _told(options, _damaged_files(own_objects(options.catalog)))
     try:
         with closing(open_catalog(options.catalog)) as catalog:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from ..errors import BadRequest, CatalogError
 from .output import print_json, print_table, progress_bar, shown_size
 
 if TYPE_CHECKING:
+    from ..catalog import Registry
     from ..objects import ObjectStore
     from ..objects.collecting import Garbage, Keeping
 
@@ -29,6 +32,8 @@ named them yet. All else is deleted. Others may use the files meanwhile.
 
   deriva-catalog gc --dry-run           what would be deleted, in all catalogs of this machine
   deriva-catalog gc digits --deleted 7  also what was deleted more than a week ago
+
+What cannot be opened is told at the end, with the exit status 1; the others are done.
 
 With '--deleted 0' see that no backup is being made: it may want what was deleted since it began."""
 _UNDELETE = """
@@ -81,6 +86,7 @@ def _opened(target: str, files: str | None) -> Iterator[ObjectStore]:
     from ..engine.postgresql.address import is_database_url
     from .targets import is_own, open_catalog, own_objects, registry_of
 
+    _require_database(target, files)
     if is_own(target):
         with closing(own_objects(target, files)) as store:
             yield store
@@ -94,40 +100,91 @@ def _opened(target: str, files: str | None) -> Iterator[ObjectStore]:
         yield catalog.object_store
 
 
-def _all(target: str | None, files: str | None) -> Iterator[tuple[str, ObjectStore]]:
-    """The files of all catalogs that a target names, with what to call them."""
-    from ..catalog.own_objects import find_own_objects
+def _require_database(target: str | None, files: str | None) -> None:
+    """Refuse a directory of files for what knows by itself where its files lie."""
     from ..engine.postgresql.address import is_database_url
+
+    if files is not None and (target is None or not is_database_url(target)):
+        raise BadRequest(
+            f"{'All catalogs of this machine' if target is None else repr(target)} cannot have "
+            f"the files in {files!r}: --files is for what lies in a database.",
+            hint="Leave it out, or write 'postgresql://user@host/database#NAME'.",
+        )
+
+
+def _is_one(target: str | None) -> bool:
+    """Whether a target names the files of one catalog or service, not of a whole registry."""
+    from ..engine.postgresql.address import is_database_url
+
+    return target is not None and not (is_database_url(target) and "#" not in target)
+
+
+def _all(
+    target: str | None, files: str | None
+) -> Iterator[tuple[str, AbstractContextManager[ObjectStore | None]]]:
+    """What opens the files of each catalog that a target names, with what to call them.
+
+    It gives None if there are no files of that kind.
+    """
     from .targets import OWN, registry_of
 
-    if target is not None and not (is_database_url(target) and "#" not in target):
-        with _opened(target, files) as store:
-            yield target, store
+    _require_database(target, files)
+    if target is not None and _is_one(target):
+        yield target, _opened(target, files)
         return
     registry = registry_of(target, files)
     for known in registry.catalogs():
-        with closing(registry.open(known.id)) as catalog:
-            yield known.aliases[0] if known.aliases else known.id, catalog.object_store
-    own = find_own_objects(registry)
-    if own is not None:
-        with closing(own):
-            yield OWN, own
+        yield known.aliases[0] if known.aliases else known.id, _of_catalog(registry, known.id)
+    yield OWN, _own_of(registry)
+
+
+@contextmanager
+def _of_catalog(registry: Registry, catalog_id: str) -> Iterator[ObjectStore]:
+    with closing(registry.open(catalog_id)) as catalog:
+        yield catalog.object_store
+
+
+@contextmanager
+def _own_of(registry: Registry) -> Iterator[ObjectStore | None]:
+    from ..catalog.own_objects import find_own_objects
+
+    with ExitStack() as stack:
+        own = find_own_objects(registry)
+        yield None if own is None else stack.enter_context(closing(own))
 
 
 # --- the commands ------------------------------------------------------------------------
 
 
 def _gc(options: argparse.Namespace) -> int:
-    from ..objects.collecting import Garbage, collect
+    from ..objects.collecting import collect
 
     keeping = _keeping(options)
     found: dict[str, Garbage] = {}
+    failed: dict[str, CatalogError] = {}
     with progress_bar("deleting") as advance:
-        for name, store in _all(options.catalog, options.files):
-            found[name] = collect(store, keeping, dry_run=options.dry_run, progress=advance)
+        for name, opening in _all(options.catalog, options.files):
+            try:
+                with opening as store:
+                    if store is not None:
+                        dry_run = options.dry_run
+                        found[name] = collect(store, keeping, dry_run=dry_run, progress=advance)
+            except CatalogError as error:  # the others have garbage all the same
+                if _is_one(options.catalog):
+                    raise
+                failed[name] = error
     if options.json:
         print_json({name: _document(garbage) for name, garbage in found.items()})
-        return 0
+    else:
+        _show_garbage(found, dry_run=options.dry_run)
+    for name, problem in failed.items():
+        print(f"The files of {name!r} were left out: {problem}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _show_garbage(found: Mapping[str, Garbage], *, dry_run: bool) -> None:
+    from ..objects.collecting import Garbage
+
     rows = [
         (
             name,
@@ -143,9 +200,8 @@ def _gc(options: argparse.Namespace) -> int:
         header = [each for number in numbers for each in (number, "size")]
         print_table(("files of", *header), rows, numbers=header)
     total = sum(found.values(), Garbage())
-    verb = "would be freed" if options.dry_run else "were freed"
+    verb = "would be freed" if dry_run else "were freed"
     print(f"{shown_size(total.bytes)} {verb}.")
-    return 0
 
 
 def _keeping(options: argparse.Namespace) -> Keeping:

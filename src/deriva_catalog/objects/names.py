@@ -16,6 +16,7 @@ PREFIX = "/hatrac"
 _UNRESERVED = "-._~"
 _AS_IT_IS = re.compile(r"[A-Za-z0-9._~-]*")
 _PLAIN = re.compile(r"/hatrac((?:/[A-Za-z0-9_-][A-Za-z0-9_.~-]*)+)(?::([A-Za-z0-9]+))?")
+_VERSION = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,19 @@ def _decoded(part: str, text: str) -> str:
     if name in {"", ".", ".."} or "\0" in name:
         raise BadRequest(f"The name {text!r} has the component {name!r}, which names nothing.")
     return name
+
+
+def check_version(version: str) -> None:
+    """See that a text can be the identifier of a version: ASCII letters and digits, at most 64.
+
+    Raises:
+        BadRequest: It cannot.
+    """
+    if not _VERSION.fullmatch(version):
+        raise BadRequest(
+            f"{version[:80]!r} cannot be the identifier of a version.",
+            hint="It has 1 to 64 ASCII letters and digits.",
+        )
 
 
 def encode_part(name: str) -> str:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from ..errors import Corrupted
 from .content import Content, ContentStore
-from .stores import open_store, own_place
+from .stores import FileStore, open_store, own_place, translated
 from .stores.addresses import probe
 
 _METADATA = sa.MetaData()
@@ -41,8 +41,14 @@ def new_place(url: str) -> str:
 
 
 def try_place(url: str) -> None:
-    """See that a store can be used for objects. Raises as `new_place` does."""
-    new_place(url)
+    """See that a store can be used for objects, and leave nothing. Raises as `new_place` does."""
+    store = open_store(own_place(url))
+    try:
+        probe(store)
+    finally:
+        if isinstance(store, FileStore):
+            with translated(f"trying the store {url!r}"):
+                store.remove_all()
 
 
 def keep_place(connection: sa.Connection, place: str | None) -> None:

@@ -28,7 +28,7 @@ from .collected import ContentGone, content_gone, require_present
 from .content import ContentStore, Progress, Source
 from .contract import WORKERS
 from .database import Database, ObjectDatabase
-from .names import PREFIX, ObjectName, parse_name
+from .names import PREFIX, ObjectName, check_version, parse_name
 from .naming import Granting, claim_names
 from .removing import remove_names, remove_version
 from .sources import PieceReader as PieceReader
@@ -174,7 +174,7 @@ class ObjectStore:
             granting: Checks whether the names may be taken.
 
         Raises:
-            BadRequest: An upload has no `content`.
+            BadRequest: An upload has no `content`, or wants an identifier that no version has.
             Conflict: A name is a namespace or was deleted, or a parent is an object.
             NotFound: A parent is missing and `parents` is False.
             ContentGone: Bytes were collected as garbage before they got their name.
@@ -183,6 +183,8 @@ class ObjectStore:
         for upload in uploads:
             if upload.content is None:
                 raise BadRequest(f"The bytes of {upload.name!r} are not stored yet.")
+            if upload.version is not None:
+                check_version(upload.version)
             digests.add(upload.content.sha256)
         names = {u.name: parse_name(u.name, version_allowed=False) for u in uploads}
         now = snaptime.now()

@@ -166,6 +166,46 @@ def test_own_files_are_not_restored_among_deleted_ones(
     store.close()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("gc",),
+        ("gc", "digits"),
+        ("trash", "digits"),
+        ("uploads", "/hatrac"),
+        ("undelete", "digits", "/hatrac/ns/gone"),
+    ],
+)
+def test_a_directory_of_files_is_for_databases(
+    digits: str, own: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--files", "elsewhere"]) == 2
+    assert "--files is for what lies in a database" in capsys.readouterr().err
+
+
+def test_own_files_are_not_checked_without_files(
+    own: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", own, "--no-files"]) == 2
+    assert "nothing but files" in capsys.readouterr().err
+
+
+def test_a_catalog_that_cannot_be_opened_does_not_keep_the_others_garbage(
+    digits: str, own: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Registry().create(catalog_id="0", alias="broken").close()
+    (home / "catalogs" / "0" / "catalog.db").write_bytes(b"no database" * 100)
+    assert main(["gc", "broken"]) == 1
+    capsys.readouterr()
+    assert main(["gc", *ALL, "--json"]) == 1
+    printed = capsys.readouterr()
+    assert {name: g["contents"] for name, g in json.loads(printed.out).items()} == {
+        digits: 2,
+        own: 2,
+    }
+    assert "The files of 'broken' were left out" in printed.err
+
+
 @pytest.mark.parametrize("kind", ["directory", "bucket"])
 def test_files_of_a_database_are_kept_in_order(
     home: Path, kind: str, bucket: Bucket, capsys: pytest.CaptureFixture[str]

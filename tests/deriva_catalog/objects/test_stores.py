@@ -14,7 +14,7 @@ import pytest
 from deriva_catalog.errors import BadRequest, Corrupted, NotFound, Unavailable
 from deriva_catalog.objects import Content, ContentStore
 from deriva_catalog.objects.chunks import ChunkStore
-from deriva_catalog.objects.placing import copy_contents
+from deriva_catalog.objects.placing import copy_contents, try_place
 from deriva_catalog.objects.stores import open_store, own_place
 from deriva_catalog.objects.stores.addresses import probe
 from s3_server import Bucket, S3Server
@@ -154,6 +154,11 @@ def test_a_store_is_emptied(content: ContentStore) -> None:
     content.destroy()
     assert chunks.received("job") == {}
     assert list(content.digests()) == []
+
+
+def test_trying_a_directory_leaves_nothing_in_it(tmp_path: Path) -> None:
+    try_place((tmp_path / "store").as_uri())
+    assert list((tmp_path / "store").iterdir()) == []
 
 
 # --- buckets -----------------------------------------------------------------------------

@@ -234,7 +234,7 @@ def _described_upload(view: View, given: Any) -> Upload:
         )
     kind, filename = given.get("content_type"), given.get("filename")
     version = given.get("version")
-    if version is not None and not (isinstance(version, str) and version.isalnum()):
+    if version is not None and not isinstance(version, str):
         raise BadRequest(f"{version!r} cannot be the identifier of a version.")
     declared_ones = given.get("declared") or ()
     return Upload(
