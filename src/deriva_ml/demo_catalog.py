@@ -16,9 +16,10 @@ import atexit
 import logging
 import shutil
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +41,12 @@ from .core.definitions import (
     MLVocab,
     TableDef,
 )
-from .core.exceptions import DerivaMLSchemaError, translated
+from .core.exceptions import (
+    DerivaMLException,
+    DerivaMLNotFoundError,
+    DerivaMLSchemaError,
+    translated,
+)
 from .core.filespec import FileSpec
 from .core.tables import Tables
 from .dataset.versions import DatasetVersion
@@ -150,11 +156,16 @@ def create_demo_catalog(
         if populate or create_features or create_datasets:
             with _connection(hostname, catalog, project_name, credential, logging_level) as ml:
                 _fill(ml, create_features, create_datasets)
-    except BaseException:
-        destroy_demo_catalog(catalog, credential=credential)
+    except BaseException as error:
+        try:
+            destroy_demo_catalog(catalog, hostname=hostname, credential=credential)
+        except (DerivaMLException, OSError) as problem:
+            error.add_note(
+                f"The demo catalog {catalog.url} stays, as it cannot be deleted: {problem}"
+            )
         raise
     if on_exit_delete:
-        atexit.register(_destroy_quietly, catalog, credential)
+        atexit.register(_destroy_at_exit, catalog, hostname, credential)
     return catalog
 
 
@@ -532,16 +543,24 @@ def _picture(number: int) -> bytes:
 
 
 @translated()
-def destroy_demo_catalog(catalog: Catalog, *, credential: Mapping[str, Any] | None = None) -> None:
+def destroy_demo_catalog(
+    catalog: Catalog,
+    *,
+    hostname: str | None = None,
+    credential: Mapping[str, Any] | None = None,
+) -> None:
     """Delete a catalog with everything in it, for good where it is ours.
 
     Args:
         catalog: As `create_demo_catalog` returned it.
+        hostname: As it was created with; needed for a database that wants a password, since a
+            catalog does not tell it. None means the address that the catalog tells.
         credential: What proves to a server who you are; None means a login that was kept.
 
     Raises:
         DerivaMLNotFoundError: It is gone already.
         DerivaMLAuthenticationError: You may not delete it.
+        DerivaMLException: The server or the database cannot be reached.
     """
     from deriva_catalog.catalog import LocalCatalog, Registry
     from deriva_catalog.catalog.remote import delete_remote, parse_host
@@ -549,11 +568,12 @@ def destroy_demo_catalog(catalog: Catalog, *, credential: Mapping[str, Any] | No
     catalog.close()
     if not isinstance(catalog, LocalCatalog):
         parts = urlsplit(catalog.url)
-        host = parse_host(f"{parts.scheme}://{parts.netloc}")
+        host = parse_host(hostname or f"{parts.scheme}://{parts.netloc}")
         delete_remote(host, catalog.id, credential=credential)
         return
     in_database = not catalog.url.startswith("file:")
-    registry = Registry.of_database(catalog.url.partition("#")[0]) if in_database else Registry()
+    address = (hostname or catalog.url).partition("#")[0]
+    registry = Registry.of_database(address) if in_database else Registry()
     try:
         if in_database or registry.places.directory(catalog.id) == catalog.directory:
             registry.delete(catalog.id)
@@ -564,9 +584,15 @@ def destroy_demo_catalog(catalog: Catalog, *, credential: Mapping[str, Any] | No
     shutil.rmtree(catalog.directory)
 
 
-def _destroy_quietly(catalog: Catalog, credential: Mapping[str, Any] | None) -> None:
+def _destroy_at_exit(catalog: Catalog, hostname: str, credential: Mapping[str, Any] | None) -> None:
     """Delete a catalog at the end of the process, unless somebody did before."""
-    from .core.exceptions import DerivaMLException
-
-    with suppress(DerivaMLException, OSError):
-        destroy_demo_catalog(catalog, credential=credential)
+    try:
+        destroy_demo_catalog(catalog, hostname=hostname, credential=credential)
+    except (DerivaMLNotFoundError, FileNotFoundError):
+        pass
+    except (DerivaMLException, OSError) as error:
+        warnings.warn(
+            f"The demo catalog {catalog.url} stays, as it cannot be deleted: {error}",
+            RuntimeWarning,
+            stacklevel=1,
+        )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from backends import OverHttp, over_http
@@ -12,13 +16,14 @@ from deriva_catalog.catalog import Registry, connect
 from deriva_catalog.path.ast import TableName
 from deriva_ml import DerivaML
 from deriva_ml.cli.demo import main
-from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLSchemaError
+from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLException, DerivaMLSchemaError
 from deriva_ml.demo_catalog import (
     create_demo_catalog,
     create_demo_files,
     create_domain_schema,
     destroy_demo_catalog,
 )
+from postgres import database
 
 TABLES = {
     "Subject",
@@ -109,6 +114,58 @@ def test_destroying_a_registered_one_leaves_nothing(
     destroy_demo_catalog(catalog)
     assert not directory.exists()
     assert Registry().catalogs() == []
+
+
+@pytest.fixture
+def locked() -> Iterator[str]:
+    """The URL of a database, with the password that it wants."""
+    with database() as made, psycopg.connect(made.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE demo SUPERUSER LOGIN PASSWORD 'secret'")
+        (rules,) = connection.execute("SHOW hba_file").fetchone() or ("",)
+        before = Path(rules).read_text()
+        try:
+            Path(rules).write_text(f"local {made.name} demo scram-sha-256\n{before}")
+            connection.execute("SELECT pg_reload_conf()")
+            parts = urlsplit(made.url)
+            yield parts._replace(netloc="demo:secret@").geturl()
+        finally:
+            Path(rules).write_text(before)
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute("REASSIGN OWNED BY demo TO CURRENT_USER")
+            connection.execute("DROP ROLE demo")
+
+
+def test_one_in_a_database_with_a_password_is_destroyed(
+    locked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DERIVA_ML_HOME", str(tmp_path))
+    catalog = create_demo_catalog(locked, populate=False, on_exit_delete=False)
+    with pytest.raises(DerivaMLException, match="password"):
+        destroy_demo_catalog(catalog)
+    destroy_demo_catalog(catalog, hostname=locked)
+    with pytest.raises(ValueError, match="LOUD"):
+        create_demo_catalog(locked, logging_level="LOUD")  # type: ignore[arg-type]
+    assert Registry.of_database(locked).catalogs() == []
+
+
+AT_EXIT = """
+import shutil, sys
+from deriva_ml.demo_catalog import create_demo_catalog
+
+catalog = create_demo_catalog(sys.argv[1], populate=False)
+if sys.argv[2] == "gone":
+    shutil.rmtree(catalog.directory)
+if sys.argv[2] == "file":
+    shutil.rmtree(catalog.directory)
+    catalog.directory.write_text("somebody else's")
+"""
+
+
+@pytest.mark.parametrize(("state", "told"), [("gone", ""), ("file", "cannot be deleted")])
+def test_what_stays_at_the_end_is_told(tmp_path: Path, state: str, told: str) -> None:
+    command = [sys.executable, "-c", AT_EXIT, str(tmp_path / "c"), state]
+    done = subprocess.run(command, check=True, timeout=90, capture_output=True, text=True)
+    assert (told in done.stderr) if told else (done.stderr == "")
 
 
 def test_the_command_makes_one_and_prints_its_address(
