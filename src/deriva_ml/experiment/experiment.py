@@ -9,6 +9,7 @@ from deriva_ml.asset.asset import Asset
 from deriva_ml.core.enums import MLAsset
 
 from .files import ExecutionFiles, flat
+from .measurements import latest, measured, metrics_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,18 +111,24 @@ class Experiment:
     # --- what came of it -------------------------------------------------------------
 
     @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """The latest value of each measurement (see `Execution.metrics_file`)."""
-        latest: dict[str, Any] = {}
-        for line in self._files.measurements(self.execution_rid):
-            latest.update(line)
-        return latest
+    def metrics(self) -> dict[str, float]:
+        """The latest value of each measurement (see `Execution.metrics_file`), by name.
+
+        That is the one of the highest step; steps and times themselves are no measurements.
+        """
+        files = self._files.metrics_files(self.execution_rid)
+        found = latest(metric for content in files for metric in metrics_in(content))
+        return {name: metric.value for name, metric in found.items()}
 
     def metrics_history(self) -> pd.DataFrame:
-        """Every line of the files of measurements, as a frame."""
+        """Every line of the files of measurements, as it was written, as a frame.
+
+        Nested names are joined by dots. A line that is no JSON object is passed over.
+        """
         import pandas as pd
 
-        return pd.DataFrame(list(self._files.measurements(self.execution_rid)))
+        files = self._files.metrics_files(self.execution_rid)
+        return pd.DataFrame([flat(line) for content in files for line in measured(content)])
 
     @cached_property
     def input_datasets(self) -> list[Dataset]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,8 @@ from deriva_catalog.path.ast import (
     Path,
     Restrict,
     Root,
+    SortKey,
+    Window,
 )
 from deriva_ml.core.enums import ExecMetadataType, MLAsset
 from deriva_ml.core.exceptions import DerivaMLDataError, translated
@@ -92,17 +93,9 @@ class ExecutionFiles:
             if option is not None and not str(group).startswith("hydra/")
         }
 
-    def measurements(self, execution: str) -> Iterator[Document]:
-        """The lines of the files of measurements, in order, with nested names joined by dots.
-
-        Raises:
-            DerivaMLDataError: A line is no JSON object.
-        """
-        for file in self._files[execution]:
-            if file.is_metrics:
-                for number, line in enumerate(self._bytes(file).splitlines(), start=1):
-                    if line.strip():
-                        yield flat(_json_object(file, number, line))
+    def metrics_files(self, execution: str) -> Iterator[bytes]:
+        """The content of each file of measurements (see `measurements`), in the order of RIDs."""
+        return (self._bytes(f) for f in self._files[execution] if f.is_metrics)
 
     def _document(self, execution: str, ending: str) -> Document:
         found = [f for f in self._files[execution] if f.name.endswith(ending)]
@@ -124,7 +117,7 @@ class ExecutionFiles:
 
 
 def _files_of(session: Session, executions: Iterable[str]) -> AttributeQuery:
-    """Execution, RID, name and URL of each file that executions left about themselves."""
+    """Execution, RID, name and URL of each file that executions left, in the order of RIDs."""
     files = session.ml(MLAsset.execution_metadata.value)
     links = session.ml(f"{files.name}_Execution")
     steps: tuple[Element, ...] = (
@@ -134,27 +127,14 @@ def _files_of(session: Session, executions: Iterable[str]) -> AttributeQuery:
     )
     execution = Item(ColumnName("Execution", qualifier="made"))
     columns = [Item(ColumnName(c)) for c in ("RID", "Filename", "URL")]
-    return AttributeQuery(Path(Root(name_of(links), alias="made"), steps), (execution, *columns))
+    path = Path(Root(name_of(links), alias="made"), steps)
+    return AttributeQuery(path, (execution, *columns), Window(sort=(SortKey("RID"),)))
 
 
 def named_like(ending: str) -> Comparison:
     """The files whose names have an ending."""
     pattern = ending.replace(".", "[.]") + "$"
     return Comparison(ColumnName("Filename"), Operator.REGEXP, pattern)
-
-
-def _json_object(file: DescribingFile, number: int, line: bytes) -> Document:
-    try:
-        document = json.loads(line)
-    except ValueError as error:
-        raise DerivaMLDataError(
-            f"Line {number} of {file.name!r} (asset {file.rid!r}) is not JSON: {error}."
-        ) from error
-    if not isinstance(document, dict):
-        raise DerivaMLDataError(
-            f"Line {number} of {file.name!r} (asset {file.rid!r}) is not a JSON object."
-        )
-    return document
 
 
 def flat(document: Document, prefix: str = "") -> Document:

@@ -7,9 +7,10 @@ import mimetypes
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from deriva_ml.experiment.measurements import shown
+
 from .identifiers import address, of_version
 from .json_ld import Crate, Reference, refer
-from .measurements import shown
 
 if TYPE_CHECKING:
     from deriva_ml.core.session import Session
@@ -40,13 +41,14 @@ _SPDX = "https://spdx.org/licenses/"
 _KINDS = {".jsonl": "application/jsonl", ".parquet": "application/vnd.apache.parquet"}
 _KINDS |= {".yaml": "application/yaml", ".yml": "application/yaml", ".lock": "application/yaml"}
 _KINDS |= {".ipynb": "application/x-ipynb+json", ".md": "text/markdown", ".log": "text/plain"}
+# Python's own table: what a machine adds to the shared one must not change a crate.
+_STANDARD = mimetypes.MimeTypes().types_map[True]
 
 
 def encoding_format(name: str) -> str | None:
     """The media type of a file, by its name; None where the name does not tell."""
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    # The standard table only: what a machine adds to it must not change a crate.
-    return _KINDS.get(suffix) or mimetypes.types_map.get(suffix)
+    return _KINDS.get(suffix) or _STANDARD.get(suffix)
 
 
 def file_properties(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import yaml
 
@@ -21,10 +22,10 @@ from deriva_ml.core.exceptions import translated
 from deriva_ml.core.query import any_of, entities, equals, path_of
 from deriva_ml.execution.record import children, parents, record_row
 from deriva_ml.experiment.files import CONFIG_FILE, flat
+from deriva_ml.experiment.measurements import Metric, read_metrics
 
 from .dataflow import Dataflow, read_dataflow
 from .identifiers import moment
-from .measurements import Metric, read_metrics
 
 if TYPE_CHECKING:
     from deriva_catalog.model.elements import Table
@@ -259,12 +260,11 @@ def agent_of(session: Session, user: str | None) -> Agent | None:
     """The user that a row names as its maker; None where it names nobody."""
     if not user:
         return None
-    query = "attribute/public:ERMrest_Client/ID,Full_Name,Display_Name@sort(ID)"
+    query = f"attribute/public:ERMrest_Client/ID={quote(user, safe='')}/Full_Name,Display_Name"
     try:
-        rows = {row["ID"]: row for row in session.fetch(query)}
+        known = next(iter(session.fetch(query)), {})
     except (Forbidden, NotFound, UnknownName):  # a bag, or users that are not shown
-        rows = {}
-    known = rows.get(user, {})
+        known = {}
     return Agent(user, known.get("Full_Name") or known.get("Display_Name"))
 
 

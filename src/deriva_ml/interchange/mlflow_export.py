@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml.core.enums import ExecutionStatus
+from deriva_ml.experiment.measurements import shown
 
 from .entities import source_location
 from .facts import FileFact, RunFacts, gather, read_files
 from .identifiers import address, moment, namespace, of_version
-from .measurements import shown
 from .mlflow_store import (
     BATCH_METRICS,
     BATCH_PARAMS,

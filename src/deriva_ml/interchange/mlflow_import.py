@@ -23,10 +23,10 @@ from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.execution.git import web_url
 from deriva_ml.execution.workflow import Workflow
 from deriva_ml.experiment.files import CONFIG_FILE
+from deriva_ml.experiment.measurements import Metric, write_metrics
 
 from .filed_runs import FiledFile, FiledRun, file_runs, filed, nest
 from .identifiers import address
-from .measurements import Metric, write_metrics
 from .mlflow_store import EXECUTION_TAG, batches, connect, mlflow_errors
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from urllib.parse import quote
 
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.query import any_of, entities
+from deriva_ml.experiment.measurements import latest, shown
 
 from .entities import source_location
 from .facts import DatasetFact, FeatureFact, FileFact, RunFacts, gather
 from .identifiers import address, iso_time, moment, namespace, run_uuid
-from .measurements import latest, shown
 
 if TYPE_CHECKING:
     from deriva_catalog.interface import Row

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deriva_catalog.objects import hash_file
+from deriva_catalog.objects import encode_part, hash_file
 from deriva_ml.core.enums import ExecMetadataType
 from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.core.query import entities, equals
+from deriva_ml.experiment.measurements import latest
 
 from .entities import (
     TERMS,
@@ -32,7 +33,6 @@ from .facts import FeatureFact, FileFact, RunFacts, gather, read_files
 from .flow_crate import FLOW_PROFILES, FLOW_TERMS, WORKFLOW_CRATE, add_flows
 from .identifiers import address, iso_time
 from .json_ld import METADATA_FILE, Crate, Reference, json_bytes, path_id
-from .measurements import latest
 from .packages import link_or_copy, new_package
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class _Writer:
         }
         if not here or file.path is None:
             return self.crate.add_part(address(self.session, file.rid), "File", **properties)
-        path = f"{place}/{file.table.name}/{file.rid}/{file.name}"
+        path = f"{place}/{_part(file.table.name)}/{file.rid}/{file.name}"
         if place == "metadata":
             path = f"{place}/{file.rid}/{file.name}"
         link_or_copy(file.path, self.folder / path)
@@ -215,29 +215,35 @@ class _Writer:
 
     def _feature(self, feature: FeatureFact) -> Reference:
         """The values of a feature that the execution made, as a table."""
-        path = f"features/{feature.target.name}/{feature.name}.csv"
+        target = feature.target
+        path = "/".join(map(_part, (target.schema, target.name, feature.name)))
+        path = f"features/{path}.csv"
         table = feature.table
         mine = equals("Execution", self.facts.rid)
         rows = self.session.fetch(entities(table, mine, sort=("RID",)))
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("w", newline="", encoding="utf-8") as out:
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w", newline="", encoding="utf-8") as out:
             writer = csv.DictWriter(out, [c.name for c in table.columns], lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-        content = hash_file(target)
+        content = hash_file(file)
         digests = {"md5": content.md5, "sha256": content.sha256}
         return self.crate.add_part(
             path_id(path),
             "File",
-            **file_properties(target.name, content.length, digests),
-            description=(
-                f"{feature.count} values of feature {feature.name!r} of {feature.target.name!r}."
-            ),
+            **file_properties(f"{feature.name}.csv", content.length, digests),
+            description=f"{feature.count} values of feature {feature.name!r} of {target.name!r}.",
         )
 
 
 _SHA256 = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
+
+
+def _part(name: str) -> str:
+    """A name of the model as one part of a path, which leads nowhere else."""
+    quoted = encode_part(name)
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 def _has_part(file: FileFact) -> bool:

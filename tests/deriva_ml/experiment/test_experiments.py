@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +14,6 @@ import yaml
 from deriva_ml import ExecutionConfiguration, Workflow
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
-    DerivaMLDataError,
     DerivaMLNotFoundError,
     DerivaMLValidationError,
 )
@@ -95,8 +93,9 @@ def test_an_experiment_knows_how_it_was_configured(lab: Lab) -> None:
     assert found.hydra_config["deriva_ml"] == {"hostname": "localhost"}
     assert found.model_config["learning_rate"] == 0.001
     assert found.parameters == {"learning_rate": 0.001, "layers.depth": 3}
-    assert found.metrics == {"epoch": 2, "val.acc": 0.95}
-    assert list(found.metrics_history()["val.acc"]) == [0.1, 0.95]
+    assert found.metrics == {"val.acc": 0.95}
+    history = found.metrics_history()
+    assert [list(history[c]) for c in ("epoch", "val.acc")] == [[1, 2], [0.1, 0.95]]
     assert [a.filename for a in found.output_assets] == ["slow.png"]
     assert (found.description, found.status.value) == ("run of slow", "Uploaded")
 
@@ -132,7 +131,6 @@ def test_experiments_are_compared_in_one_frame(lab: Lab) -> None:
         "choices.model_config",
         "params.learning_rate",
         "params.layers.depth",
-        "metrics.epoch",
         "metrics.val.acc",
     ]
     assert frame.loc[lab.slow, "metrics.val.acc"] == 0.95
@@ -170,7 +168,7 @@ def test_any_executions_can_be_compared(lab: Lab) -> None:
 
 def test_a_summary_is_plain_values(lab: Lab) -> None:
     summary = lab.ml.lookup_experiment(lab.fast).summary()
-    assert json.loads(json.dumps(summary, default=str))["metrics"] == {"epoch": 2, "val.acc": 0.8}
+    assert json.loads(json.dumps(summary, default=str))["metrics"] == {"val.acc": 0.8}
     assert summary["output_assets"][0]["filename"] == "fast.png"
     assert summary["url"].endswith(f"RID={lab.fast}")
 
@@ -200,11 +198,32 @@ def test_in_a_notebook_markdown_is_displayed(lab: Lab) -> None:
     assert "Markdown object" in done.stdout
 
 
-@pytest.mark.parametrize(("line", "told"), [("[1]", "not a JSON object"), ("{", "not JSON")])
-def test_measurements_that_are_none_are_told(ml: DerivaML, line: str, told: str) -> None:
+def test_measurements_mean_the_same_as_in_an_export(ml: DerivaML, tmp_path: Path) -> None:
+    lines = [
+        '{"step": 2, "timestamp": 1764000000, "loss": 0.25, "note": "fine"}',
+        '{"step": 1, "loss": 0.5}',
+        '{"name": "accuracy", "value": 0.9, "step": 2}',
+        "[1]",
+        '{"step": 3, "loss"',
+    ]
     with ml.create_execution(workflow=CODE) as exe:
-        exe.metrics_file().write_text('{"a": 1}\n' + line)
+        exe.metrics_file().write_text("\n".join(lines))
     exe.upload_execution_outputs()
-    found: Any = ml.lookup_experiment(exe.execution_rid)
-    with pytest.raises(DerivaMLDataError, match=f"Line 2 of 'metrics.jsonl'.*{told}"):
-        print(found.metrics)
+    found = ml.lookup_experiment(exe.execution_rid)
+    assert found.metrics == {"loss": 0.25, "accuracy": 0.9}
+    assert len(found.metrics_history()) == 3
+    assert next(iter(found.metrics_history()["note"])) == "fine"
+    crate = ml.export_ro_crate(exe.execution_rid, tmp_path / "crate")
+    graph = json.loads((crate / "ro-crate-metadata.json").read_text())["@graph"]
+    told = {e["name"]: e["value"] for e in graph if e["@type"] == "PropertyValue"}
+    assert told == found.metrics
+
+
+def test_files_are_read_in_the_order_of_their_rids(ml: DerivaML) -> None:
+    with ml.create_execution(workflow=CODE) as exe:
+        for number in (1, 2):
+            exe.metrics_file(f"{number}.jsonl").write_text(f'{{"loss": {number}}}\n')
+    exe.upload_execution_outputs()
+    found = ml.lookup_experiment(exe.execution_rid)
+    assert list(found.metrics_history()["loss"]) == [1, 2]
+    assert found.metrics == {"loss": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from bdbag import bdbag_api
 
 from deriva_catalog.bag import open_bag, validate
+from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
     DerivaMLException,
@@ -20,7 +22,10 @@ from deriva_ml.core.exceptions import (
     DerivaMLNotFoundError,
     DerivaMLValidationError,
 )
+from deriva_ml.core.schema_definitions import ColumnDef, TableDef
 from deriva_ml.interchange import dataset_crate
+from deriva_ml.interchange.entities import encoding_format
+from deriva_ml.interchange.facts import Agent, agent_of
 from flexlock_projects import make_project, record
 from interchange_lab import SECRET, Lab, workflow
 from outside_validators import crate_findings
@@ -243,8 +248,53 @@ def test_a_run_tells_inputs_parameters_outputs_and_metrics(lab: Lab, script: Ent
     assert {"model.txt", "Label.csv", "metrics.jsonl"} <= {r["name"] for r in results}
     metrics = {r["name"]: r["value"] for r in results if r["@type"] == "PropertyValue"}
     assert metrics == {"loss": 0.25, "worst": "NaN"}
-    assert (script.folder / "features/Image/Label.csv").read_text().count(",cat\n") == 3
+    assert (script.folder / "features/zoo/Image/Label.csv").read_text().count(",cat\n") == 3
     assert len(script.get(action, "subjectOf")) == 2
+
+
+def test_names_of_the_model_stay_inside_of_the_crate(ml: DerivaML, tmp_path: Path) -> None:
+    odd = "../../../up"
+    subjects = ml.catalog.insert(TableName("Subject", "zoo"), [{}])
+    ml.create_table(TableDef(odd, [ColumnDef("Name", "text")]))
+    rows = {"Subject": subjects, odd: ml.catalog.insert(TableName(odd, "zoo"), [{}])}
+    with ml.create_execution(workflow=workflow()) as exe:
+        for table, (row,) in rows.items():
+            feature = ml.create_feature(table, "Size", metadata=[ColumnDef("Mark", "text")])
+            exe.add_features([feature(**{table: row["RID"], "Mark": "m"})])
+    exe.upload_execution_outputs()
+    place = ml.export_ro_crate(exe.execution_rid, tmp_path / "a" / "b" / "crate")
+    made = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("Size.csv")}
+    inside = "a/b/crate/features/zoo"
+    assert made == {f"{inside}/Subject/Size.csv", f"{inside}/..%2F..%2F..%2Fup/Size.csv"}
+    files = {e["@id"] for e in Entities(place).of("File")}
+    assert "features/zoo/..%252F..%252F..%252Fup/Size.csv" in files
+
+
+def test_what_a_machine_knows_of_suffixes_changes_nothing(tmp_path: Path) -> None:
+    types = tmp_path / "mime.types"
+    types.write_text("x-here/text txt\nx-here/own own\n")
+    mimetypes.init([str(types)])
+    try:
+        assert mimetypes.guess_type("a.txt")[0] == "x-here/text"
+        assert (encoding_format("a.txt"), encoding_format("a.own")) == ("text/plain", None)
+    finally:
+        mimetypes.init()
+
+
+def test_users_are_found_one_by_one(ml: DerivaML) -> None:
+    odd = "https://id.example.org/kim?a=1&b=é 2"
+    users = [
+        {"ID": odd, "Full_Name": "Kim", "Client_Object": {}},
+        {"ID": "lee", "Display_Name": "Lee", "Client_Object": {}},
+    ]
+    ml.catalog.insert(TableName("ERMrest_Client", "public"), users)
+    session = ml.session
+    assert [agent_of(session, user) for user in (odd, "lee", "nobody", None)] == [
+        Agent(odd, "Kim"),
+        Agent("lee", "Lee"),
+        Agent("nobody"),
+        None,
+    ]
 
 
 def test_secrets_are_not_written(script: Entities) -> None:

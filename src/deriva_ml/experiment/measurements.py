@@ -1,17 +1,25 @@
-"""Parameters and metrics of runs as flat names and values, which is how other tools keep them."""
+"""Measurements of executions as flat names and numbers, which is how other tools keep them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deriva_ml.experiment.files import flat
+from .files import flat
 
-__all__ = ["Metric", "latest", "read_metrics", "shown", "write_metrics"]
+__all__ = [
+    "Metric",
+    "latest",
+    "measured",
+    "metrics_in",
+    "read_metrics",
+    "shown",
+    "write_metrics",
+]
 
 _STEPS = ("step", "epoch", "iteration")
 _TIMES = ("timestamp", "time")
@@ -40,7 +48,7 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
 
 
-def latest(metrics: tuple[Metric, ...]) -> dict[str, Metric]:
+def latest(metrics: Iterable[Metric]) -> dict[str, Metric]:
     """The last measurement of each name: at the highest step, the later one of the same step."""
     found: dict[str, Metric] = {}
     for metric in metrics:
@@ -51,21 +59,29 @@ def latest(metrics: tuple[Metric, ...]) -> dict[str, Metric]:
 
 
 def read_metrics(file: Path) -> list[Metric]:
-    """The measurements in a file of JSON documents, one a line or one alone.
+    """The measurements in a file (see `metrics_in`)."""
+    return metrics_in(file.read_bytes())
+
+
+def metrics_in(content: bytes) -> list[Metric]:
+    """The measurements in JSON documents, one a line or one alone.
 
     A document is a mapping of names to numbers, with ``step`` (or ``epoch``) and ``timestamp``
     beside them; or one measurement with ``name`` and ``value``. What is no number is passed over.
     A line that is no JSON is passed over too: the run may have died while writing it.
     """
-    text = file.read_text(encoding="utf-8", errors="replace")
+    return [metric for document in measured(content) for metric in _of_document(document)]
+
+
+def measured(content: bytes) -> Iterator[dict[str, Any]]:
+    """The documents themselves, as they were written, without those that are no JSON objects."""
+    text = content.decode(errors="replace")
     whole = _parsed(text)
-    documents = [whole] if whole is not None else [_parsed(line) for line in text.splitlines()]
-    found: list[Metric] = []
+    documents = [whole] if whole is not None else map(_parsed, text.split("\n"))
     for document in documents:
         for entry in document if isinstance(document, list) else [document]:
-            if isinstance(entry, Mapping):
-                found += _of_document(entry)
-    return found
+            if isinstance(entry, dict):
+                yield entry
 
 
 def write_metrics(file: Path, metrics: Iterable[Metric]) -> None:
@@ -86,11 +102,11 @@ def write_metrics(file: Path, metrics: Iterable[Metric]) -> None:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
-def _of_document(document: Mapping[str, Any]) -> Iterator[Metric]:
+def _of_document(document: dict[str, Any]) -> Iterator[Metric]:
     step = next((s for n in _STEPS if (s := _whole(document.get(n))) is not None), None)
     time = next((t for n in _TIMES if (t := _time(document.get(n))) is not None), None)
     named = next((n for n in _NAMES if isinstance(document.get(n), str)), None)
@@ -99,7 +115,7 @@ def _of_document(document: Mapping[str, Any]) -> Iterator[Metric]:
         if value is not None:
             yield Metric(document[named], value, step, time)
         return
-    for name, leaf in flat(dict(document)).items():
+    for name, leaf in flat(document).items():
         value = _number(leaf)
         if value is not None and name not in (*_STEPS, *_TIMES):
             yield Metric(name, value, step, time)
