@@ -96,7 +96,7 @@ test-koalas: $(VENV)/pandas-for-spark
 test: lint typecheck imports test-koalas clients validators $(VENV)/node/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KOALAS)
 
-bench: $(VENV)/.test-ready
+bench: $(VENV)/.test-ready $(VENV)/clients/deriva-ml/ready
 	$(BIN)/python benchmarks/run.py
 
 docs: $(BIN)/python

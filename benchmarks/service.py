@@ -3,7 +3,8 @@
 Clients are processes of their own with one connection each, which send a request as soon as the
 answer to the one before is there; service, database and clients share the machine's cores. The
 bare database is asked for the same rows over its driver, one statement in a transaction each.
-PostgreSQL runs without fsync, as in the tests, so that the disk does not decide.
+Both databases have a row on the disk before they say so: PostgreSQL with its usual durability,
+SQLite with `synchronous=FULL`.
 """
 
 from __future__ import annotations
@@ -298,7 +299,7 @@ def _on_sqlite(directory: Path) -> Iterator[_Bench]:
 def _on_postgresql(directory: Path) -> Iterator[_Bench]:
     import psycopg
 
-    with database() as found:
+    with database(durable=True) as found:
         registry = Registry.of_database(found.url, directory / "files")
         options = ("--database", found.url, "--files", str(directory / "files"))
 

@@ -116,10 +116,18 @@ def in_repository(client: Foreign, folder: Path) -> Foreign:
 
 def foreign(name: str, home: Path) -> Foreign:
     """The environment of a client, or a skipped test."""
-    place = Path(sys.prefix) / "clients" / name
-    if not (place / "ready").exists():
-        pytest.skip(f"{name} is not installed in {place}: make clients")
-    return Foreign(name, place / "bin" / "python", home)
+    if not is_installed(name):
+        pytest.skip(f"{name} is not installed in {_place(name)}: make clients")
+    return Foreign(name, _place(name) / "bin" / "python", home)
+
+
+def is_installed(name: str) -> bool:
+    """Whether the environment of a client is there, and whole."""
+    return (_place(name) / "ready").exists()
+
+
+def _place(name: str) -> Path:
+    return Path(sys.prefix) / "clients" / name
 
 
 @contextmanager

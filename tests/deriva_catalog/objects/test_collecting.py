@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,14 @@ import pytest
 from deriva_catalog.access import Client
 from deriva_catalog.catalog import LocalCatalog, create_local
 from deriva_catalog.errors import Conflict, NotFound, Unavailable
-from deriva_catalog.objects import Asker, ContentStore, ObjectStore, Upload, jobs
+from deriva_catalog.objects import (
+    Asker,
+    ContentStore,
+    ObjectStore,
+    ObjectVersion,
+    Upload,
+    jobs,
+)
 from deriva_catalog.objects.checking import verify
 from deriva_catalog.objects.chunks import ChunkStore
 from deriva_catalog.objects.collected import ContentGone
@@ -188,14 +196,17 @@ def test_collecting_beside_writers_never_takes_what_they_name(catalog: LocalCata
     datas = [b"content %d" % n for n in range(5)]
     acknowledged: list[tuple[str, bytes]] = []
 
+    def put_until_it_holds(name: str, data: bytes) -> ObjectVersion:
+        for _ in range(1000):
+            with suppress(ContentGone, Unavailable):  # nobody collects as eagerly as we do here
+                return store.put(name, data)
+        raise AssertionError(f"{name} was refused again and again")
+
     def write(seed: int) -> None:
         choice = random.Random(seed)
         for n in range(12):
             data = choice.choice(datas)
-            try:
-                put = store.put(f"/hatrac/w{seed}/{n}", data)
-            except (ContentGone, Unavailable):  # nobody collects that eagerly
-                continue
+            put = put_until_it_holds(f"/hatrac/w{seed}/{n}", data)
             if choice.random() < 0.5:
                 store.delete(put.url)
             else:

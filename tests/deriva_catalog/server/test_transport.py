@@ -8,7 +8,6 @@ import io
 import json
 import socket
 import threading
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -173,10 +172,9 @@ def test_a_head_that_is_too_large_is_refused(staged: Served) -> None:
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(staged: Served) -> None:
-    begun = time.monotonic()
+    # The service ends these connections; the client itself would wait for twenty seconds, and fail.
     assert raw(staged.port, b"GET /echo/ HTTP/1.1\r\nHos") == b""
     assert raw(staged.port, b"") == b""
-    assert time.monotonic() - begun < 10
 
 
 # --- bodies --------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has 
 
 CLIENT = """
 import os, random, signal, sys, time
+import httpx
 from pathlib import Path
 from deriva_catalog.catalog.remote import parse_host, contents, plain, receiving
 from deriva_catalog.catalog.remote.connection import Connection
@@ -63,14 +64,26 @@ def get(names):
     for name in names:
         objects.get(f"/hatrac/{kind}/{name}", place / "got" / name)
 
-# Each line: what to do, after how many seconds to kill it or "end", and with which files.
+def die_after(answers):
+    left, send = iter(range(answers - 1)), httpx.Client.send
+    def counted(*given, **named):
+        answer = send(*given, **named)
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+    httpx.Client.send = counted
+
+# Each line: what to do, after how many answers ("3x") or seconds it is killed, or "end", and with
+# which files.
 for line in sys.stdin:
     act, when, *names = line.split()
     pid = os.fork()
     if pid == 0:
+        if when.endswith("x"):
+            die_after(int(when[:-1]))
         {"put": put, "get": get}[act](names)
         os._exit(0)
-    if when != "end":
+    if when != "end" and not when.endswith("x"):
         time.sleep(float(when))
         os.kill(pid, signal.SIGKILL)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
@@ -101,7 +114,7 @@ class Clients:
         )
 
     def run(self, act: str, when: float | str, names: list[str]) -> int:
-        """Let a client do something with files, and kill it after so many seconds."""
+        """Let a client do something with files; it is killed after ``3x`` answers, or seconds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{act} {when} {' '.join(names)}\n")
@@ -152,9 +165,9 @@ def test_killed_clients_leave_whole_objects_and_files(clients: Clients) -> None:
     rng = random.Random(SEED)
     killed = 0
     while clients.missing() and killed < ROUNDS:
-        # Soon at first, so that a fast machine is interrupted, too; later, for a slow one.
-        longest = 0.01 * (killed + 1)
-        killed += clients.run("put", rng.uniform(0.0, longest), clients.missing()) != 0
+        # By answers first, which interrupts on a fast machine, too; then in the midst of anything.
+        when = f"{killed + 1}x" if killed < 3 else rng.uniform(0.0, 0.01 * killed)
+        killed += clients.run("put", when, clients.missing()) != 0
         visible = clients.visible()
         for urls in visible.values():
             for url in urls:
