@@ -56,6 +56,14 @@ class _Failure(Exception):
         self.status = status
 
 
+class _GitFailure(_Failure):
+    """git failed with a status of its own."""
+
+    def __init__(self, message: str, git_status: int) -> None:
+        super().__init__(message)
+        self.git_status = git_status
+
+
 @dataclass(frozen=True, order=True, slots=True)
 class Version:
     """A version of three numbers."""
@@ -110,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
         default=None,
         help="push branch and tag (default: if there is a remote)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the tag, and make nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the tag, and make and fetch nothing"
+    )
     return parser
 
 
@@ -125,17 +135,19 @@ def _bump(part: str, *, push: bool | None, dry_run: bool) -> str:
             "--no-push."
         )
     lock_only = _refuse_changes(root)
-    if remote is not None:
+    if remote is not None and not dry_run:
         _git(root, "fetch", "--quiet", "--tags", remote)
     prefix = os.environ.get("PREFIX", "v")
     project = root / "pyproject.toml"
     own = _own_version(project)
     last = _last(root, prefix)
     new = _first(own) if last is None else last.raised(part)
+    _refuse_lowering(own, new)
     tag = f"{prefix}{new}"
     if dry_run:
         return f"{tag} (nothing was made)"
     if lock_only:
+        _git(root, "add", "--", "uv.lock")
         _git(root, "commit", "--quiet", "--message", "Update uv.lock", "--", "uv.lock")
     if own is not None and own != str(new):
         project.write_text(_with_version(project, new), encoding="utf-8")
@@ -180,7 +192,6 @@ def _refuse_changes(root: Path) -> bool:
     listing = _git(root, "status", "--porcelain", "--untracked-files=all")
     changed = [line[3:] for line in listing.splitlines()]
     if changed == ["uv.lock"]:
-        _git(root, "add", "--", "uv.lock")
         return True
     if changed:
         more = f"\n  and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
@@ -201,11 +212,11 @@ def _last(root: Path, prefix: str) -> Version | None:
 def _push(root: Path, remote: str, branch: str, tag: str) -> None:
     try:
         _git(root, "push", "--quiet", "--atomic", remote, f"HEAD:refs/heads/{branch}", tag)
-    except _Failure as failure:
+    except _GitFailure as failure:
         raise _Failure(
             f"{tag} was made here but not pushed: {failure}\n"
             f"When that is mended: git push --atomic {remote} {branch} {tag}",
-            failure.status,
+            failure.git_status,
         ) from failure
 
 
@@ -213,7 +224,7 @@ def _git(root: Path, *arguments: str) -> str:
     """What git prints.
 
     Raises:
-        _Failure: It fails; with what it says.
+        _GitFailure: It fails; with what it says.
     """
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     done = subprocess.run(
@@ -225,7 +236,7 @@ def _git(root: Path, *arguments: str) -> str:
     )
     if done.returncode:
         said = done.stderr.strip() or f"git {arguments[0]} failed"
-        raise _Failure(said, done.returncode)
+        raise _GitFailure(said, done.returncode)
     return done.stdout
 
 
@@ -247,6 +258,16 @@ def _own_version(project: Path) -> str | None:
         )
     version = document.get("project", {}).get("version")
     return version if isinstance(version, str) else None
+
+
+def _refuse_lowering(own: str | None, new: Version) -> None:
+    """Refuse a version below the one that the project states itself."""
+    stated = Version.parse(own) if own else None
+    if stated is not None and stated > new:
+        raise _Failure(
+            f"pyproject.toml states version {stated}, and the next tag would be {new}, which is "
+            f"lower. Tag that version first, or correct pyproject.toml."
+        )
 
 
 def _first(own: str | None) -> Version:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deriva_ml.execution.report import UploadReport
+    from deriva_ml.execution.report import UploadReport, WorkspacePendingSummary
 
 __all__ = ["main"]
 
@@ -57,7 +58,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    given = _parser().parse_args(argv)
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if given.clean and given.mode == "offline":
+        parser.error("--clean goes with --mode online: offline, nothing is uploaded or removed")
     from deriva_ml.core.exceptions import DerivaMLException, DerivaMLUploadError
 
     try:
@@ -75,7 +79,7 @@ def _run(given: argparse.Namespace) -> int:
 
     ml = DerivaML(given.host, given.catalog, working_dir=given.working_dir, mode=given.mode)
     if given.mode == "offline":
-        summary = ml.pending_summary()
+        summary = _chosen(ml.pending_summary(), given.execution)
         print(summary.render())
         return 1 if summary.has_pending else 0
     try:
@@ -85,6 +89,29 @@ def _run(given: argparse.Namespace) -> int:
     finally:
         ml.catalog.close()
     return _tell(report)
+
+
+def _chosen(
+    summary: WorkspacePendingSummary, rids: Sequence[str] | None
+) -> WorkspacePendingSummary:
+    """What waits of the executions that are named; of all where none is.
+
+    Raises:
+        DerivaMLNotFoundError: Nothing is here of one of them.
+    """
+    from deriva_ml.core.exceptions import DerivaMLNotFoundError
+
+    if not rids:
+        return summary
+    known = {each.execution_rid for each in summary.per_execution}
+    if missing := sorted(set(rids) - known):
+        raise DerivaMLNotFoundError(
+            f"This machine has nothing of the executions {', '.join(missing)}; it has "
+            f"{', '.join(sorted(known)) or 'none'}."
+        )
+    return replace(
+        summary, per_execution=tuple(s for s in summary.per_execution if s.execution_rid in rids)
+    )
 
 
 def _tell(report: UploadReport) -> int:

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from deriva_ml.core.constants import is_rid
-from deriva_ml.core.exceptions import DerivaMLException, DerivaMLNotFoundError
-from deriva_ml.dataset.validation import validate_configuration
+from deriva_ml.core.exceptions import (
+    DerivaMLNotFoundError,
+    DerivaMLOfflineError,
+    DerivaMLUnavailableError,
+    translated,
+)
+from deriva_ml.dataset.validation import validate_configuration, validate_workflows
 
 from .entries import (
     ConfigEntry,
@@ -96,7 +101,7 @@ def _checked(ml: DerivaML, entries: list[ConfigEntry]) -> list[ConfigEntryResult
             asked.append(number)
     try:
         results |= _rows(ml.session, {number: entries[number] for number in asked})
-    except DerivaMLException:
+    except (DerivaMLOfflineError, DerivaMLUnavailableError):
         results |= {number: _wrong(entries[number], "catalog_unreachable") for number in asked}
     return [results[number] for number in range(len(entries))]
 
@@ -122,6 +127,7 @@ def _host(name: str) -> str:
     return "localhost" if host in _LOCAL else host.rstrip("/").lower()
 
 
+@translated()
 def _rows(session: Session, entries: dict[int, ConfigEntry]) -> dict[int, ConfigEntryResult]:
     results: dict[int, ConfigEntryResult] = {}
     kinds: dict[str, list[int]] = {"datasets": [], "assets": [], "workflow": []}
@@ -157,19 +163,13 @@ def _rows(session: Session, entries: dict[int, ConfigEntry]) -> dict[int, Config
             actual_table=asset.actual_table,
             resolved_name=asset.filename,
         )
-    for number in kinds["workflow"]:
-        results[number] = _workflow(session, entries[number])
+    workflows = validate_workflows(session, [str(entries[n].rid) for n in kinds["workflow"]])
+    for number, workflow in zip(kinds["workflow"], workflows, strict=True):
+        results[number] = ConfigEntryResult(
+            entry=entries[number],
+            valid=workflow.valid,
+            reasons=list(workflow.reasons),
+            actual_table=workflow.actual_table,
+            resolved_name=workflow.workflow_name,
+        )
     return results
-
-
-def _workflow(session: Session, entry: ConfigEntry) -> ConfigEntryResult:
-    found = validate_configuration(session, {"workflow": entry.rid}).workflow_result
-    if found is None:
-        return _wrong(entry, "rid_unresolvable")
-    return ConfigEntryResult(
-        entry=entry,
-        valid=found.valid,
-        reasons=list(found.reasons),
-        actual_table=found.actual_table,
-        resolved_name=found.workflow_name,
-    )

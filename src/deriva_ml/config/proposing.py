@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -159,8 +160,7 @@ def _propose_datasets(session: Session, types: Collection[str], report: Bootstra
     for row in sorted(rows, key=lambda row: str(row["RID"])):
         rid = str(row["RID"])
         mine = sorted(set(kinds.get(rid, [])) & set(types))
-        parsed = [DatasetVersion.parse(text) for text in versions.get(rid, [])]
-        released = [version for version in parsed if not version.is_devrelease]
+        released = _released(versions.get(rid, []))
         reason = (
             "It is deleted."
             if row["Deleted"]
@@ -185,6 +185,15 @@ def _propose_datasets(session: Session, types: Collection[str], report: Bootstra
                 rationale=f"Its types: {', '.join(mine)}; {newest} is its newest release.",
             )
         )
+
+
+def _released(labels: Iterable[str]) -> list[DatasetVersion]:
+    """The released ones of some versions; a label that another program wrote may be none."""
+    found = []
+    for label in labels:
+        with suppress(DerivaMLValidationError):
+            found.append(DatasetVersion.parse(label))
+    return [version for version in found if not version.is_devrelease]
 
 
 def _grouped(session: Session, table: str, column: str) -> dict[str, list[str]]:

@@ -85,10 +85,11 @@ class DerivaML:
         use_minid: Whether downloads use archives with persistent identifiers, and make those that
             are missing. Without a bucket they do not; None means if there is a bucket.
         clean_execution_dir: Whether an execution's directory is removed after its upload.
-        mode: ``online``, or ``offline`` to work without a connection: on the schema that was seen
-            last, with datasets that were downloaded and executions that were begun.
-        reuse_schema_json: With ``offline``, the schema to work on in the place of the one that was
-            seen last: a document, or the file of one.
+        mode: ``online``, or ``offline`` to work without a connection: on the schema that the first
+            connection kept, or `refresh_schema` since, with datasets that were downloaded and
+            executions that were begun.
+        reuse_schema_json: With ``offline``, the schema to work on in the place of the one that is
+            kept: a document, or the file of one.
         domain_schema: The only domain schema; sets both `domain_schemas` and `default_schema`.
         check_auth: Refuse a login that the server no longer knows; without one you are anonymous.
         dataset_versioning: See `Options`.
@@ -523,7 +524,7 @@ class DerivaML:
     list_cached_bags = _bags.list_cached_bags
     delete_cached_bag = _bags.delete_cached_bag
 
-    # --- the connection, and the schema that was seen last ---------------------------
+    # --- the connection, and the schema that is kept here ----------------------------
 
     whoami = _connection.whoami
     is_authenticated = _connection.is_authenticated

@@ -21,7 +21,7 @@ class CatalogStub:
     Args:
         id: The catalog's number.
         url: Its address.
-        model: Its schema as it was seen last.
+        model: Its schema as it is kept on this machine.
     """
 
     def __init__(self, id: str, url: str, model: Model) -> None:

@@ -81,16 +81,31 @@ def open_session(
 
 
 def _keep_for_later(session: Session, asked_for: str) -> None:
-    """Keep what a session without a connection needs, the first time that there is one."""
+    """Keep what a session without a connection needs, unless it is kept of this catalog already.
+
+    What is kept of another one, which had the same name before, is replaced unless it is pinned.
+    """
     try:
-        if not SchemaCache(session.working_dir).exists():
+        if not _is_kept(session):
             keep_schema(session)
         names = session.working_dir.parent / _NAMES
         known = _names(names)
         if asked_for != session.catalog.id and known.get(asked_for) != session.catalog.id:
             write_json(names, {**known, asked_for: session.catalog.id})
-    except (DerivaMLUnavailableError, CatalogError) as error:  # this session needs none of it
+    except (
+        DerivaMLConfigurationError,
+        DerivaMLUnavailableError,
+        CatalogError,
+    ) as error:  # this session needs none of it
         _log.info("There will be no work without the catalog: %s", error)
+
+
+def _is_kept(session: Session) -> bool:
+    """Whether a schema of this catalog is kept, or a pinned one."""
+    cache = SchemaCache(session.working_dir)
+    if not cache.exists():
+        return False
+    return cache.pin_status().pinned or cache.load().about["identity"] == session.identity
 
 
 def keep_schema(session: Session) -> str:
@@ -129,7 +144,9 @@ def open_offline(
     schema: Mapping[str, Any] | str | Path | None = None,
     options: Options | None = None,
 ) -> Session:
-    """A session without a connection, on the schema that was seen last, or another one.
+    """A session without a connection, on the schema that is kept here, or another one.
+
+    The schema is kept by the first connection, and anew by `refresh_schema`.
 
     Raises:
         DerivaMLConfigurationError: There was no connection with this working directory yet.

@@ -21,6 +21,8 @@ def read_context(path: Path | str | None = None) -> dict[str, Any]:
         path: The file, or a directory: it is looked for there, then in the directories above.
             None means the current directory.
 
+    Relative paths in it are taken from the file's own directory.
+
     Raises:
         FileNotFoundError: There is no such file.
         DerivaMLConfigurationError: It says something else, or not enough.
@@ -47,4 +49,16 @@ def _read(file: Path) -> dict[str, Any]:
             f"{str(file)!r} must hold hostname and catalog_id, and may hold default_schema and "
             f"working_dir; it holds {sorted(found) if isinstance(found, dict) else found!r}."
         )
-    return {name: value for name, value in found.items() if value is not None}
+    said = {name: value for name, value in found.items() if value is not None}
+    return {**said, **_placed(said, file.parent)}
+
+
+def _placed(said: dict[str, Any], beside: Path) -> dict[str, str]:
+    """The paths among what a file says, from its directory on."""
+    placed = {}
+    host, work = said.get("hostname"), said.get("working_dir")
+    if isinstance(host, str) and host.startswith("."):
+        placed["hostname"] = str((beside / host).resolve())
+    if isinstance(work, str) and not work.startswith("~"):
+        placed["working_dir"] = str((beside / work).resolve())
+    return placed

@@ -1,4 +1,7 @@
-"""The schema of a catalog as this machine saw it last: for work without it, and to tell changes."""
+"""The schema of a catalog as this machine keeps it: for work without it, and to tell changes.
+
+The first connection keeps it; `refresh_schema` replaces it.
+"""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ __all__ = [
     "WorkflowSpecResult",
     "validate_configuration",
     "validate_specs",
+    "validate_workflows",
 ]
 
 DatasetReason = Literal[
@@ -187,7 +188,7 @@ def validate_configuration(
         all_valid=False,
         dataset_results=_datasets(session, datasets),
         asset_results=_assets(session, named),
-        workflow_result=None if workflow is None else _workflow(session, workflow),
+        workflow_result=None if workflow is None else validate_workflows(session, [workflow])[0],
         cross_spec_issues=_conflicts(datasets, [str(a) for a in named], workflow),
     )
     valid = [r.valid for r in report.dataset_results] + [r.valid for r in report.asset_results]
@@ -371,17 +372,26 @@ def _asset_result(
     )
 
 
-def _workflow(session: Session, rid: str) -> WorkflowSpecResult:
-    place = _places(session, [rid]).get(rid)
+def validate_workflows(session: Session, rids: Iterable[str]) -> list[WorkflowSpecResult]:
+    """Report on workflows that are to run, all of them in two questions."""
+    wanted = list(rids)
+    places = _places(session, wanted)
+    mine = [rid for rid, place in places.items() if _is_in(session, place, "Workflow")]
+    names = {r["RID"]: r["Name"] for r in _rows(session, "Workflow", "RID", mine, "Name")}
+    return [_workflow(rid, places.get(rid), names) for rid in wanted]
+
+
+def _workflow(
+    rid: str, place: RowLocation | None, names: Mapping[str, str | None]
+) -> WorkflowSpecResult:
     if place is None:
         return WorkflowSpecResult(rid=rid, valid=False, reasons=["rid_not_found"])
-    if not _is_in(session, place, "Workflow"):
+    if rid not in names:
         return WorkflowSpecResult(
             rid=rid, valid=False, reasons=["not_a_workflow"], actual_table=place.table
         )
-    (row,) = _rows(session, "Workflow", "RID", [rid], "Name")
     return WorkflowSpecResult(
-        rid=rid, valid=True, actual_table=place.table, workflow_name=row["Name"]
+        rid=rid, valid=True, actual_table=place.table, workflow_name=names[rid]
     )
 
 

@@ -14,6 +14,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.core.rids import rid_of
 from deriva_ml.core.session import Session
+from deriva_ml.dataset.versions import DatasetVersion
 
 from .catalog import DerivaModel
 
@@ -109,9 +110,9 @@ class DerivaMLBagView:
         """A dataset of the bag, by RID or by something that has one.
 
         Raises:
-            DerivaMLDatasetNotFound: The bag has no such dataset.
+            DerivaMLDatasetNotFound: The bag has no such dataset, or another version of it.
         """
-        rid, _ = rid_of(dataset)
+        rid, version = rid_of(dataset)
         found = {bag.dataset_rid: bag for bag in self.find_datasets(deleted)}
         if rid not in found:
             raise DerivaMLDatasetNotFound(
@@ -119,7 +120,14 @@ class DerivaMLBagView:
                 f"The bag {str(self.database_model.bag_path)!r} has no dataset {rid!r}; it has "
                 f"{sorted(found)}.",
             )
-        return found[rid]
+        bag = found[rid]
+        if version is not None and bag.current_version != DatasetVersion.of(version):
+            raise DerivaMLDatasetNotFound(
+                rid,
+                f"The bag {str(self.database_model.bag_path)!r} has version {bag.current_version} "
+                f"of dataset {rid!r}, not {version}; download that one.",
+            )
+        return bag
 
     def find_datasets(self, deleted: bool = False) -> list[DatasetBag]:
         """Every dataset of the bag, in the order of their RIDs."""

@@ -90,6 +90,7 @@ def test_a_changed_uv_lock_alone_is_committed(project: Path) -> None:
     (project / "uv.lock").write_text("version = 1\n")
     assert main(["--dry-run"]) == 0
     assert git(project, "log", "-1", "--format=%s") == "Begin"
+    assert git(project, "status", "--porcelain") == "?? uv.lock"
     assert main([]) == 0
     assert git(project, "log", "-1", "--format=%s") == "Update uv.lock"
     assert git(project, "status", "--porcelain") == ""
@@ -105,6 +106,25 @@ def test_the_version_of_the_project_is_set_too(project: Path) -> None:
     assert (project / "pyproject.toml").read_text() == text.replace("0.3.0", "0.4.0")
     said = tomllib.loads(git(project, "show", "v0.4.0:pyproject.toml"))
     assert said["project"]["version"] == "0.4.0"
+
+
+def test_a_version_of_the_project_is_not_lowered(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([])
+    (project / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "2.0.0"\n')
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message", "Project")
+    assert main([]) == 1
+    assert "states version 2.0.0, and the next tag would be 0.1.1" in capsys.readouterr().err
+    assert tags(project) == ["v0.1.0"]
+
+
+def test_what_git_cannot_do_before_the_push_is_status_1(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "remote.git").rename(tmp_path / "gone.git")
+    assert main(["--dry-run"]) == 0  # which asks no remote
+    assert main([]) == 1
+    assert tags(project) == []
 
 
 def test_another_tool_keeps_its_versions(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

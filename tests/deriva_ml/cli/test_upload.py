@@ -68,6 +68,17 @@ def test_offline_says_what_waits(
 ) -> None:
     assert run(ml, "--mode", "offline") == 1
     assert f"Execution {ended}: 4 files and 0 rows are pending." in capsys.readouterr().out
+    with ml.create_execution(workflow=CODE) as other:
+        other.asset_file_path("Image", "b.png").write_text("b")
+    assert run(ml, "--mode", "offline", "--execution", other.execution_rid) == 1
+    told = capsys.readouterr().out
+    assert other.execution_rid in told
+    assert ended not in told
+    assert run(ml, "--mode", "offline", "--execution", "ZZZZ") == 2
+    assert ended in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(ml, "--mode", "offline", "--clean")
+    assert "--clean" in capsys.readouterr().err
     assert run(ml) == 0
     assert run(ml, "--mode", "offline") == 0
     assert "Nothing is pending." in capsys.readouterr().out

@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from deriva_catalog.interface import Address
 from deriva_ml import DerivaMLConfig, Workflow
 from deriva_ml.asset import AssetSpecConfig
 from deriva_ml.config import ConfigValidationReport, parse_config_file
 from deriva_ml.core.base import DerivaML
-from deriva_ml.core.exceptions import DerivaMLNotFoundError, DerivaMLValidationError
+from deriva_ml.core.exceptions import (
+    DerivaMLException,
+    DerivaMLNotFoundError,
+    DerivaMLValidationError,
+)
+from deriva_ml.core.query import name_of
 from deriva_ml.dataset import Dataset, DatasetSpecConfig
 from deriva_ml.execution.configuration import ExecutionConfiguration
 from deriva_ml.execution.execution import Execution
@@ -95,6 +101,28 @@ def test_every_reason(
     assert report.to_text().endswith("9 entries in 1 files: 9 wrong")
 
 
+def test_workflows_are_checked_together(
+    ml: DerivaML, tmp_path: Path, run: Execution, dataset: Dataset
+) -> None:
+    rids = [run.workflow_rid, "9-ZZZZ", dataset.rid, run.workflow_rid]
+    report = checked(ml, tmp_path, "".join(f"Workflow('x', 'T', rid={r!r})\n" for r in rids))
+    assert reasons(report) == [[], ["rid_not_found"], ["not_a_workflow"], []]
+    assert [r.resolved_name for r in report.results] == ["Sort", None, None, "Sort"]
+
+
+def test_only_a_catalog_that_does_not_answer_is_unreachable(
+    ml: DerivaML, tmp_path: Path, run: Execution, dataset: Dataset
+) -> None:
+    text = f"DatasetSpecConfig({dataset.rid!r}, '0.1.0')\n"
+    base = tmp_path / "w"
+    DerivaML(ml.host_name, working_dir=base).catalog.close()
+    away = DerivaML(ml.host_name, working_dir=base, mode="offline")
+    assert reasons(checked(away, tmp_path, text)) == [["catalog_unreachable"]]
+    ml.catalog.drop(Address(schema="deriva-ml", table="Workflow", column="Name"))
+    with pytest.raises(DerivaMLException):  # which is another thing than a catalog that is away
+        checked(ml, tmp_path, f"{text}Workflow('x', 'T', rid={run.workflow_rid!r})\n")
+
+
 def test_directories_and_files_that_cannot_be_read(ml: DerivaML, tmp_path: Path) -> None:
     configs = tmp_path / "configs"
     (configs / "more").mkdir(parents=True)
@@ -150,6 +178,18 @@ def test_what_is_left_out_has_a_reason(ml: DerivaML, run: Execution) -> None:
     assert told[gone.rid] == "It is deleted."
     assert "none of the types" in told[untyped.rid]
     assert not ml.bootstrap_config(kinds=["datasets"], dataset_type_filter=["Split"]).suggestions
+
+
+def test_a_version_that_cannot_be_read_is_no_release(ml: DerivaML, run: Execution) -> None:
+    dataset = run.create_dataset("Training", description="Pictures")
+    (row,) = ml.get_table_as_dict("Dataset_Version")
+    table = name_of(ml.session.ml("Dataset_Version"))
+    ml.catalog.update(table, [{"RID": row["RID"], "Version": "first"}], targets=["Version"])
+    report = ml.bootstrap_config(kinds=["datasets"])
+    assert report.suggestions == []
+    assert [(s.rid, s.reason) for s in report.skipped] == [
+        (dataset.rid, "It has no released version.")
+    ]
 
 
 def test_names_are_short_and_differ(ml: DerivaML, run: Execution) -> None:

@@ -231,6 +231,37 @@ def test_a_pinned_schema_stays(ml: DerivaML) -> None:
     assert ml.diff_schema().is_empty()
 
 
+def test_a_snapshot_neither_refreshes_nor_pins_the_schema(ml: DerivaML) -> None:
+    past = ml.catalog_snapshot(ml.catalog.latest_snapshot())
+    add_column(ml, "Age")
+    for act in (past.refresh_schema, past.pin_schema):
+        with pytest.raises(DerivaMLReadOnlyError, match="of the present"):
+            act()
+    assert not ml.pin_status().pinned
+    assert ml.diff_schema().added_columns == ("zoo:Subject.Age",)
+
+
+def test_the_schema_of_another_catalog_of_that_name_is_replaced(
+    ml: DerivaML, tmp_path: Path
+) -> None:
+    def connected() -> dict[str, object]:
+        again = DerivaML(ml.host_name, working_dir=tmp_path / "work")
+        again.catalog.close()
+        return again.schema_cache.load().about
+
+    cache = ml.schema_cache
+    kept = cache.load()
+    another = {**kept.about, "identity": "another"}
+    cache.write(kept.schema, kept.snapshot_id, another)
+    cache.pin()
+    assert connected()["identity"] == "another"
+    cache.unpin()
+    assert connected() == kept.about
+    cache.write({**kept.schema, "comment": "as it was"}, kept.snapshot_id, kept.about)
+    connected()
+    assert cache.load().schema["comment"] == "as it was"  # only a refresh replaces it
+
+
 def test_staged_work_blocks_a_refresh(ml: DerivaML) -> None:
     exe = ml.create_execution(workflow=CODE)
     exe.asset_file_path("Image", "a.png").write_text("a")
@@ -277,6 +308,12 @@ def test_a_context_file_says_where_to_connect(
         found = DerivaML.from_context(given)
         assert found.catalog.url == ml.catalog.url
         found.catalog.close()
+    beside = {"hostname": f"../{place.name}", "catalog_id": 1, "working_dir": "kept"}
+    file.write_text(json.dumps(beside))  # from the file on, wherever we are
+    found = DerivaML.from_context()
+    assert found.catalog.url == ml.catalog.url
+    assert (project / "kept").resolve() in found.working_dir.parents
+    found.catalog.close()
     for wrong in ("[]", '{"hostname": "h"}', '{"hostname": "h", "catalog_id": 1, "x": 2}', "{"):
         file.write_text(wrong)
         with pytest.raises(DerivaMLConfigurationError, match=r"deriva-context\.json"):

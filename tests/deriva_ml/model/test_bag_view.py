@@ -76,6 +76,11 @@ def test_a_bag_is_only_read(view: DerivaMLBagView, tmp_path: Path) -> None:
         view.nothing  # noqa: B018
     with pytest.raises(DerivaMLDatasetNotFound, match="1ABC"):
         view.lookup_dataset("1ABC")
+    (bag,) = view.find_datasets()
+    named = f"{bag.dataset_rid}@{bag.current_version}"
+    assert view.lookup_dataset(named).dataset_rid == bag.dataset_rid
+    with pytest.raises(DerivaMLDatasetNotFound, match=r"not 9\.9\.9"):
+        view.lookup_dataset(f"{bag.dataset_rid}@9.9.9")
     with pytest.raises(DerivaMLNotFoundError):
         DatabaseModel(None, tmp_path / "none")
 

@@ -1,4 +1,4 @@
-"""The connection, and the schema that was seen last: flat methods of `DerivaML`."""
+"""The connection, and the schema that is kept here: flat methods of `DerivaML`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from deriva_catalog.model.documents import read_model
 from ..connect import keep_schema
 from ..exceptions import (
     DerivaMLOfflineError,
+    DerivaMLReadOnlyError,
     DerivaMLSchemaPinned,
     DerivaMLSchemaRefreshBlocked,
     translated,
@@ -45,6 +46,7 @@ def refresh_schema(self: DerivaML, *, force: bool = False) -> str:
 
     Raises:
         DerivaMLOfflineError: There is no connection.
+        DerivaMLReadOnlyError: The session is on a snapshot.
         DerivaMLSchemaPinned: The schema that is kept is pinned.
         DerivaMLSchemaRefreshBlocked: Executions of this machine have something to upload.
     """
@@ -53,6 +55,7 @@ def refresh_schema(self: DerivaML, *, force: bool = False) -> str:
             "This session is offline, so that the schema cannot be read. Connect with "
             "mode='online'."
         )
+    _refuse_snapshot(self)
     pin = pin_status(self)
     if pin.pinned:
         raise DerivaMLSchemaPinned(
@@ -75,10 +78,22 @@ def pin_schema(self: DerivaML, reason: str | None = None) -> PinStatus:
 
     Raises:
         DerivaMLConfigurationError: None is kept, and there is no connection.
+        DerivaMLReadOnlyError: The session is on a snapshot.
     """
+    _refuse_snapshot(self)
     if not self.schema_cache.exists() and not self.session.is_offline:
         keep_schema(self.session)
     return self.schema_cache.pin(reason)
+
+
+def _refuse_snapshot(self: DerivaML) -> None:
+    """Refuse a session on a snapshot: what is kept is of the present."""
+    if self.session.is_snapshot:
+        raise DerivaMLReadOnlyError(
+            f"This session is on the snapshot {self.catalog.snaptime!r} of catalog "
+            f"{self.catalog.id!r}; the schema that is kept is of the present. Connect without a "
+            "snapshot."
+        )
 
 
 def unpin_schema(self: DerivaML) -> PinStatus:
