@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from onebox_slurm import onebox_slurm
 from s3_server import Bucket, S3Server, s3_server
 
 __all__ = ["onebox_slurm"]
+
+# How long an example takes says more about the machine than about what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
