@@ -10,6 +10,7 @@ import csv
 import fnmatch
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ _STORAGE = {
 }
 _TRUE, _FALSE = frozenset({"true", "t", "1", "yes"}), frozenset({"false", "f", "0", "no"})
 _DELIMITERS = {"text/csv": ",", "text/tab-separated-values": "\t"}
+_LONGEST_CELL = 2**31 - 1
 _PARQUET = frozenset({"application/x-parquet", "application/vnd.apache.parquet"})
 _LINES = frozenset({"application/jsonl", "application/jsonlines", "application/x-ndjson"})
 
@@ -162,19 +164,21 @@ class _Reader:
         self.left_out: list[str] = []
 
     def read(self, document: Mapping[str, Any]) -> None:
-        for entry in _many(document.get("distribution")):
-            kind = _kind(entry)
+        for entry in _mappings(document, "distribution", "the description"):
+            kinds = _kinds(entry)
             identifier = _identifier(entry)
             reason = None
             if entry.get("containedIn"):
                 reason = "it is inside of another file"
-            elif kind == "FileObject":
+            elif "FileObject" in kinds:
                 reason = self._object(identifier, entry)
-            elif kind == "FileSet":
+            elif "FileSet" in kinds:
                 self._set(entry)
+            else:
+                reason = f"things of the kind {kinds} are not read"
             if reason is not None:
                 self.left_out.append(f"{identifier!r}: {reason}")
-        for entry in _many(document.get("recordSet")):
+        for entry in _mappings(document, "recordSet", "the description"):
             found = self._record_set(entry)
             if isinstance(found, str):
                 self.left_out.append(f"{_identifier(entry)!r}: {found}")
@@ -215,12 +219,12 @@ class _Reader:
     def _record_set(self, entry: Mapping[str, Any]) -> RecordSet | str:
         """A record set, or why its rows cannot be read."""
         identifier = _identifier(entry)
-        data = [d for d in _many(entry.get("data")) if isinstance(d, Mapping)]
+        data = _mappings(entry, "data", repr(identifier))
         fields: list[ReadField] = []
         sources: set[str] = set()
-        for given in _many(entry.get("field")):
-            source = given.get("source") or {}
-            extract = source.get("extract") or {}
+        for given in _mappings(entry, "field", repr(identifier)):
+            source = _mapping(given, "source", identifier)
+            extract = _mapping(source, "extract", identifier)
             place = _identifier(source.get("fileObject") or {})
             column = extract.get("column")
             if not data:
@@ -252,9 +256,7 @@ class _Reader:
 
 def _field(given: Mapping[str, Any], column: str) -> ReadField:
     identifier = _identifier(given)
-    kinds = [
-        str(kind).rpartition(":")[2].rpartition("/")[2] for kind in _many(given.get("dataType"))
-    ]
+    kinds = [_plain(kind) for kind in _many(given.get("dataType"))]
     storage = next((_STORAGE[kind] for kind in kinds if kind in _STORAGE), "text")
     target = given.get("references") or {}
     inner = target.get("field") if isinstance(target, Mapping) else None
@@ -279,8 +281,32 @@ def _many(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _kind(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("@type", "")).rpartition(":")[2].rpartition("/")[2]
+def _mappings(entry: Mapping[str, Any], name: str, whole: str) -> list[Mapping[str, Any]]:
+    """What must be a list of objects of JSON, or one alone."""
+    found = _many(entry.get(name))
+    if wrong := [value for value in found if not isinstance(value, Mapping)]:
+        raise DerivaMLDataError(
+            f"{name!r} of {whole} has {wrong[0]!r}, which is no JSON object; nothing was imported."
+        )
+    return found
+
+
+def _mapping(entry: Mapping[str, Any], name: str, record_set: str) -> Mapping[str, Any]:
+    """What must be an object of JSON, and may be missing."""
+    about = f"field {_identifier(entry)!r} of {record_set!r}"
+    found = _mappings(entry, name, about)
+    if len(found) > 1:
+        raise DerivaMLDataError(f"{name!r} of {about} has {len(found)} values; it takes one.")
+    return found[0] if found else {}
+
+
+def _kinds(entry: Mapping[str, Any]) -> list[str]:
+    """The types of an entry, without their namespaces."""
+    return [_plain(kind) for kind in _many(entry.get("@type"))]
+
+
+def _plain(kind: Any) -> str:
+    return str(kind).rpartition(":")[2].rpartition("/")[2]
 
 
 def _identifier(entry: Any) -> str:
@@ -302,7 +328,8 @@ def records(record_set: RecordSet) -> Iterator[dict[str, Any]]:
     """The records of a record set by field name, in the form that a catalog takes.
 
     Raises:
-        DerivaMLDataError: The file lacks a column, or a value is not of its field's type.
+        DerivaMLDataError: The file is malformed or lacks a column, or a value is not of its
+            field's type.
         ImportError: It is a Parquet file, and pyarrow is not installed.
     """
     is_delimited = record_set.file is not None and record_set.encoding in _DELIMITERS
@@ -330,17 +357,57 @@ def _rows(record_set: RecordSet) -> Iterator[Mapping[str, Any]]:
     elif record_set.encoding in _DELIMITERS:
         yield from _delimited(record_set, record_set.file)
     elif record_set.encoding in _LINES:
-        with record_set.file.open(encoding="utf-8") as lines:
-            yield from (json.loads(line) for line in lines if line.strip())
+        yield from _lines(record_set, record_set.file)
     else:
         yield from _parquet(record_set, record_set.file)
 
 
+@contextmanager
+def _reading(record_set: RecordSet) -> Iterator[None]:
+    """Tell which file is malformed; used around reading alone, never around who takes the rows."""
+    try:
+        yield
+    except (csv.Error, ValueError, RecursionError) as error:
+        raise DerivaMLDataError(
+            f"{str(record_set.file)!r} with the rows of {record_set.name!r} is no "
+            f"{record_set.encoding!r}: {error}."
+        ) from error
+
+
+def _lines(record_set: RecordSet, file: Path) -> Iterator[Mapping[str, Any]]:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            with _reading(record_set):
+                row = json.loads(line)
+                if not isinstance(row, Mapping):
+                    raise ValueError(f"line {number} is no JSON object")
+            yield row
+
+
 def _delimited(record_set: RecordSet, file: Path) -> Iterator[Mapping[str, Any]]:
     with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines, delimiter=_DELIMITERS[record_set.encoding])
-        _require(record_set, reader.fieldnames or ())
-        yield from reader
+        with _reading(record_set), _long_cells():
+            reader = csv.DictReader(lines, delimiter=_DELIMITERS[record_set.encoding])
+            names = reader.fieldnames or ()
+        _require(record_set, names)
+        while True:
+            with _reading(record_set), _long_cells():
+                row = next(reader, None)
+            if row is None:
+                return
+            yield row
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let cells be as long as they are; the limit is one for the whole process."""
+    usual = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _parquet(record_set: RecordSet, file: Path) -> Iterator[Mapping[str, Any]]:
@@ -351,9 +418,16 @@ def _parquet(record_set: RecordSet, file: Path) -> Iterator[Mapping[str, Any]]:
             "Parquet files need pyarrow, which is not installed. Install it: pip install "
             "'derivaml[dataflow]'."
         ) from error
-    with parquet.ParquetFile(file) as opened:
+    with _reading(record_set):  # what pyarrow raises is a ValueError, too
+        opened = parquet.ParquetFile(file)
+    with opened:
         _require(record_set, opened.schema_arrow.names)
-        for batch in opened.iter_batches():
+        batches = opened.iter_batches()
+        while True:
+            with _reading(record_set):
+                batch = next(batches, None)
+            if batch is None:
+                return
             yield from batch.to_pylist()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import logging
@@ -233,7 +234,7 @@ def test_files_that_no_record_set_reads_are_files_once(ml: DerivaML, stones: Pat
 
 def _values(stones: Path, encoding: str, content: str, **kinds: str) -> list[dict[str, Any]]:
     """The records of a file whose columns are of these kinds; a list where one ends in ``*``."""
-    (stones / "values").write_text(content)
+    (stones / "values").write_bytes(content.encode(errors="surrogateescape"))
     file = {"@type": "cr:FileObject", "@id": "values", "contentUrl": "values"}
     fields = [
         {
@@ -272,6 +273,55 @@ def test_values_are_what_the_file_says(stones: Path) -> None:
     for wrong in ("3.5", "inf", "x"):
         with pytest.raises(DerivaMLDataError, match="which is no int8"):
             _values(stones, "text/csv", f"a\n{wrong}\n", a="Integer")
+
+
+def test_cells_may_be_long(stones: Path) -> None:
+    usual = csv.field_size_limit()
+    (found,) = _values(stones, "text/csv", f"a\n{'x' * 200_000}\n", a="Text")
+    assert len(found["a"]) == 200_000
+    assert csv.field_size_limit() == usual
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        ("application/jsonl", '{"a": 1}\n{"a"'),
+        ("application/jsonl", "[1]"),
+        ("text/csv", "a\n\udcff\n"),
+        ("application/x-parquet", "PAR0"),
+    ],
+)
+def test_rows_that_are_malformed_name_their_file(stones: Path, encoding: str, content: str) -> None:
+    with pytest.raises(DerivaMLDataError, match="values' with the rows of 'values'"):
+        _values(stones, encoding, content, a="Integer")
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "message"),
+    [
+        ("distribution", "stones.csv", "'distribution' of the description has 'stones.csv'"),
+        ("recordSet", [["x"]], "'recordSet' of the description"),
+        ("recordSet", {"@id": "r", "field": "f"}, "'field' of 'r' has 'f'"),
+        ("recordSet", {"@id": "r", "data": [1]}, "'data' of 'r' has 1"),
+        ("recordSet", {"@id": "r", "field": {"@id": "f", "source": "x"}}, "'source' of field 'f'"),
+    ],
+)
+def test_entries_that_are_malformed_are_named(
+    stones: Path, part: str, wrong: Any, message: str
+) -> None:
+    (stones / "croissant.json").write_text(json.dumps({"distribution": [], part: wrong}))
+    with pytest.raises(DerivaMLDataError, match=message):
+        read_croissant(stones)
+
+
+def test_kinds_may_be_lists_and_unknown_ones_are_told(stones: Path) -> None:
+    found = description()
+    found["distribution"][0]["@type"] = ["cr:FileObject", "sc:DataDownload"]
+    found["distribution"][1] = {"@type": "cr:Cloud", "@id": "far"}
+    (stones / "croissant.json").write_text(json.dumps(found))
+    told = read_croissant(stones)
+    assert [f.path.name for f in told.listed] == ["stones.csv"]
+    assert any("'far'" in text and "Cloud" in text for text in told.left_out)
 
 
 def _changed(found: dict[str, Any], stones: Path) -> None:
