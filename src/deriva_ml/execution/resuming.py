@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
     from .execution import Execution
 
-__all__ = ["Found", "fingerprint_of_call", "fingerprint_of_job", "fingerprint_of_sweep", "look_up"]
+__all__ = [
+    "Found",
+    "fingerprint_of_call",
+    "fingerprint_of_content",
+    "fingerprint_of_job",
+    "fingerprint_of_sweep",
+    "look_up",
+]
 
 _log = get_logger(__name__)
 _PLACES = {"working_dir", "cache_dir", "hydra_runtime_output_dir", "clean_execution_dir"}
@@ -67,6 +74,11 @@ def fingerprint_of_job(composed: Path, sequence: int | None) -> str:
     from omegaconf import OmegaConf
 
     content: Any = OmegaConf.to_container(OmegaConf.load(composed), resolve=False)
+    return fingerprint_of_content(content, sequence)
+
+
+def fingerprint_of_content(content: Mapping[str, Any], sequence: int | None) -> str:
+    """The fingerprint of a job whose composed configuration is at hand, as plain values."""
     kept = {k: v for k, v in content.items() if k not in _CIRCUMSTANCES}
     connection = kept.get("deriva_ml")
     if isinstance(connection, dict):

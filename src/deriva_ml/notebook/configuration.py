@@ -15,6 +15,7 @@ from ..execution.base_config import BaseConfig
 __all__ = [
     "Composed",
     "compose",
+    "compose_only",
     "get_notebook_configuration",
     "notebook_config",
     "render_notebook_config",
@@ -133,6 +134,7 @@ def compose(
 
     register_hydra_settings()
     hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    _check_options(overrides)
     try:
         with _no_run_of_hydra():
             job: Any = hydra_zen.launch(
@@ -147,6 +149,88 @@ def compose(
     except (hydra.errors.HydraException, OmegaConfBaseException, TypeError, ValueError) as error:
         raise DerivaMLConfigurationError(_why(config_name, error)) from error
     return taken
+
+
+def compose_only(config_name: str, overrides: Sequence[str] = ()) -> Composed:
+    """What `compose` would return, without a run of Hydra: no directory is made for it.
+
+    Raises:
+        DerivaMLConfigurationError: It is not stored, cannot be composed, or its values make no
+            objects.
+    """
+    import hydra.errors
+    import hydra_zen
+    from omegaconf import OmegaConf, open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ..core.config import register_hydra_settings
+    from ..execution.resuming import fingerprint_of_content
+
+    stored_configuration(config_name)
+    register_hydra_settings()
+    hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    _check_options(overrides)
+    try:
+        whole = _put_together(config_name, list(overrides))
+        choices = _choices(whole.hydra)
+        words = tuple(str(word) for word in whole.hydra.overrides.task)
+        with open_dict(whole):
+            whole.pop("hydra")
+        content: Any = OmegaConf.to_container(whole, resolve=False)
+        config = hydra_zen.instantiate(whole)
+    except (hydra.errors.HydraException, OmegaConfBaseException, TypeError, ValueError) as error:
+        raise DerivaMLConfigurationError(_why(config_name, error)) from error
+    return Composed(config, choices, words, fingerprint_of_content(content, None))
+
+
+def _check_options(overrides: Sequence[str]) -> None:
+    """Refuse an option that a group does not have; Hydra takes any for an optional group.
+
+    Raises:
+        DerivaMLConfigurationError: There is no such option; the message has those there are.
+    """
+    from hydra_zen import store
+
+    options: dict[str, list[str]] = {}
+    for entry in store:
+        if entry["group"] is not None and not entry["group"].startswith("hydra"):
+            options.setdefault(entry["group"], []).append(entry["name"])
+    for word in overrides:
+        key, _, value = word.partition("=")
+        group = key.lstrip("+").partition("@")[0]
+        chosen = value.strip("'\"")
+        if group not in options or chosen in options[group] or chosen.startswith(("[", "null")):
+            continue
+        raise DerivaMLConfigurationError(
+            f"There is no option {chosen!r} of the group {group!r}.{_near(chosen, options[group])} "
+            f"It has: {', '.join(sorted(options[group]))}."
+        )
+
+
+def _put_together(name: str, overrides: list[str]) -> Any:
+    from hydra import initialize
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    with _no_run_of_hydra(), initialize(version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        return hydra.compose_config(
+            config_name=name,
+            overrides=overrides,
+            run_mode=RunMode.RUN,
+            with_log_configuration=False,
+            from_shell=False,
+        )
+
+
+def _choices(hydra: Any) -> dict[str, str]:
+    """The option that was chosen from each group of the project."""
+    return {
+        str(group): str(option)
+        for group, option in hydra.runtime.choices.items()
+        if option is not None and not str(group).startswith("hydra/")
+    }
 
 
 @contextlib.contextmanager
@@ -169,11 +253,7 @@ def _take(configuration: Any) -> Composed:
     from ..execution.resuming import fingerprint_of_job
 
     job = HydraConfig.get()
-    choices = {
-        str(group): str(option)
-        for group, option in job.runtime.choices.items()
-        if option is not None and not str(group).startswith("hydra/")
-    }
+    choices = _choices(job)
     written = Path(job.runtime.output_dir) / str(job.output_subdir) / "config.yaml"
     words = tuple(str(word) for word in job.overrides.task)
     config = instantiate(configuration)
@@ -247,6 +327,7 @@ def render_notebook_config(
     stored_configuration(config_name)
     register_hydra_settings()
     hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    _check_options(overrides or ())
     try:
         return _rendered(config_name, list(overrides or ()), cfg_mode or "job", info_mode)
     except (hydra.errors.HydraException, OmegaConfBaseException) as error:
