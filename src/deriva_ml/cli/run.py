@@ -139,17 +139,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, words: list[str]) -> int:
     """Load the project's configuration, then list it or run it."""
-    _load_project(options.config_dir)
-    wrong = check_words(words, _known_words(parser))
+    listing = options.list_configs or options.info == _LIST
+    if listing:
+        from .project import load_for_listing
+
+        load_for_listing(lambda: _load_project(options.config_dir), options.config_dir)
+    else:
+        _load_project(options.config_dir)
+    wrong = check_words(words, _known_words(parser)) if words else []
     if wrong:
         print(f"{_PROGRAM}: {' '.join(wrong)}", file=sys.stderr)
         return 2
-    if options.list_configs or options.info == _LIST:
-        from rich.console import Console
+    if listing:
+        from .listing import options_text
 
-        from .listing import print_options
-
-        print_options(Console())
+        print(options_text(options.config_name))
         return 0
     from deriva_ml.core.exceptions import DerivaMLException
 

@@ -18,7 +18,13 @@ from typing import Any, get_origin
 from hydra_zen import ZenStore, store
 from hydra_zen.wrapper import default_to_config
 
-__all__ = ["StoredOption", "description_of", "keep_descriptions", "stored_options"]
+__all__ = [
+    "StoredOption",
+    "default_options",
+    "description_of",
+    "keep_descriptions",
+    "stored_options",
+]
 
 _BESIDE = "__deriva_ml_description__"
 
@@ -104,3 +110,21 @@ def stored_options(of: ZenStore = store) -> list[StoredOption]:
         if entry["group"] != "hydra"
     ]
     return sorted(found, key=lambda option: (option.group, option.name))
+
+
+def default_options(config_name: str, of: ZenStore = store) -> dict[str, str]:
+    """Return the option that a main configuration chooses from each group by itself.
+
+    Empty where there is no such configuration; see `deriva_ml.execution.base_defaults`.
+    """
+    if (None, config_name) not in of:
+        return {}
+    node = of[None, config_name]
+    listed = node.get("defaults") if isinstance(node, Mapping) else getattr(node, "defaults", None)
+    chosen: dict[str, str] = {}
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping):
+            for group, option in entry.items():
+                word = str(group).split()[-1].partition("@")[0]
+                chosen[word] = str(option)
+    return chosen

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 from ..core.enums import ExecutionStatus
 from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger, is_hydra_initialized
-from .checking import check_inputs
-from .claim import claimed
-from .configuration import ExecutionConfiguration
-from .resuming import Found, fingerprint_of_call, fingerprint_of_job, fingerprint_of_sweep, look_up
 from .secrets import described
 from .source import source_file_of
 from .workflow import Workflow
 
+# What is needed only to run is imported in the functions: a project's configuration builds on
+# `run_model`, and listing what there is to choose from is to be quick.
 if TYPE_CHECKING:
     from ..core.base import DerivaML
     from ..core.config import DerivaMLConfig
+    from .configuration import ExecutionConfiguration
     from .execution import Execution
 
 __all__ = ["run_model"]
@@ -43,6 +42,8 @@ class _Job:
         """The job's fingerprint; None where Hydra did not write the configuration down."""
         if self.composed is None or not self.composed.is_file():
             return None
+        from .resuming import fingerprint_of_job
+
         return fingerprint_of_job(self.composed, self.number)
 
     def describe(self, base: str) -> str:
@@ -113,6 +114,10 @@ def run_model(
         DerivaMLConfigurationError: There is nothing to call.
         DerivaMLValidationError: Datasets or assets do not exist; the message lists them.
     """
+    from .checking import check_inputs
+    from .configuration import ExecutionConfiguration
+    from .resuming import fingerprint_of_call
+
     if ml_class is None:
         from ..core.base import DerivaML
 
@@ -178,6 +183,9 @@ def _dry_run(ml: DerivaML, plan: _Plan, *, script: bool) -> None:
 
 def _run(ml: DerivaML, plan: _Plan, parent: str | None = None, sequence: int | None = None) -> None:
     """Create the execution, or take up the one there is; call the function in it, and upload."""
+    from .claim import claimed
+    from .resuming import Found, look_up
+
     found = Found()
     if plan.resume and plan.fingerprint is not None:
         found = look_up(ml, plan.fingerprint, parent, plan.workflow)
@@ -208,6 +216,7 @@ def _run_in_sweep(
     ml: DerivaML, connection: DerivaMLConfig, job: _Job, description: str, plan: _Plan
 ) -> None:
     """Run one job of a sweep as a child of the sweep's parent execution."""
+    from .resuming import fingerprint_of_sweep
     from .sweep import Sweep, finish_at_exit, keep_parent
 
     if job.sweep is None or job.number is None:
@@ -233,6 +242,8 @@ def _run_in_sweep(
 
 def _parent(ml: DerivaML, plan: _Plan, job: _Job, description: str, fingerprint: str) -> Execution:
     """The execution that the jobs of a sweep belong to: the one there is, or a new one."""
+    from .configuration import ExecutionConfiguration
+
     known = ml.executions.with_fingerprint(fingerprint, None) if plan.resume else None
     if known is not None:
         parent = ml.resume_execution(known.rid)
