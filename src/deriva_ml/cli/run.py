@@ -245,6 +245,10 @@ def _start(options: argparse.Namespace, overrides: list[str], multirun: bool) ->
 
     task = get_target(_main_config(options.config_name))
     register_hydra_settings()
+    if any(word.startswith("hydra/sweeper=") for word in overrides):
+        from deriva_ml.execution.sweep_optuna import register_optuna
+
+        register_optuna()
     store.add_to_hydra_store(overwrite_ok=True)
     if not any(o.startswith("hydra.job.name=") for o in overrides):
         overrides = [*overrides, f"hydra.job.name={options.config_name}"]
