@@ -21,6 +21,11 @@ _SHOWN = 10
 _PARTS = ("major", "minor", "patch")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _TABLE = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+", re.MULTILINE)
+_LOCKED = re.compile(
+    r"""^(\[\[package\]\]\nname = "[^"\n]+"\nversion = ")[^"\n]*"""
+    r"""(?="\nsource = \{ (?:editable|virtual) = "\." \}$)""",
+    re.MULTILINE,
+)
 _LINE = re.compile(r"""^(\s*version\s*=\s*)(["'])([^"'\n]*)\2""", re.MULTILINE)
 
 _DESCRIPTION = """\
@@ -29,7 +34,7 @@ with one part raised. Executions that run this code record that version. The fir
 of the first version is made.
 
 Everything must be committed, so that the tag says what ran. If pyproject.toml has a version of
-its own, it is set, too, and committed.
+its own, it is set, too, in uv.lock as well, and committed.
 """
 
 _EPILOG = """\
@@ -150,8 +155,8 @@ def _bump(part: str, *, push: bool | None, dry_run: bool) -> str:
         _git(root, "add", "--", "uv.lock")
         _git(root, "commit", "--quiet", "--message", "Update uv.lock", "--", "uv.lock")
     if own is not None and own != str(new):
-        project.write_text(_with_version(project, new), encoding="utf-8")
-        _git(root, "commit", "--quiet", "--message", f"Version {new}", "--", "pyproject.toml")
+        changed = _set_version(root, project, new)
+        _git(root, "commit", "--quiet", "--message", f"Version {new}", "--", *changed)
     _git(root, "tag", "--annotate", tag, "--message", f"Version {new}")
     if remote is not None:
         _push(root, remote, branch, tag)
@@ -276,6 +281,20 @@ def _first(own: str | None) -> Version:
     if version is None:
         raise _Failure(f"START={text!r} is no version; write three numbers, such as {_FIRST}.")
     return version
+
+
+def _set_version(root: Path, project: Path, new: Version) -> list[str]:
+    """Write the version into ``pyproject.toml`` and ``uv.lock``; returns which files changed.
+
+    uv would do the latter at its next start, and so make changes in what was just tagged.
+    """
+    project.write_text(_with_version(project, new), encoding="utf-8")
+    if not _git(root, "ls-files", "--", "uv.lock"):
+        return ["pyproject.toml"]
+    lock = root / "uv.lock"
+    text = lock.read_text(encoding="utf-8")
+    lock.write_text(_LOCKED.sub(rf"\g<1>{new}", text), encoding="utf-8")
+    return ["pyproject.toml", "uv.lock"]
 
 
 def _with_version(project: Path, new: Version) -> str:

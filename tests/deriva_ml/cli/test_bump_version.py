@@ -108,6 +108,19 @@ def test_the_version_of_the_project_is_set_too(project: Path) -> None:
     assert said["project"]["version"] == "0.4.0"
 
 
+def test_the_version_in_the_lock_of_uv_is_set_too(project: Path) -> None:
+    own = '[[package]]\nname = "p"\nversion = "{}"\nsource = {{ virtual = "." }}\n'
+    other = '[[package]]\nname = "a"\nversion = "0.1.0"\nsource = { virtual = "../a" }\n\n'
+    (project / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "0.1.0"\n')
+    (project / "uv.lock").write_text(f"version = 1\n\n{other}{own.format('0.1.0')}")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message", "Project")
+    assert [main([]), main([])] == [0, 0]
+    said = git(project, "show", "v0.1.1:uv.lock")
+    assert said == f"version = 1\n\n{other}{own.format('0.1.1')}".strip()
+    assert git(project, "status", "--porcelain") == ""
+
+
 def test_a_version_of_the_project_is_not_lowered(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
