@@ -44,8 +44,13 @@ lint: $(VENV)/.test-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+# What a new project begins with.
+TEMPLATE := src/deriva_ml/template/project/src
+
 typecheck: $(VENV)/.test-ready
 	$(BIN)/mypy
+	MYPYPATH=src:$(TEMPLATE) $(BIN)/mypy $$(cd $(TEMPLATE) && \
+	  find * -name '*.py' ! -name '__init__.py' | sed 's|/|.|g; s|\.py$$||; s|^|-m |')
 
 imports: $(VENV)/.test-ready
 	$(BIN)/lint-imports
