@@ -150,7 +150,8 @@ def _run(
     given: list[str],
     parser: argparse.ArgumentParser,
 ) -> int:
-    from deriva_ml.notebook.document import read_notebook
+    from deriva_ml.core.exceptions import DerivaMLConfigurationError
+    from deriva_ml.notebook.document import INSTALL, read_notebook
     from deriva_ml.notebook.parameters import declared_parameters, no_parameters
 
     document = read_notebook(options.notebook)
@@ -168,8 +169,12 @@ def _run(
     request = make_request(document, options, words, flags)
     if options.list_configs or options.info or options.cfg:
         return _show(request, options)
-    from .notebook_run import run_request
-
+    try:
+        from .notebook_run import run_request
+    except ModuleNotFoundError as error:
+        raise DerivaMLConfigurationError(
+            f"Notebooks cannot be run, because {error.name} is missing: {INSTALL}"
+        ) from error
     return run_request(request, options, [_PROGRAM, *given])
 
 

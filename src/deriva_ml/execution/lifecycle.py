@@ -116,6 +116,7 @@ def fail_after_end(run: Run, error: str) -> None:
     if run.status in (_S.Stopped, _S.Uploaded):
         change(run, _S.Pending_Upload)
     fail(run, error)
+    run.journal.record(finished=None)
 
 
 def go_on(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -148,6 +149,7 @@ def compose(
         taken: Composed = job.return_value
     except (hydra.errors.HydraException, OmegaConfBaseException, TypeError, ValueError) as error:
         raise DerivaMLConfigurationError(_why(config_name, error)) from error
+    _check_types(config_name, taken.config)
     return taken
 
 
@@ -180,6 +182,7 @@ def compose_only(config_name: str, overrides: Sequence[str] = ()) -> Composed:
         config = hydra_zen.instantiate(whole)
     except (hydra.errors.HydraException, OmegaConfBaseException, TypeError, ValueError) as error:
         raise DerivaMLConfigurationError(_why(config_name, error)) from error
+    _check_types(config_name, config)
     return Composed(config, choices, words, fingerprint_of_content(content, None))
 
 
@@ -191,20 +194,23 @@ def _check_options(overrides: Sequence[str]) -> None:
     """
     from hydra_zen import store
 
-    options: dict[str, list[str]] = {}
+    # Those of every notebook; a project may have no options for them.
+    options: dict[str, list[str]] = {g.removeprefix("optional "): [] for g in _DEFAULTS}
     for entry in store:
         if entry["group"] is not None and not entry["group"].startswith("hydra"):
             options.setdefault(entry["group"], []).append(entry["name"])
     for word in overrides:
         key, _, value = word.partition("=")
         group = key.lstrip("+").partition("@")[0]
-        chosen = value.strip("'\"")
-        if group not in options or chosen in options[group] or chosen.startswith(("[", "null")):
+        if group not in options or value.strip() == "null":
             continue
-        raise DerivaMLConfigurationError(
-            f"There is no option {chosen!r} of the group {group!r}.{_near(chosen, options[group])} "
-            f"It has: {', '.join(sorted(options[group]))}."
-        )
+        for chosen in (part.strip(" '\"") for part in value.strip("[] ").split(",")):
+            if chosen not in options[group]:
+                near = _near(chosen, options[group])
+                raise DerivaMLConfigurationError(
+                    f"There is no option {chosen!r} of the group {group!r}.{near} It has: "
+                    f"{', '.join(sorted(options[group])) or 'none'}."
+                )
 
 
 def _put_together(name: str, overrides: list[str]) -> Any:
@@ -260,11 +266,59 @@ def _take(configuration: Any) -> Composed:
     return Composed(config, choices, words, fingerprint_of_job(written, None))
 
 
+def _check_types(name: str, config: Any) -> None:
+    """Refuse a value that is not of the type that a project's own field declares.
+
+    Raises:
+        DerivaMLConfigurationError: There is one.
+    """
+    from omegaconf import OmegaConf
+
+    from .parameters import fits
+
+    common = {field.name for field in fields(BaseConfig)}
+    for field in fields(config) if is_dataclass(config) else ():
+        if field.name in common:
+            continue
+        value = getattr(config, field.name)
+        plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        hint = field.type if isinstance(field.type, str) else _written(field.type)
+        if not fits(hint, plain):
+            raise DerivaMLConfigurationError(
+                f"The configuration {name!r} declares {field.name!r} as {hint}, and {plain!r} is "
+                "none."
+            )
+
+
+def _written(kind: Any) -> str:
+    """A type as it is written in a hint."""
+    name = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else kind
+    return str(name).replace("typing.", "").replace("NoneType", "None")
+
+
 def _why(name: str, error: Exception) -> str:
     text = str(error).partition("Config search path")[0]
     if error.__cause__ is not None and str(error.__cause__):
         text += f" {str(error.__cause__).splitlines()[0]}."
-    return f"The configuration {name!r} cannot be composed: {' '.join(text.split())}"
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    hint = _near(unknown[1], _keys(name)) if unknown is not None else ""
+    return f"The configuration {name!r} cannot be composed: {' '.join(text.split())}{hint}"
+
+
+def _keys(name: str) -> list[str]:
+    """What words can change in a configuration: groups, fields, and what is in them."""
+    from omegaconf import DictConfig
+
+    whole = _put_together(name, [])
+    inside: list[tuple[str, Any]] = [
+        (str(key), node) for key, node in whole.items_ex(resolve=False) if key != "hydra"
+    ]
+    found = [str(group) for group in whole.hydra.runtime.choices]
+    for key, node in inside:
+        found.append(key)
+        if isinstance(node, DictConfig):
+            inside += [(f"{key}.{k}", n) for k, n in node.items_ex(resolve=False)]
+    return [key for key in dict.fromkeys(found) if not key.startswith("hydra")]
 
 
 def get_notebook_configuration(

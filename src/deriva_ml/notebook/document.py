@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,7 +88,9 @@ class Document:
         for cell in self.code_cells:
             for call in _calls(cell.source):
                 return _described(call, values)
-        return None
+        # Such as one that a magic times.
+        hidden = any(f"{_CALL}(" in cell.source for cell in self.code_cells)
+        return ConfigurationCall(overrides=None, known=False) if hidden else None
 
 
 def read_notebook(path: Path) -> Document:
@@ -119,7 +120,14 @@ def read_notebook(path: Path) -> Document:
         text = path.read_text(encoding="utf-8")
         node: Any = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         nbformat.validate(node)
-    except (NotJSONError, NotebookValidationError, AttributeError, KeyError, ValueError) as error:
+    except (
+        NotJSONError,
+        NotebookValidationError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DerivaMLConfigurationError(f"{shown!r} is not a valid notebook: {why}") from error
     except OSError as error:
@@ -176,12 +184,3 @@ def _literal(node: ast.expr | None, values: Mapping[str, Any]) -> tuple[Any, boo
         return ast.literal_eval(node), True
     except (ValueError, TypeError, SyntaxError):
         return None, False
-
-
-def is_complete(path: Path) -> bool:
-    """Whether a file holds a whole JSON document: one that is being written may not."""
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True

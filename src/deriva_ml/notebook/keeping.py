@@ -74,16 +74,14 @@ class Place:
 def new_place(working_dir: Path | None) -> Iterator[Place]:
     """A directory for a run; without a working directory it is a temporary one.
 
-    What is empty at the end is removed, and so is what earlier runs left that died before they
-    had begun an execution.
+    What earlier runs left that began no execution is removed.
     """
     if working_dir is None:
-        root = Path(tempfile.mkdtemp(prefix="deriva-ml-notebook-"))
+        place = Place(Path(tempfile.mkdtemp(prefix="deriva-ml-notebook-")))
     else:
-        root = working_dir / _DIRECTORY
-        _sweep(root)
-    place = Place(root / uuid.uuid4().hex)
-    place.directory.mkdir(parents=True)
+        _sweep(working_dir / _DIRECTORY)
+        place = Place(working_dir / _DIRECTORY / uuid.uuid4().hex)
+        place.directory.mkdir(parents=True)
     with claimed(place.directory):
         yield place
 

@@ -20,7 +20,15 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from ..core.exceptions import DerivaMLConfigurationError, DerivaMLValidationError, some_of
 from .document import Document
 
-__all__ = ["Parameter", "check_values", "declared_parameters", "read_values"]
+__all__ = [
+    "Parameter",
+    "check_values",
+    "declared_parameters",
+    "fits",
+    "no_parameters",
+    "read_values",
+    "variables",
+]
 
 TAG = "parameters"
 _HOW = (
@@ -259,6 +267,17 @@ def _of_text(parameter: Parameter, text: str) -> list[Any]:
         with suppress(yaml.YAMLError):
             readings.append(yaml.safe_load(text))
     return [*readings, text]
+
+
+def fits(hint: str, value: Any) -> bool:
+    """Whether a value is of the type that a hint names; any is where it names other types."""
+    adapter = _adapter(hint)
+    try:
+        if adapter is not None:
+            adapter.validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def _value_of(source: str | None) -> tuple[Any, bool]:
