@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.enums import ExecutionStatus
 from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger, is_hydra_initialized
+from .begun import note_begun
 from .checking import check_inputs
 from .claim import claimed
 from .configuration import ExecutionConfiguration
@@ -196,6 +197,7 @@ def _run(ml: DerivaML, plan: _Plan, parent: str | None = None, sequence: int | N
             return
         if found.run_again:
             if found.execution is not None:
+                note_begun(execution.execution_rid)
                 execution.restart()
             with execution.execute() as exe:
                 plan.called(ml_instance=ml, execution=exe)

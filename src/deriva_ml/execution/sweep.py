@@ -146,6 +146,17 @@ class Sweep:
             for rid, how, kind, host, catalog in parents
         ]
 
+    def parents(self) -> list[tuple[str, DerivaML]]:
+        """Return each parent, closed or not: its RID, and a connection to its catalog."""
+        with self._locked() as connection:
+            rows = connection.execute("SELECT rid, connection, class FROM parent").fetchall()
+        return [(rid, _reconnect(how, kind)) for rid, how, kind in rows]
+
+    def note_open(self, rid: str) -> None:
+        """Note that the parent `rid` is open again."""
+        with self._locked() as connection:
+            connection.execute("UPDATE parent SET finished = 0 WHERE rid = ?", (rid,))
+
     def note_finished(self, rid: str) -> None:
         """Note that the parent `rid` is closed."""
         with self._locked() as connection:
