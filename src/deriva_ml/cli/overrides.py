@@ -52,11 +52,10 @@ def check_words(words: Sequence[str], known: Iterable[str]) -> list[str]:
         known: What could have been meant, for the hint: ``group=option``, ``key=``, options.
     """
     candidates = sorted(set(known))
-    return [
-        f"{word!r} is not understood.{_hint(word, candidates)}"
-        for word in words
-        if not _OVERRIDE.match(word)
-    ]
+    wrong = [word for word in words if not _OVERRIDE.match(word)]
+    # A word beside an unknown option is most likely the option's value.
+    wrong = [word for word in wrong if word.startswith("-")] or wrong
+    return [f"{word!r} is not understood.{_hint(word, candidates)}" for word in wrong]
 
 
 def _hint(word: str, candidates: Sequence[str]) -> str:

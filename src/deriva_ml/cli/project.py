@@ -1,57 +1,89 @@
-"""Loading a project's configuration only to say what it offers, which is to be quick."""
+"""A project's configuration package: found, imported, and asked for its main configuration."""
 
 from __future__ import annotations
 
-import gc
+import difflib
+import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-__all__ = ["load_for_listing"]
+from .endings import Refused
+
+__all__ = ["check_experiments", "known_words", "load_project", "main_config"]
 
 
-def load_for_listing(load: Callable[[], None], package: Path) -> None:
-    """Call `load`, which imports a configuration package, with heavy libraries left out.
+def load_project(directory: Path) -> None:
+    """Import the modules of the configuration package.
 
-    A project that cannot be imported in this way is imported once more as it is, so that it is
-    listed all the same, or fails with the error that a run would fail with.
+    Raises:
+        Refused: There is no such package, or nothing in it.
+    """
+    package = directory.resolve()
+    if not package.is_dir():
+        msg = (
+            f"There is no configuration package in {str(directory)!r}. Start the command in the "
+            "project's directory, or name the package with --config-dir."
+        )
+        raise Refused(msg)
+    for path in (package.parent.parent, package.parent):
+        if str(path) not in sys.path:
+            sys.path.insert(0, str(path))
+    from deriva_ml.execution.load_configs import load_configs
 
-    Args:
-        load: What imports the package.
-        package: The package's directory.
+    if load_configs(package.name):
+        return
+    load_all = getattr(importlib.import_module(package.name), "load_all_configs", None)
+    if load_all is None:
+        msg = f"{str(directory)!r} holds no Python modules, so there is nothing to choose from."
+        raise Refused(msg)
+    load_all()
+
+
+def known_words() -> list[str]:
+    """Return the words that the project's options and named sweeps can be chosen by."""
+    from deriva_ml.core.zen_store import stored_options
+    from deriva_ml.execution.multirun import list_multirun_configs
+
+    known = []
+    for option in stored_options():
+        plus = "+" if option.group == "experiment" else ""
+        if option.group:
+            known += [f"{plus}{option.group}={option.name}", f"{plus}{option.group}="]
+    return known + [f"+multirun={name}" for name in list_multirun_configs()]
+
+
+def check_experiments(words: Sequence[str]) -> None:
+    """Refuse an experiment where the project has none: Hydra would take it for a new key.
+
+    Raises:
+        Refused: A word chooses an experiment, and there is none.
+    """
+    from deriva_ml.core.zen_store import stored_options
+
+    chosen = [word for word in words if word.lstrip("+").startswith("experiment=")]
+    if chosen and not any(option.group == "experiment" for option in stored_options()):
+        msg = f"{chosen[0]!r} chooses an experiment, and the project has none. It stores one with"
+        raise Refused(f"{msg} store(..., group='experiment', package='_global_', name=...).")
+
+
+def main_config(name: str) -> Any:
+    """Return the stored main configuration of that name.
+
+    Raises:
+        Refused: There is none; the message names those there are.
     """
     from hydra_zen import store
 
-    from deriva_ml.core.deferring import deferred_imports
-
-    stored = {(entry["group"], entry["name"]) for entry in store}
-    modules = set(sys.modules)
-    # A quarter of the time would go into looking for garbage, of which there is next to none: while
-    # modules are imported, and once more when the process ends.
-    gc.disable()
-    try:
-        with deferred_imports():
-            load()
-    except Exception:  # noqa: BLE001 - whatever it is, the import that follows tells it
-        failed = True
-    else:
-        failed = False
-    finally:
-        gc.freeze()
-        gc.enable()
-    if failed:
-        _forget(set(sys.modules) - modules, package.resolve().parent.parent)
-        for entry in list(store):
-            if (entry["group"], entry["name"]) not in stored:
-                store.delete_entry(entry["group"], entry["name"])
-        load()
-
-
-def _forget(modules: set[str], project: Path) -> None:
-    """Have the project's own modules imported anew; installed ones stay."""
-    for name in modules:
-        file = getattr(sys.modules[name], "__file__", None)
-        place = Path(file).resolve() if isinstance(file, str) else None
-        own = place is not None and place.is_relative_to(project)
-        if own and place is not None and "site-packages" not in place.parts:
-            del sys.modules[name]
+    known = sorted(entry["name"] for entry in store if entry["group"] is None)
+    if name in known:
+        return store[None, name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(map(repr, known)) or "none"
+    msg = (
+        f"There is no main configuration {name!r}.{hint} Stored: {listed}. A project stores one "
+        "with store(create_model_config(...), name='deriva_model')."
+    )
+    raise Refused(msg)

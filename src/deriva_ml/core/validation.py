@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict
 
-from .exceptions import DerivaMLException, DerivaMLRidsNotFound
+from .exceptions import DerivaMLDatasetNotFound, DerivaMLException, DerivaMLRidsNotFound
 
 if TYPE_CHECKING:
     from .base import DerivaML
@@ -107,6 +108,10 @@ def _check_dataset(
     result = ValidationResult()
     try:
         dataset = ml.lookup_dataset(rid)
+    except DerivaMLDatasetNotFound as error:
+        known = [str(one.dataset_rid) for one in ml.find_datasets()]
+        result.add_error(f"dataset {rid!r}: {error}{_nearest(rid, known)}")
+        return result
     except DerivaMLException as error:
         result.add_error(f"dataset {rid!r}: {error}")
         return result
@@ -116,10 +121,17 @@ def _check_dataset(
     if version is not None:
         known = [str(entry.dataset_version) for entry in dataset.dataset_history()]
         if str(version) not in known:
+            near = _nearest(str(version), known)
             result.add_error(
-                f"dataset {rid!r} has no version {str(version)!r}; it has {', '.join(known)}."
+                f"dataset {rid!r} has no version {str(version)!r}; it has {', '.join(known)}.{near}"
             )
     return result
+
+
+def _nearest(wrong: str, known: Iterable[str]) -> str:
+    """Return a sentence that names the nearest of the known ones; empty when none is near."""
+    near = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _check_rows(ml: DerivaML, kind: str, rids: list[str], table: str | None) -> ValidationResult:

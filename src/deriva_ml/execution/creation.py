@@ -27,6 +27,7 @@ from deriva_ml.core.exceptions import DerivaMLNotFoundError, DerivaMLUnavailable
 from deriva_ml.core.query import attributes, equals, name_of
 from deriva_ml.core.session import Session
 
+from .begun import note_begun
 from .configuration import ExecutionConfiguration
 from .durations import duration_text, now
 from .inputs import Inputs, check_inputs, download_inputs, note_files, record_files
@@ -139,6 +140,7 @@ def _create(
         journal.close()  # nobody writes it on its way to its place
 
     rid = _record(around, request, facts["token"], inputs, took, note)
+    note_begun(rid)
     place = around.local.settle(facts["token"], rid)
     run = Run(around, rid, Journal.open(place), place, attempt=1)
     run.calls.open()

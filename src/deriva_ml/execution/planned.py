@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.logging_config import get_logger, is_hydra_initialized
+from .begun import note_begun
 from .claim import claimed
 from .configuration import ExecutionConfiguration
 from .resuming import Found, fingerprint_of_job, look_up
@@ -153,6 +154,7 @@ def run_plan(
         begun(execution)
         if found.run_again:
             if found.execution is not None:
+                note_begun(execution.execution_rid)
                 execution.restart()
             with execution.execute() as exe:
                 value = plan.called(ml_instance=ml, execution=exe)

@@ -35,6 +35,7 @@ __all__ = [
     "fingerprint_of_content",
     "fingerprint_of_job",
     "fingerprint_of_sweep",
+    "fingerprint_of_words",
     "look_up",
 ]
 
@@ -88,16 +89,33 @@ def fingerprint_of_content(content: Mapping[str, Any], sequence: int | None) -> 
 
 
 def fingerprint_of_sweep(directory: Path, config_name: str) -> str:
-    """The fingerprint of a sweep: its main configuration, and the overrides that span it."""
+    """The fingerprint of a sweep: its main configuration, and what spans it.
+
+    Args:
+        directory: Of the sweep, where its sweeper has written the configuration.
+        config_name: The name of the main configuration.
+    """
     from omegaconf import OmegaConf
 
     written = directory / "multirun.yaml"
     words: Sequence[str] = sys.argv[1:]
+    files: Sequence[str] = ()
+    key = None
     if written.is_file():
-        task = OmegaConf.select(OmegaConf.load(written), "hydra.overrides.task")
-        words = [str(word) for word in task or ()]
+        config = OmegaConf.load(written)
+        words = [str(word) for word in OmegaConf.select(config, "hydra.overrides.task") or ()]
+        files = [str(f) for f in OmegaConf.select(config, "hydra.sweeper.files") or ()]
+        key = OmegaConf.select(config, "hydra.sweeper.task_to")
+    return fingerprint_of_words(config_name, words, files, key)
+
+
+def fingerprint_of_words(
+    config_name: str, words: Sequence[str], files: Sequence[str] = (), key: str | None = None
+) -> str:
+    """The fingerprint of a sweep that these words, and the tasks in these files, span."""
     kept = sorted(word for word in words if not _is_circumstance(word))
-    return _hash({"sweep": config_name, "overrides": kept})
+    tasks = {"tasks": [list(files), key]} if files else {}
+    return _hash({"sweep": config_name, "overrides": kept, **tasks})
 
 
 def _is_circumstance(word: str) -> bool:

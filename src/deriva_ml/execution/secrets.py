@@ -39,8 +39,11 @@ def masked_words(words: Sequence[str], known: frozenset[str] = frozenset()) -> l
 
 
 def described(base: str, overrides: Iterable[str]) -> str:
-    """The description of a run: what it is for, and the overrides that make it differ, masked."""
-    told = [w for w in overrides if not w.lstrip("+").startswith("description=")]
+    """The description of a run: what it is for, and the overrides that make it differ, masked.
+
+    That a run was taken up again is no difference.
+    """
+    told = [w for w in overrides if not w.lstrip("+").startswith(("description=", "resume="))]
     return f"{base} [overrides: {', '.join(masked_words(told))}]".strip() if told else base
 
 

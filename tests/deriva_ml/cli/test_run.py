@@ -1,7 +1,9 @@
 """The command and the documented scripts, in processes of their own."""
 
 import getpass
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -192,12 +194,10 @@ def test_command_lists_what_there_is(project: Path, option: str) -> None:
     [
         (["fast_training"], 2, "Did you mean 'model_config=fast_training'"),
         (["--alow-dirty"], 2, "Did you mean '--allow-dirty'"),
-        (["+multirun=rate"], 1, "Did you mean 'rates'"),
-        (["--config-name", "deriva_modl"], 1, "Did you mean 'deriva_model'"),
-        (["--config-dir", "nowhere"], 1, "no configuration package in 'nowhere'"),
-        (["+multirun=rates", "--cfg", "job"], 1, "leave out the sweep"),
-        (["model_config=slow"], 1, "Could not find 'model_config/slow'"),
-        (["model_config.epoch=3"], 1, "Could not override 'model_config.epoch'"),
+        (["+multirun=rate"], 2, "Did you mean 'rates'"),
+        (["--config-name", "deriva_modl"], 2, "Did you mean 'deriva_model'"),
+        (["--config-dir", "nowhere"], 2, "no configuration package in 'nowhere'"),
+        (["+multirun=rates", "--cfg", "job"], 2, "leave out the sweep"),
     ],
 )
 def test_command_answers_a_slip(project: Path, words: list[str], status: int, said: str) -> None:
@@ -205,6 +205,57 @@ def test_command_answers_a_slip(project: Path, words: list[str], status: int, sa
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == status
+
+
+SLIPS = [
+    (["model_config=fast_trainin"], "Did you mean 'model_config=fast_training'?"),
+    (["model_config.epoch=3"], "Did you mean 'model_config.epochs'? There are: batch_size,"),
+    (["modl_config.epochs=3"], "Did you mean 'model_config'?"),
+    (["modl_config=fast_training"], "Did you mean 'model_config'?"),
+    (["~model_confg"], "Did you mean 'model_config'?"),
+    (["+experiment=quik"], "Did you mean 'experiment=quick'?"),
+    (["model_config.epochs=many"], "'many' of type 'str' could not be converted to Integer"),
+    (["model_config.epochs=[1"], "'model_config.epochs=[1' is not understood"),
+    (["--n_jobs", "2"], "--n_jobs and --slurm_config are for many runs"),
+    (["-m", "model_config.epochs=1,2", "--n_jobs", "0"], "must be at least 1"),
+    (["--task_to", "model_config.epochs"], "Add --tasks FILE"),
+    (["--tasks", "none.txt", "--task_to", "a"], "The task list 'none.txt' does not exist"),
+    (["--tasks", "epochs.txt"], "Give the key with --task_to KEY"),
+    (
+        ["--tasks", "epochs.txt", "--task_to", "model_config.epoch"],
+        "Did you mean 'model_config.epo",
+    ),
+    (["--tasks", "empty.txt", "--task_to", "model_config.epochs"], "no tasks in 'empty.txt'"),
+    (["-m", "--slurm_config", "none.yaml"], "none.yaml"),
+    (["--tsks", "epochs.txt"], "'--tsks' is not understood. Did you mean '--tasks'?"),
+]
+
+
+def test_what_is_refused_is_named_with_what_was_meant(project: Path) -> None:
+    # One process for all: to start one takes longer than the rest.
+    (project / "epochs.txt").write_text("1\n2\n")
+    (project / "empty.txt").write_text("# none yet\n")
+    program = (
+        "import json, sys\n"
+        "from deriva_ml.cli.run import main\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    print(f'{main(words)}', file=sys.stderr)\n"
+    )
+    done = run(project, "-c", program, json.dumps([words for words, _ in SLIPS]))
+    assert "Traceback" not in done.stderr
+    assert "train" not in done.stdout
+    messages = re.split(r"^2$\n?", done.stderr, flags=re.MULTILINE)
+    assert len(messages) == len(SLIPS) + 1, done.stderr
+    for (words, said), message in zip(SLIPS, messages, strict=False):
+        assert said in message, words
+        assert message.startswith("deriva-ml-run: "), words
+
+
+def test_experiment_of_a_project_without_any_is_refused(project: Path) -> None:
+    (project / "src" / "configs" / "experiments.py").unlink()
+    done = command(project, "+experiment=quick")
+    assert done.returncode == 2
+    assert "the project has none" in done.stderr
 
 
 def test_command_says_in_one_line_what_our_own_errors_say(project: Path) -> None:
@@ -215,8 +266,8 @@ def test_command_says_in_one_line_what_our_own_errors_say(project: Path) -> None
     ).replace("learning_rate, epochs, batch_size, execution)", ")")
     model.write_text(failing.replace('"no such catalog", )', '"no such catalog")'))
     done = command(project)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "deriva-ml-run: no such catalog"
+    assert done.returncode == 2  # nothing was begun
+    assert done.stderr.splitlines() == ["deriva-ml-run: no such catalog"]
     assert "Traceback" not in done.stderr
 
 

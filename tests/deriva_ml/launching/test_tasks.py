@@ -1,0 +1,118 @@
+"""Task lists through the command: here, in processes, killed, stopped, resumed, and on Slurm."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from launching_lab import Lab, until
+
+pytestmark = pytest.mark.slow
+
+RATES = ("--tasks", "rates.txt", "--task_to", "model_config.rate")
+
+
+@pytest.fixture(scope="module")
+def _catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from deriva_ml.schema import create_ml_catalog
+
+    place = tmp_path_factory.mktemp("launching") / "lab"
+    create_ml_catalog(str(place), "zoo").close()
+    return place
+
+
+@pytest.fixture
+def lab(_catalog: Path, tmp_path: Path) -> Lab:
+    """A project on a fresh catalog."""
+    shutil.copytree(_catalog, tmp_path / "lab")
+    made = Lab(tmp_path)
+    made.write()
+    return made
+
+
+def test_a_failed_row_stops_no_other_and_alone_runs_again(lab: Lab) -> None:
+    lab.file("runs.csv", "model_config,model_config.rate", "quick,1", ",13", "quick,3")
+    lab.file("unlucky")
+    done = lab.run("--tasks", "runs.csv")
+    assert done.returncode == 1, done.stderr
+    assert "Job 1 failed" in done.stderr
+    assert "an unlucky rate" in done.stderr
+    assert lab.journal() == ["1.0", "13.0", "3.0"]
+    assert lab.statuses() == ["Failed", "Failed", "Uploaded", "Uploaded"]
+    (lab.folder / "unlucky").unlink()
+    again = lab.run("--tasks", "runs.csv", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert lab.journal() == ["1.0", "13.0", "3.0", "13.0"]
+    assert lab.statuses() == ["Uploaded"] * 4
+
+
+def test_what_cannot_run_leaves_nothing_in_the_catalog(lab: Lab) -> None:
+    lab.file("rates.txt", 1, 2)
+    refused = lab.run(*RATES, "datasets=lost")
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert "There is no dataset '1-ZZZZ'" in refused.stderr
+    assert lab.content() == []
+    dry = lab.run(*RATES, "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert lab.content() == []
+    assert lab.journal() == []
+
+
+def test_ctrl_c_says_how_to_go_on_and_that_line_does(lab: Lab) -> None:
+    lab.file("rates.txt", 1, 2, 3)
+    hold = lab.file("hold")
+    process = lab.start(*RATES, "--n_jobs", "2")
+    until(lambda: len(lab.journal()) == 2)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    line = errors.rpartition("To go on: ")[2]
+    hold.unlink()
+    again = lab.run(*shlex.split(line)[1:])
+    assert again.returncode == 0, again.stderr
+    assert sorted(lab.journal()) == ["1.0", "1.0", "2.0", "2.0", "3.0"]
+    assert lab.statuses() == ["Uploaded"] * 4
+
+
+def test_killed_and_resumed_is_as_if_undisturbed(lab: Lab, tmp_path: Path) -> None:
+    lab.file("rates.txt", 1, 2, 3, 4)
+    calm = Lab(tmp_path / "calm")
+    shutil.copytree(lab.folder / "lab", calm.folder / "lab")
+    calm.write()
+    calm.file("rates.txt", 1, 2, 3, 4)
+    assert calm.run(*RATES).returncode == 0
+    moments = random.Random(8)
+    begun = 0
+    for _ in range(2):
+        process = lab.start(*RATES, "--n_jobs", "2", "--resume")
+        wanted = begun + moments.randint(1, 2)
+        until(lambda count=wanted: len(lab.journal()) >= count)
+        lab.kill(process)
+        begun = len(lab.journal())
+    done = lab.run(*RATES, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert lab.content() == calm.content()
+    assert lab.statuses() == ["Uploaded"] * 5
+
+
+@pytest.mark.usefixtures("onebox_slurm")
+def test_slurm_runs_the_tasks_and_a_resumed_command_joins_its_workers(lab: Lab) -> None:
+    lab.file("slurm.yaml", "partition: main", "array: 2", "mem: 100")
+    hold = lab.file("hold")
+    words = ("-m", "model_config.rate=1,2,3", "--slurm_config", "slurm.yaml")
+    process = lab.start(*words)
+    until(lambda: len(lab.journal()) == 2)
+    os.killpg(process.pid, signal.SIGKILL)  # the workers are Slurm's, and go on
+    process.communicate(timeout=30)
+    hold.unlink()
+    done = lab.run(*words, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert sorted(lab.journal()) == ["1.0", "2.0", "3.0"]
+    assert lab.statuses() == ["Uploaded"] * 4
