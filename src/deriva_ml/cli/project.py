@@ -1,13 +1,45 @@
-"""Loading a project's configuration only to say what it offers, which is to be quick."""
+"""Loading a project's configuration: to run it, or only to say what it offers."""
 
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["load_for_listing"]
+__all__ = ["load_for_listing", "load_package"]
+
+
+def load_package(directory: Path) -> None:
+    """Import the modules of a configuration package, with its surroundings on the path.
+
+    A project without a connection of its own gets that of its context file.
+
+    Raises:
+        DerivaMLConfigurationError: There is no such package, or nothing in it.
+    """
+    from deriva_ml.core.context import offer_context
+    from deriva_ml.core.exceptions import DerivaMLConfigurationError
+    from deriva_ml.execution.load_configs import load_configs
+
+    package = directory.resolve()
+    if not package.is_dir():
+        raise DerivaMLConfigurationError(
+            f"There is no configuration package in {str(directory)!r}. Start the command in the "
+            "project's directory, or name the package with --config-dir."
+        )
+    for path in (package.parent.parent, package.parent):
+        if str(path) not in sys.path:
+            sys.path.insert(0, str(path))
+    if not load_configs(package.name):
+        load_all = getattr(importlib.import_module(package.name), "load_all_configs", None)
+        if load_all is None:
+            raise DerivaMLConfigurationError(
+                f"{str(directory)!r} holds no Python modules, so there is nothing to choose from."
+            )
+        load_all()
+    offer_context(package)
 
 
 def load_for_listing(load: Callable[[], None], package: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
-import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -173,25 +172,14 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, words: li
 
 def _load_project(directory: Path) -> None:
     """Import the modules of the configuration package."""
-    package = directory.resolve()
-    if not package.is_dir():
-        msg = (
-            f"There is no configuration package in {str(directory)!r}. Start the command in the "
-            "project's directory, or name the package with --config-dir."
-        )
-        raise _Failure(msg)
-    for path in (package.parent.parent, package.parent):
-        if str(path) not in sys.path:
-            sys.path.insert(0, str(path))
-    from deriva_ml.execution.load_configs import load_configs
+    from deriva_ml.core.exceptions import DerivaMLException
 
-    if load_configs(package.name):
-        return
-    load_all = getattr(importlib.import_module(package.name), "load_all_configs", None)
-    if load_all is None:
-        msg = f"{str(directory)!r} holds no Python modules, so there is nothing to choose from."
-        raise _Failure(msg)
-    load_all()
+    from .project import load_package
+
+    try:
+        load_package(directory)
+    except DerivaMLException as error:
+        raise _Failure(str(error)) from error
 
 
 def _known_words(parser: argparse.ArgumentParser) -> list[str]:
