@@ -23,6 +23,10 @@ this release creates. Lines with - name what the catalog lacks, lines with + wha
 that, lines with ~ columns of another type. Nothing is changed.
 """
 _EPILOG = """\
+examples:
+  deriva-ml-check-schema --host localhost --catalog digits
+  deriva-ml-check-schema --json                   the catalog of .deriva-context.json
+
 exit status: 0 when the catalog lacks nothing; 1 when it lacks something; 2 when the command line
 was not understood, the catalog cannot be reached, or it has no ML schema.
 """
@@ -37,8 +41,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--host", metavar="H", required=True, help="host, URL or directory of the catalog")
-    add("--catalog", metavar="C", default="1", help="number or name of the catalog (default: 1)")
+    add(
+        "--host",
+        metavar="H",
+        help="host, URL or directory of the catalog (default: what .deriva-context.json says)",
+    )
+    add("--catalog", metavar="C", help="number or name of the catalog (default: 1)")
     add("--ml-schema", metavar="NAME", default="deriva-ml", help="its ML schema (%(default)s)")
     add("--json", action="store_true", help="print JSON")
     add("--version", action="version", version=f"%(prog)s {__version__}")
@@ -65,14 +73,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> SchemaReport:
     from deriva_catalog.catalog import connect
+    from deriva_ml.core.context import place_of
     from deriva_ml.core.exceptions import translated
     from deriva_ml.core.host import is_directory
     from deriva_ml.schema.checking import check_ml_schema
 
     # A directory is one catalog, so its default number says nothing.
-    single = is_directory(options.host) and options.catalog == "1"
+    place = place_of(options.host, options.catalog)
+    host, number = place["hostname"], place.get("catalog_id", 1)
+    single = is_directory(host) and str(number) == "1"
     with translated():
-        catalog = connect(options.host, None if single else options.catalog)
+        catalog = connect(host, None if single else number)
     try:
         return check_ml_schema(catalog, options.ml_schema)
     finally:

@@ -5,15 +5,17 @@ Rich is left out on purpose: importing it would take a good part of the time tha
 
 from __future__ import annotations
 
+import json
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from itertools import groupby
 
 from deriva_ml.core.zen_store import StoredOption, default_options, stored_options
 from deriva_ml.execution.multirun import get_all_multirun_configs
 
-__all__ = ["options_text"]
+__all__ = ["options_json", "options_text"]
 
 _USAGE = {"": "--config-name NAME", "experiment": "+experiment=NAME"}
 _NARROWEST = 24
@@ -41,6 +43,13 @@ def options_text(config_name: str, width: int | None = None) -> str:
         ]
         lines += _section("multirun", "+multirun=NAME", rows, columns)
     return "\n".join([*lines, "* is what is used unless another is chosen."]) if lines else ""
+
+
+def options_json() -> str:
+    """Return every option and named sweep with its description, as a JSON object."""
+    options = [asdict(option) for option in stored_options()]
+    sweeps = [asdict(spec) for spec in get_all_multirun_configs().values()]
+    return json.dumps({"options": options, "multiruns": sweeps}, indent=2)
 
 
 def _marked(option: StoredOption, chosen: Iterable[tuple[str, str]]) -> str:

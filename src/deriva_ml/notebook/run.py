@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.context import offer_context
 from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger
 from ..execution.checking import check_inputs
@@ -75,6 +76,7 @@ def run_notebook(
     notebook = calling_file()
     name = config_name or _name_of(notebook)
     load_project(config_package, notebook)
+    offer_context(notebook.parent if notebook is not None and notebook.is_file() else None)
     words = [*_environment_overrides(), *(overrides or ())]
     composed = compose(stored_configuration(name), name, words)
     config = composed.config
