@@ -41,7 +41,7 @@ class Machine:
             start_new_session=True,
         ) as process:
             try:
-                told, _ = process.communicate(timeout=400)
+                told, _ = process.communicate(timeout=540)
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

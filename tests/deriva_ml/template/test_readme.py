@@ -16,6 +16,7 @@ from deriva_ml import DerivaML
 from fresh_machine import Machine, free_port, fresh_machine, unpacked
 
 pytestmark = pytest.mark.slow
+PAGE = Path(__file__).parents[3] / "docs" / "running" / "project.md"
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STOP = "@@ block"
 
@@ -53,6 +54,22 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Machine, Path, s
 
 
 Followed = tuple[Machine, Path, str]
+
+
+def test_the_page_of_the_manual(followed: Followed) -> None:
+    machine, project, _ = followed
+    script = script_of(PAGE.read_text(encoding="utf-8"))
+    commands = (
+        f". {project}/.venv/bin/activate; mkdir {machine.place}/page; cd {machine.place}/page\n"
+    )
+    done = machine.run(commands + script, machine.place)
+    assert done.returncode == 0, done.stdout[-6000:]
+    printed = done.stdout.split(STOP)[1:]
+    assert "Begin with the project template" in printed[0]
+    assert "filter: nbstripout" in printed[4]
+    assert "-m nbstripout" in printed[4]
+    assert printed[5].count("v0.1.0") == 3
+    assert "src/summary.py" in printed[6]
 
 
 def test_the_work_is_committed_and_has_a_version(followed: Followed) -> None:
