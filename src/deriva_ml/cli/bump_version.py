@@ -18,6 +18,7 @@ __all__ = ["Version", "main"]
 _PROGRAM = "bump-version"
 _FIRST = "0.1.0"
 _SHOWN = 10
+_REFUSED = 2
 _PARTS = ("major", "minor", "patch")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _TABLE = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+", re.MULTILINE)
@@ -48,8 +49,9 @@ environment:
   START    the first version (default: that of pyproject.toml, else 0.1.0)
   PREFIX   what tags begin with (default: v)
 
-exit status: 0 when the tag is made (and pushed); 1 when it cannot be made; 2 when the command
-line was not understood; the status of git when it could not push.
+exit status: 0 when the tag is made (and pushed); 1 when it cannot be made; 2 when something is not
+committed, or the command line or START was not understood; the status of git when it could not
+push.
 """
 
 
@@ -194,7 +196,8 @@ def _remote(root: Path, push: bool | None) -> str | None:
 
 def _refuse_changes(root: Path) -> bool:
     """Refuse a tree that is not committed; returns whether only ``uv.lock`` differs."""
-    listing = _git(root, "status", "--porcelain", "--untracked-files=all")
+    readable = ("-c", "core.quotePath=false")
+    listing = _git(root, *readable, "status", "--porcelain", "--untracked-files=all")
     changed = [line[3:] for line in listing.splitlines()]
     if changed == ["uv.lock"]:
         return True
@@ -203,7 +206,8 @@ def _refuse_changes(root: Path) -> bool:
         raise _Failure(
             "these files are not committed, so that a tag would not say what is in them:\n  "
             + "\n  ".join(changed[:_SHOWN])
-            + f"{more}\nCommit them, or have git ignore them."
+            + f"{more}\nCommit them, or have git ignore them.",
+            _REFUSED,
         )
     return False
 
@@ -279,7 +283,9 @@ def _first(own: str | None) -> Version:
     text = os.environ.get("START") or (own if own and Version.parse(own) else _FIRST)
     version = Version.parse(text)
     if version is None:
-        raise _Failure(f"START={text!r} is no version; write three numbers, such as {_FIRST}.")
+        raise _Failure(
+            f"START={text!r} is no version; write three numbers, such as {_FIRST}.", _REFUSED
+        )
     return version
 
 

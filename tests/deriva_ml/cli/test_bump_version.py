@@ -74,15 +74,15 @@ def test_start_and_prefix(project: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert tags(project) == ["release-3.0.0", "release-3.1.0"]
     monkeypatch.setenv("PREFIX", "x")
     monkeypatch.setenv("START", "three")
-    assert main(["--no-push"]) == 1
+    assert main(["--no-push"]) == 2
 
 
 def test_what_is_not_committed_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "train.py").write_text("print(2)\n")
-    (project / "new.py").touch()
-    assert main([]) == 1
+    (project / "neu é.py").touch()
+    assert main([]) == 2
     assert "train.py" in (told := capsys.readouterr().err)
-    assert "new.py" in told
+    assert "neu é.py" in told
     assert tags(project) == []
 
 

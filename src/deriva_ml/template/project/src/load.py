@@ -22,14 +22,13 @@ from catalog import NAME, SHAPES, open_catalog
 RECORD = Path(__file__).parent / "configs" / "datasets.json"
 
 
-def main() -> None:
+def load(host: str, pictures: int, record: Path = RECORD) -> None:
     """Load, make the dataset, split it, and record the versions."""
-    options = _options()
-    ml = open_catalog(options.host)
-    step(options.host, "Load the pictures", "Ingest", partial(write_pictures, options.pictures))
-    step(options.host, "Make the dataset", "Dataset_Management", make_dataset)
-    step(options.host, "Split the dataset", "Dataset_Split", split)
-    record_datasets(ml, RECORD)
+    ml = open_catalog(host)
+    step(host, "Load the pictures", "Ingest", partial(write_pictures, pictures))
+    step(host, "Make the dataset", "Dataset_Management", make_dataset)
+    step(host, "Split the dataset", "Dataset_Split", split)
+    record_datasets(ml, record)
 
 
 def step(host: str, description: str, kind: str, function: Callable[..., None]) -> None:
@@ -110,12 +109,9 @@ def record_datasets(ml: DerivaML, path: Path) -> None:
     print("The datasets are in", path)
 
 
-def _options() -> argparse.Namespace:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Put the data into the catalog.")
     parser.add_argument("--host", default="localhost", help="this machine, or a server")
     parser.add_argument("--pictures", type=int, default=120, help="how many to draw")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    main()
+    options = parser.parse_args()
+    load(options.host, options.pictures)
