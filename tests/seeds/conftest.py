@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uv
 
 from deriva_ml import DerivaML
 from deriva_ml.schema import create_ml_catalog
+from warm_python import commands
 
 HERE = Path(__file__).parent
 
@@ -49,6 +52,11 @@ class Lab:
             "HOME": str(self.root),
             "DERIVA_ML_HOME": str(self.store),
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            # `uv run` takes this environment as it is, and finds its commands or those above.
+            "PATH": f"{self.root / 'bin'}{os.pathsep}{kept['PATH']}",
+            "UV_NO_SYNC": "1",
+            "UV_OFFLINE": "1",
+            "UV_PROJECT_ENVIRONMENT": sys.prefix,
         }
 
     def project(self, name: str) -> Path:
@@ -70,17 +78,22 @@ class Lab:
         self.git(place, "commit", "--quiet", "--message", "Begin")
         return place
 
-    def git(self, place: Path, *words: str) -> str:
-        """What git says."""
+    def shell(self, place: Path, lines: str, **more: str) -> str:
+        """What lines of the shell say; each of them must end well."""
         done = subprocess.run(
-            ["git", "-C", str(place), *words],
+            ["bash", "-euo", "pipefail", "-c", lines],
+            cwd=place,
             capture_output=True,
             text=True,
-            env=self.environment,
+            env={**self.environment, **more},
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        assert done.returncode == 0, f"{lines}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def git(self, place: Path, *words: str) -> str:
+        """What git says."""
+        return self.shell(place, shlex.join(["git", *words])).strip()
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +104,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         patch.setenv("HOME", str(root))
         patch.setenv("DERIVA_ML_HOME", str(root / "store"))
         rids = _fill()
+        _offer(root / "bin")
         shutil.copytree(root / "store" / "catalogs" / "1", root / "staging")
         yield Lab(root, rids)
+
+
+def _offer(place: Path) -> None:
+    """Make the commands of this project and those that it needs; it may not be installed."""
+    place.mkdir()
+    called = {name: target.split(":") for name, target in commands().items()}
+    called["nbstripout"] = ["nbstripout._nbstripout", "main"]
+    for name, (module, function) in called.items():
+        code = f"import sys; from {module} import {function} as f; sys.argv[0] = {name!r}"
+        line = shlex.join([sys.executable, "-c", f"{code}; sys.exit(f())"])
+        (place / name).write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+        (place / name).chmod(0o755)
+    (place / "uv").symlink_to(uv.find_uv_bin())
 
 
 def _fill() -> dict[str, str]:

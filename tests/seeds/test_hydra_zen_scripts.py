@@ -3,6 +3,7 @@
 ======================================  ==========================================================
 heading of the document                 test
 ======================================  ==========================================================
+Overview                                test_the_command_runs_the_same_groups
 Working Directory Configuration         test_the_defaults_train_and_upload
 Complete Execution Configuration        test_the_combined_configuration_takes_each_line
 Using with Hydra CLI                    test_the_combined_configuration_takes_each_line
@@ -145,6 +146,18 @@ def test_a_dry_run_leaves_no_trace(shell: WarmPython, ml: DerivaML) -> None:
     told = said(shell.run("python train.py dry_run=true"))
     assert told[-1].startswith("run 0000 ")
     assert ml.catalog.latest_snapshot() == before
+
+
+def test_the_command_runs_the_same_groups(shell: WarmPython, ml: DerivaML) -> None:
+    told = said(shell.run("deriva-ml-run --config-dir configs model_config=fast_training"))
+    assert told[:3] == [
+        "from Execution_Asset old",
+        "on 1 pictures",
+        "Uploaded to Execution_Asset: 'trained_model.pt'",
+    ]
+    rid = told[3].removeprefix("Execution ").removesuffix(": Uploaded")
+    assert told[4] == ml.cite(rid, current=True)
+    assert weights(ml, rid) == "0.01 5 32"
 
 
 def test_the_model_follows_the_protocol(shell: WarmPython) -> None:

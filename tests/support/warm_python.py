@@ -13,6 +13,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ class WarmPython:
     process: subprocess.Popen[str]
 
     def run(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run a line of the shell that begins with ``python`` or the name of a module."""
-        words = shlex.split(line)
+        """Run a line of the shell that begins with ``python`` or a command of this project."""
+        words = shlex.split(line.replace("\\\n", " "))
         said, wrong = (self.directory.parent / f"warm-{name}" for name in ("out", "err"))
         job = {"words": words, "out": str(said), "err": str(wrong)}
         assert self.process.stdin is not None
@@ -80,14 +81,21 @@ def _become(words: list[str], out: str, err: str) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     program, *rest = words
+    sys.argv = rest if program == "python" else words
     if program == "python":
-        sys.argv = rest
         sys.path[0] = str(Path(rest[0]).absolute().parent)
         runpy.run_path(rest[0], run_name="__main__")
     else:
-        sys.argv = words
         sys.path.pop(0)
-        runpy.run_module(program, run_name="__main__", alter_sys=False)
+        module, _, function = commands()[program].partition(":")
+        sys.exit(getattr(importlib.import_module(module), function)())
+
+
+def commands() -> dict[str, str]:
+    """The commands of this project: module and function of each."""
+    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
+        found: dict[str, str] = tomllib.load(file)["project"]["scripts"]
+    return found
 
 
 if __name__ == "__main__":

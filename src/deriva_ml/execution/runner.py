@@ -61,6 +61,7 @@ def run_model(
     from .configuration import ExecutionConfiguration
     from .planned import Plan, current_job, run_dry, run_plan
     from .resuming import fingerprint_of_call
+    from .telling import tell_result
 
     if ml_class is None:
         from ..core.base import DerivaML
@@ -101,7 +102,10 @@ def run_model(
         run_dry(ml, plan, script=script_config is not None)
         return None
     if job.sweep is None:
-        return run_plan(ml, plan).value
+        outcome = run_plan(ml, plan)
+        if job.config_name:  # in a program, what is printed is the program's affair
+            tell_result(ml, outcome.rid)
+        return outcome.value
     from .sweep_job import run_in_sweep
 
     return run_in_sweep(ml, deriva_ml, job, description, plan)
