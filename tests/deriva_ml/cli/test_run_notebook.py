@@ -288,7 +288,7 @@ def test_requests_that_run_nothing(project: Project) -> None:
     inspected, listed, composed, defaults, _, text = [out for _, out, _ in shown]
     assert inspected.splitlines()[0] == "folds:int  (default 3)  how many parts"
     assert "threshold" in listed
-    assert "default_deriva *" in listed
+    assert "* default_deriva" in listed
     assert "different_weights" in listed
     assert "threshold: 0.125" in composed
     assert "catalog_id: 7" in composed
