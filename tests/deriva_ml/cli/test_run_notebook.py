@@ -264,6 +264,8 @@ def test_requests_that_run_nothing(project: Project) -> None:
         ([analysis, "treshold=1"], "Did you mean 'threshold'?"),
         ([analysis, "threshold=high"], "'threshold' as float, and 'high' is none."),
         ([analysis, "threshold"], "'threshold' is not understood."),
+        ([analysis, "+multirun=rates"], "a notebook runs once"),
+        ([analysis, "threshold=1,2"], "Ambiguous value"),
         ([analysis, "--inspct"], "Did you mean '--inspect'?"),
         ([analysis, "deriva_ml=lost"], "no catalog in"),
         ([analysis, "--timeout", "-1"], "no positive number of seconds"),
@@ -295,6 +297,19 @@ def test_requests_that_run_nothing(project: Project) -> None:
     assert "default_deriva" in defaults
     assert "--resume" in text
     assert project.executions() == before
+
+
+@pytest.mark.slow
+def test_the_context_file_gives_a_project_its_connection(tmp_path: Path) -> None:
+    (tmp_path / "src/configs").mkdir(parents=True)
+    (tmp_path / "src/configs/__init__.py").write_text("")
+    text = "from deriva_ml.execution import notebook_config\nnotebook_config('analysis')\n"
+    (tmp_path / "src/configs/look.py").write_text(text)
+    (tmp_path / "analysis.ipynb").write_text(notebook([BEGIN]))
+    context = {"hostname": "data.example.org", "catalog_id": "7"}
+    (tmp_path / ".deriva-context.json").write_text(json.dumps(context))
+    ((status, out, err),) = many(Project(tmp_path), [["analysis.ipynb", "--cfg", "job"]])
+    assert (status, "hostname: data.example.org" in out) == (0, True), err
 
 
 DIRECT = """
