@@ -292,8 +292,9 @@ def _check_types(name: str, config: Any) -> None:
 
 def _written(kind: Any) -> str:
     """A type as it is written in a hint."""
-    name = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else kind
-    return str(name).replace("typing.", "").replace("NoneType", "None")
+    if isinstance(kind, type) and not hasattr(kind, "__args__"):
+        return kind.__name__
+    return repr(kind).replace("typing.", "").replace("NoneType", "None")
 
 
 def _why(name: str, error: Exception) -> str:
@@ -317,7 +318,7 @@ def _keys(name: str) -> list[str]:
     for key, node in inside:
         found.append(key)
         if isinstance(node, DictConfig):
-            inside += [(f"{key}.{k}", n) for k, n in node.items_ex(resolve=False)]
+            inside += [(f"{key}.{k!s}", n) for k, n in node.items_ex(resolve=False)]
     return [key for key in dict.fromkeys(found) if not key.startswith("hydra")]
 
 

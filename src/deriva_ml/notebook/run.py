@@ -128,11 +128,12 @@ def interrupted(ml: DerivaML, mark: str, workflow: Workflow) -> Execution | None
 
 def _created(ml: DerivaML, composed: Composed, workflow: Workflow, mark: str) -> Execution:
     config = composed.config
+    told = [word for word in composed.overrides if not word.startswith("resume=")]
     return ml.create_execution(
         ExecutionConfiguration(
             datasets=list(config.datasets or ()),
             assets=list(config.assets or ()),
-            description=described(str(config.description or ""), composed.overrides),
+            description=described(str(config.description or ""), told),
             config_choices=composed.choices,
         ),
         workflow=workflow,
