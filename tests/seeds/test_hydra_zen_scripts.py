@@ -148,10 +148,11 @@ def test_a_dry_run_leaves_no_trace(shell: WarmPython, ml: DerivaML) -> None:
 
 
 def test_the_command_runs_the_same_groups(shell: WarmPython, ml: DerivaML) -> None:
-    told = said(shell.run("deriva-ml-run --config-dir configs model_config=fast_training"))
+    words = "+datasets=validation model_config=fast_training"
+    told = said(shell.run(f"deriva-ml-run --config-dir configs {words}"))
     assert told[:3] == [
         "from Execution_Asset old",
-        "on 1 pictures",
+        "on 2 pictures",
         "Uploaded to Execution_Asset: 'trained_model.pt'",
     ]
     rid = told[3].removeprefix("Execution ").removesuffix(": Uploaded")
