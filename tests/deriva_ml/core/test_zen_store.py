@@ -7,7 +7,12 @@ import pytest
 from hydra_zen import ZenStore, builds, instantiate, make_config
 
 from deriva_ml.core.config import DerivaMLConfig
-from deriva_ml.core.zen_store import description_of, keep_descriptions, stored_options
+from deriva_ml.core.zen_store import (
+    default_options,
+    description_of,
+    keep_descriptions,
+    stored_options,
+)
 from deriva_ml.execution.descriptions import DescribedList, with_description
 from deriva_ml.execution.workflow import Workflow
 
@@ -80,3 +85,11 @@ def test_both_ways_to_store_a_connection_work(store: ZenStore) -> None:
 )
 def test_a_description_is_found_wherever_it_is(make: Callable[[], Any]) -> None:
     assert description_of(make()) == "text"
+
+
+def test_the_defaults_of_a_main_configuration_are_known(store: ZenStore) -> None:
+    listed = ["_self_", {"a": "x"}, {"optional b@c": "y"}]
+    store(builds(train, populate_full_signature=True, hydra_defaults=listed), name="main")
+    store(builds(train), name="bare")
+    assert default_options("main", store) == {"a": "x", "b": "y"}
+    assert default_options("bare", store) == default_options("none", store) == {}
