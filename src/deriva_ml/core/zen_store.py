@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, get_origin
 
 from hydra_zen import ZenStore, store
@@ -67,21 +67,18 @@ def _overrides_groups(node: type) -> bool:
     """Whether the defaults list that a class has of its own overrides the choice of a group."""
     if "defaults" not in inspect.get_annotations(node):
         return False
-    words = [str(word) for entry in _defaults(node) if isinstance(entry, Mapping) for word in entry]
+    words = [str(word) for entry in _defaults_of(node) for word in entry]
     return any(word.startswith("override ") for word in words)
 
 
-def _defaults(node: Any) -> list[Any]:
-    """Return the defaults list of a stored configuration; empty where it has none."""
-    if isinstance(node, Mapping):
-        listed = node.get("defaults")
-    elif isinstance(node, type) and dataclasses.is_dataclass(node):
-        # A list is made for each instance, so the class has no attribute of that name.
+def _defaults_of(node: Any) -> list[Mapping[Any, Any]]:
+    """The choices of groups in the defaults list of a configuration, as Hydra reads them."""
+    listed = node.get("defaults") if isinstance(node, Mapping) else getattr(node, "defaults", None)
+    if listed is None and isinstance(node, type) and dataclasses.is_dataclass(node):
         made = [f.default_factory for f in dataclasses.fields(node) if f.name == "defaults"]
         listed = made[0]() if made and made[0] is not dataclasses.MISSING else None
-    else:
-        listed = getattr(node, "defaults", None)
-    return list(listed) if isinstance(listed, Sequence) and not isinstance(listed, str) else []
+    entries = listed if isinstance(listed, list) else []
+    return [entry for entry in entries if isinstance(entry, Mapping)]
 
 
 def _open_lists(node: Any) -> Any:
@@ -169,13 +166,11 @@ def default_options(config_name: str, of: ZenStore = store) -> dict[str, str]:
     """
     if (None, config_name) not in of:
         return {}
-    chosen: dict[str, str] = {}
-    for entry in _defaults(of[None, config_name]):
-        if isinstance(entry, Mapping):
-            for group, option in entry.items():
-                word = str(group).split()[-1].partition("@")[0]
-                chosen[word] = str(option)
-    return chosen
+    return {
+        str(group).split()[-1].partition("@")[0]: str(option)
+        for entry in _defaults_of(of[None, config_name])
+        for group, option in entry.items()
+    }
 
 
 def settled_words(words: Iterable[str], config_name: str, of: ZenStore = store) -> list[str]:

@@ -99,3 +99,11 @@ def test_a_plus_before_a_group_that_has_a_default_is_no_matter(store: ZenStore) 
         *words[2:],
     ]
     assert settled_words(words, "other", store) == words
+
+
+def test_the_defaults_of_a_main_configuration_are_known(store: ZenStore) -> None:
+    listed = ["_self_", {"a": "x"}, {"optional b@c": "y"}]
+    store(builds(train, populate_full_signature=True, hydra_defaults=listed), name="main")
+    store(builds(train), name="bare")
+    assert default_options("main", store) == {"a": "x", "b": "y"}
+    assert default_options("bare", store) == default_options("none", store) == {}
