@@ -21,13 +21,17 @@ _QUIET = (
 )
 
 
-def fill_hydra_store() -> None:
-    """Give Hydra what the project has stored, and where its runs are kept."""
+def fill_hydra_store(overrides: Sequence[str]) -> None:
+    """Give Hydra what the project has stored, where runs are kept, and what the words name."""
     from hydra_zen import store
 
     from deriva_ml.core.config import register_hydra_settings
 
     register_hydra_settings()
+    if any(word.startswith("hydra/sweeper=") for word in overrides):
+        from deriva_ml.execution.sweep_optuna import register_optuna
+
+        register_optuna()
     store.add_to_hydra_store(overwrite_ok=True)
 
 
@@ -139,7 +143,9 @@ def _end(error: Exception) -> CannotGoOn:
     """Return the end that an error of ours means: refused while nothing was recorded."""
     from deriva_ml.core.exceptions import DerivaMLUnavailableError
     from deriva_ml.execution.begun import begun
+    from deriva_ml.execution.sweep import has_begun
     from deriva_ml.launching.errors import JobFailedError
 
-    failed = isinstance(error, DerivaMLUnavailableError | JobFailedError) or bool(begun())
+    failed = isinstance(error, DerivaMLUnavailableError | JobFailedError)
+    failed = failed or bool(begun()) or has_begun()
     return CannotGoOn(str(error)) if failed else Refused(str(error))

@@ -106,7 +106,7 @@ def _start(options: argparse.Namespace, overrides: list[str], swept: bool) -> in
     if asked.is_used and not multirun:
         msg = "--n_jobs and --slurm_config are for many runs."
         raise Refused(f"{msg} Add --tasks FILE, or -m and values with commas.")
-    fill_hydra_store()
+    fill_hydra_store(overrides)
     flags = [*shows, *(["--resolve"] if options.resolve else [])]
     if multirun:
         flags = ["--multirun"]

@@ -48,13 +48,13 @@ class Found:
     """What there is of a run that is to be resumed.
 
     Attributes:
-        done: It was completed before; nothing is left to do.
+        done: RID of the execution that was completed before; nothing is left to do.
         execution: The execution to go on with; None means that a new one is needed.
         run_again: The function has to be called: it had not come to its end.
     """
 
     def __init__(
-        self, execution: Execution | None = None, *, done: bool = False, run_again: bool = True
+        self, execution: Execution | None = None, *, done: str | None = None, run_again: bool = True
     ) -> None:
         self.execution = execution
         self.done = done
@@ -192,10 +192,10 @@ def look_up(ml: DerivaML, fingerprint: str, parent: str | None, workflow: Workfl
         return Found()
     if _is_done(snapshot):
         _log.info("Execution %s was completed before and is skipped.", snapshot.rid)
-        return Found(done=True)
+        return Found(done=snapshot.rid)
     execution = ml.resume_execution(snapshot.rid)
     if execution.status is ExecutionStatus.Uploaded:
-        return Found(done=True)
+        return Found(done=snapshot.rid)
     if execution.has_finished:
         return Found(execution, run_again=False)
     known = ml.lookup_workflow(str(execution.workflow_rid))

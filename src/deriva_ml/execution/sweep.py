@@ -1,19 +1,15 @@
-"""The parent execution of a sweep, shared by its jobs through a file in the sweep's directory.
+"""The parent execution of a sweep, shared by its jobs through the record of the sweep.
 
 A launcher may run the jobs of a sweep one after another, or at once in processes on several
-machines. Whichever job comes first makes the parent execution; its RID lies in a small SQLite
-file, whose lock keeps two jobs from making two. The process that launched the sweep closes the
-parent when Hydra reports the end of the sweep, or at the latest when it exits.
+machines. Whichever job comes first makes the parent execution. The process that launched the sweep
+closes it when the sweep ends, in whatever way; a program whose settings for Hydra lack our
+callback closes it when it exits.
 """
 
 from __future__ import annotations
 
 import atexit
-import importlib
-import json
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,146 +17,45 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from ..core.enums import ExecutionStatus
-from ..core.exceptions import DerivaMLException, DerivaMLUnavailableError
+from ..core.exceptions import DerivaMLException
 from ..core.logging_config import get_logger
+from .claim import claimed
+from .sweep_record import FILE_NAME, Sweep, SweepJob, has_record
 
 if TYPE_CHECKING:
-    from ..core.base import DerivaML
     from .execution import Execution
 
-__all__ = ["FinishSweep", "Sweep", "finish_sweep", "reset_multirun_state"]
+__all__ = [
+    "FILE_NAME",
+    "FinishSweep",
+    "Sweep",
+    "finish_sweep",
+    "reset_multirun_state",
+    "settle_sweep",
+]
 
 _log = get_logger(__name__)
 
-FILE_NAME = "deriva-ml-sweep.sqlite"
-_WAIT_FOR_LOCK_S = 600
+BEST = "best"
+"""The note in the record that says which values were the best."""
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS launcher (callback INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS parent (
-    hostname TEXT NOT NULL, catalog_id TEXT NOT NULL, rid TEXT NOT NULL,
-    connection TEXT NOT NULL, class TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (hostname, catalog_id));
-CREATE TABLE IF NOT EXISTS job (
-    number INTEGER PRIMARY KEY, hostname TEXT NOT NULL, catalog_id TEXT NOT NULL,
-    status TEXT NOT NULL);
-"""
+_WAIT_FOR_END_S = 10.0
+_INTERRUPTED = "The process of the run ended before the run did."
 
 # Parents that this process made: they need not be read back from disk to be closed.
 _made_here: dict[str, Execution] = {}
 _closing_at_exit: set[Path] = set()
+_launching: set[Path] = set()
 
 
-class Sweep:
-    """What the jobs of one sweep know of each other.
+def is_launching(directory: Path) -> bool:
+    """Whether this is the process that launched the sweep in `directory`."""
+    return directory in _launching
 
-    Args:
-        directory: The sweep's directory, which is created.
 
-    Raises:
-        DerivaMLUnavailableError: The file cannot be opened or stays locked (from any method).
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        with self._locked() as connection:
-            for statement in filter(str.strip, _TABLES.split(";")):
-                connection.execute(statement)
-
-    @contextmanager
-    def _locked(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection that alone may read and write; commit what was done, or nothing."""
-        path = self.directory / FILE_NAME
-        try:
-            connection = sqlite3.connect(path, timeout=_WAIT_FOR_LOCK_S, isolation_level=None)
-        except sqlite3.Error as error:
-            msg = f"The record of the sweep in {str(path)!r} cannot be opened: {error}"
-            raise DerivaMLUnavailableError(msg) from error
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            msg = f"The record of the sweep in {str(path)!r} cannot be used: {error}"
-            raise DerivaMLUnavailableError(msg) from error
-        finally:
-            connection.close()  # what is not committed is undone
-
-    def note_launcher(self) -> None:
-        """Note that the launching process will close the parent."""
-        with self._locked() as connection:
-            if connection.execute("SELECT 1 FROM launcher").fetchone() is None:
-                connection.execute("INSERT INTO launcher VALUES (1)")
-
-    def has_launcher(self) -> bool:
-        """Whether the launching process will close the parent."""
-        with self._locked() as connection:
-            return connection.execute("SELECT 1 FROM launcher").fetchone() is not None
-
-    def parent(
-        self, catalog: tuple[str, str], make: Callable[[], str], connect_with: tuple[str, str]
-    ) -> str:
-        """Return the RID of the parent execution; the first caller makes it.
-
-        Args:
-            catalog: Host name and id of the catalog; a sweep over catalogs has a parent in each.
-            make: Makes the parent and returns its RID. Other jobs wait meanwhile; an error
-                leaves it to the next job.
-            connect_with: The configuration (JSON) and the class (``module:name``) by which
-                the launching process connects.
-        """
-        with self._locked() as connection:
-            row = connection.execute(
-                "SELECT rid FROM parent WHERE hostname = ? AND catalog_id = ?", catalog
-            ).fetchone()
-            if row is not None:
-                return str(row[0])
-            rid = make()
-            connection.execute(
-                "INSERT INTO parent (hostname, catalog_id, rid, connection, class) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (*catalog, rid, *connect_with),
-            )
-            return rid
-
-    def note_job(self, number: int, catalog: tuple[str, str], status: str) -> None:
-        """Note what has become of job `number`."""
-        with self._locked() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?)", (number, *catalog, status)
-            )
-
-    def unfinished(self) -> list[tuple[str, str, str, list[int]]]:
-        """Return (RID, connection, class, numbers of jobs not completed) of each open parent."""
-        with self._locked() as connection:
-            parents = connection.execute(
-                "SELECT rid, connection, class, hostname, catalog_id FROM parent WHERE NOT finished"
-            ).fetchall()
-            jobs = connection.execute(
-                "SELECT number, hostname, catalog_id FROM job WHERE status <> 'completed' "
-                "ORDER BY number"
-            ).fetchall()
-        return [
-            (rid, how, kind, [n for n, *where in jobs if where == [host, catalog]])
-            for rid, how, kind, host, catalog in parents
-        ]
-
-    def parents(self) -> list[tuple[str, DerivaML]]:
-        """Return each parent, closed or not: its RID, and a connection to its catalog."""
-        with self._locked() as connection:
-            rows = connection.execute("SELECT rid, connection, class FROM parent").fetchall()
-        return [(rid, _reconnect(how, kind)) for rid, how, kind in rows]
-
-    def note_open(self, rid: str) -> None:
-        """Note that the parent `rid` is open again."""
-        with self._locked() as connection:
-            connection.execute("UPDATE parent SET finished = 0 WHERE rid = ?", (rid,))
-
-    def note_finished(self, rid: str) -> None:
-        """Note that the parent `rid` is closed."""
-        with self._locked() as connection:
-            connection.execute("UPDATE parent SET finished = 1 WHERE rid = ?", (rid,))
+def has_begun() -> bool:
+    """Whether a sweep that this process launched has written to a catalog: it has a parent."""
+    return any(Sweep(d).known_parents() for d in _launching if has_record(d))
 
 
 def keep_parent(rid: str, execution: Execution) -> None:
@@ -189,41 +84,88 @@ def finish_sweep(directory: Path) -> list[str]:
     """Close the parents of the sweep in `directory` and return their RIDs; once is enough.
 
     A parent all of whose jobs were completed is stopped and uploaded; otherwise it fails, with
-    the numbers of the other jobs as its error.
+    the numbers of the other jobs as its error. Its description tells the best values, where the
+    sweep looked for them.
     """
     _closing_at_exit.discard(directory)
-    if not (directory / FILE_NAME).is_file():
+    if not has_record(directory):
         return []
     sweep = Sweep(directory)
     closed = []
-    for rid, how, kind, missing in sweep.unfinished():
-        parent = _made_here.pop(rid, None) or _reconnect(how, kind).resume_execution(rid)
-        running = parent.status is ExecutionStatus.Running
-        if missing and running:
+    for known, missing in sweep.unfinished():
+        parent = _made_here.pop(known.rid, None) or known.connect().resume_execution(known.rid)
+        if missing and parent.status is ExecutionStatus.Running:
             numbers = ", ".join(map(str, missing))
             parent.update_status(
                 ExecutionStatus.Failed, error=f"These jobs were not completed: {numbers}."
             )
         elif not missing:
             parent.upload_execution_outputs()
-        sweep.note_finished(rid)
-        closed.append(rid)
+        _describe(parent, sweep.noted(BEST))
+        sweep.note_finished(known.rid)
+        closed.append(known.rid)
     return closed
 
 
-def _reconnect(connection: str, kind: str) -> DerivaML:
-    """Connect to the catalog that a parent was made in."""
-    from ..core.config import DerivaMLConfig
+def _describe(parent: Execution, best: str) -> None:
+    """Have the parent's description tell the best values."""
+    record = parent.execution_record
+    if best and record is not None:
+        text = f"{parent.configuration.description} [best: {best}]".strip()
+        if record.description != text:
+            record.description = text
 
-    module, _, name = kind.partition(":")
-    session: type[DerivaML] = getattr(importlib.import_module(module), name)
-    return session.instantiate(DerivaMLConfig(**json.loads(connection)))
+
+def settle_sweep(directory: Path) -> list[int]:
+    """Bring to order what jobs left whose processes ended before their runs did.
+
+    Their executions fail, so that nothing in the catalog looks as if it still ran; their numbers
+    are returned. A job whose process lives on, such as one of a cluster, is left alone.
+    """
+    sweep = Sweep(directory)
+    running = [job for job in sweep.jobs() if job.status == "running"]
+    deadline = time.monotonic() + _WAIT_FOR_END_S
+    settled = []
+    for job in running:
+        if _has_ended(job, deadline):
+            _fail(sweep, job)
+            sweep.note_job(job.number, "interrupted", error=job.error or _INTERRUPTED)
+            settled.append(job.number)
+    return settled
+
+
+def _has_ended(job: SweepJob, deadline: float) -> bool:
+    """Whether no process has a claim on the job's execution, now or soon."""
+    if job.directory is None:
+        return True
+    while True:
+        with claimed(job.directory) as mine:
+            if mine:
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+
+
+def _fail(sweep: Sweep, job: SweepJob) -> None:
+    """Let the execution of a job that was cut off fail."""
+    known = next((p for p in sweep.known_parents() if p.catalog == job.catalog), None)
+    if known is None or job.rid is None:
+        return
+    ml = known.connect()
+    try:
+        execution = ml.resume_execution(job.rid)
+        if execution.status is ExecutionStatus.Running:
+            execution.update_status(ExecutionStatus.Failed, error=_INTERRUPTED)
+    finally:
+        ml.catalog.close()
 
 
 def reset_multirun_state() -> None:
     """Forget the sweeps that this process has begun; their parents stay as they are."""
     _made_here.clear()
     _closing_at_exit.clear()
+    _launching.clear()
 
 
 def sweep_directory(config: DictConfig) -> Path:
@@ -233,17 +175,19 @@ def sweep_directory(config: DictConfig) -> Path:
 
 
 class FinishSweep(Callback):
-    """Hydra's callback in the launching process: close the parent once the sweep has ended."""
+    """Hydra's callback in the launching process: keep the record, close the parent at the end."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Announce that this process closes the parent, at the latest when it exits."""
+        """Put our sweeper around the configured one; it sees to the record and the end."""
         if OmegaConf.select(config, "deriva_ml", throw_on_missing=False) is None:
             return
-        directory = sweep_directory(config)
-        Sweep(directory).note_launcher()
-        finish_at_exit(directory)
+        from .sweep_keeper import keep, resume_line
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Close the parent."""
-        if OmegaConf.select(config, "deriva_ml", throw_on_missing=False) is not None:
-            finish_sweep(sweep_directory(config))
+        directory = sweep_directory(config)
+        _launching.add(directory)
+        record = Sweep(directory)
+        if not OmegaConf.select(config, "resume", throw_on_missing=False):
+            record.forget()
+        record.note_launcher(resume_line(str(config.hydra.job.config_name)))
+        finish_at_exit(directory)
+        keep(config)
