@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-koalas clients validators lint typecheck imports bench docs clean
+.PHONY: help demo test checks test-koalas clients validators lint typecheck imports bench docs clean
 
 help:
 	@echo "make demo   the main job on real images, embedded, end to end"
@@ -44,8 +44,13 @@ lint: $(VENV)/.test-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+# What a new project begins with.
+TEMPLATE := src/deriva_ml/template/project/src
+
 typecheck: $(VENV)/.test-ready
 	$(BIN)/mypy
+	MYPYPATH=src:$(TEMPLATE) $(BIN)/mypy $$(cd $(TEMPLATE) && \
+	  find * -name '*.py' ! -name '__init__.py' | sed 's|/|.|g; s|\.py$$||; s|^|-m |')
 
 imports: $(VENV)/.test-ready
 	$(BIN)/lint-imports
@@ -92,8 +97,12 @@ KOALAS := tests/hamilton/plugins/test_spark_koalas.py
 test-koalas: $(VENV)/pandas-for-spark
 	PYTHONPATH=$< $(BIN)/python -m pytest $(KOALAS)
 
-# pytest comes last, so that its closing line is the last thing printed.
-test: lint typecheck imports test-koalas clients validators $(VENV)/node/.ready
+checks: lint typecheck imports test-koalas clients validators $(VENV)/node/.ready
+
+# What comes before pytest waits for downloads or for one core: two of them run at a time. pytest
+# comes last, so that its closing line is the last thing printed.
+test: $(VENV)/.test-ready
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target checks
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KOALAS)
 
 bench: $(VENV)/.test-ready $(VENV)/clients/deriva-ml/ready

@@ -35,6 +35,7 @@ PARTS = (
     "lineage",
     "commit",
     "imports",
+    "commands",
 )
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "src"))
 
-import digits
+import load
+from catalog import HOST, NAME, open_catalog
 from deriva_ml import DerivaML, DerivaMLConfig
 from deriva_ml.execution import Workflow, run_model
 from summary import show
@@ -31,12 +32,11 @@ def main() -> None:
     home.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
 
-    ml = digits.open_catalog("digits")
-    digits.define_tables(ml)
-    once("Load the digits", "Ingest", partial(digits.write_images, options.images))
-    once("Make the dataset", "Dataset_Management", digits.make_dataset)
-    once("Split the dataset", "Dataset_Split", digits.split)
-    digits.record_datasets(ml, home / "datasets.json")
+    ml = open_catalog()
+    once("Load the digits", "Ingest", partial(load.write_images, options.images))
+    once("Make the dataset", "Dataset_Management", load.make_dataset)
+    once("Split the dataset", "Dataset_Split", load.split)
+    load.record_datasets(ml, home / "datasets.json")
 
     again = _is_complete(ml)
     experiment("+experiment=baseline", "--resume")
@@ -51,7 +51,7 @@ def once(description: str, kind: str, function: Callable[..., None]) -> None:
     began = time.perf_counter()
     print(f"{description} ...", flush=True)
     run_model(
-        DerivaMLConfig(hostname=digits.HOST, catalog_id="digits"),
+        DerivaMLConfig(hostname=HOST, catalog_id=NAME),
         datasets=[],
         assets=[],
         description=description,
@@ -77,12 +77,6 @@ def _is_complete(ml: DerivaML) -> bool:
     """Whether the demonstration came to its end before: a sweep is uploaded after its last job."""
     trained = ml.find_executions(workflow_type="Training", status="Uploaded")
     return any(run.is_parent() for run in trained)
-
-
-def _swept(ml: DerivaML) -> bool:
-    """Whether the sweep is complete, and with it the first run of the demonstration."""
-    complete = ml.find_executions(workflow_type="Training", status="Uploaded")
-    return any(run.is_parent() for run in complete)
 
 
 def _trained(ml: DerivaML) -> int:

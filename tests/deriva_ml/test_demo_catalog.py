@@ -177,7 +177,7 @@ def test_the_command_makes_one_and_prints_its_address(
     catalog = connect(place)
     assert catalog.count(TableName("Subject", "lab")) == 12
     catalog.close()
-    assert main(["--path", str(place)]) == 1
+    assert main(["--path", str(place)]) == 2
     assert "not an empty directory" in capsys.readouterr().err
 
 

@@ -28,7 +28,6 @@ def _run(home: Path, *command: str) -> str:
     environment = os.environ | {
         "PYTHONPATH": str(ROOT / "src"),
         "DERIVA_ML_HOME": str(home),
-        "DIGITS_DATASETS": str(home / "datasets.json"),
         "COLUMNS": "100",
     }
     done = subprocess.run(

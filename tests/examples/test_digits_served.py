@@ -74,16 +74,15 @@ def comparable(table: str, row: dict[str, Any]) -> dict[str, Any]:
 
 def made(where: str, home: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What there is after a small version of the demonstration's first steps."""
-    import digits
+    import catalog
+    import load
 
     with host(where, home, patch) as name:
-        patch.setattr(digits, "HOST", name)
-        ml = digits.open_catalog("digits")
-        digits.define_tables(ml)
+        ml = catalog.open_catalog(name)
         steps = [
-            ("Ingest", partial(digits.write_images, IMAGES)),
-            ("Dataset_Management", digits.make_dataset),
-            ("Dataset_Split", digits.split),
+            ("Ingest", partial(load.write_images, IMAGES)),
+            ("Dataset_Management", load.make_dataset),
+            ("Dataset_Split", load.split),
         ]
         for kind, function in steps:
             run_model(
@@ -94,7 +93,7 @@ def made(where: str, home: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
                 workflow=Workflow(name=kind, workflow_type=kind),
                 model_config=function,
             )
-        whole = digits.find_dataset(ml, "Split")
+        whole = load.find_dataset(ml, "Split")
         bag = whole.download_dataset_bag(whole.current_version)
         pictures = {path.name: path.read_bytes() for path in sorted(bag.path.rglob("*.png"))}
         frame = bag.get_table_as_dataframe("Image")
@@ -116,7 +115,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(str(PROJECT / "src"))
             found[where] = made(where, tmp_path_factory.mktemp("digits"), patch)
-            sys.modules.pop("digits")
+            for module in ("catalog", "load"):
+                sys.modules.pop(module)
     return found
 
 

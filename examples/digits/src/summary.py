@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from rich.console import Console
 from rich.markup import escape
@@ -59,25 +61,39 @@ def _datasets(ml: DerivaML) -> Table:
     return table
 
 
-def _runs(ml: DerivaML) -> Table:
-    table = Table(title="Training runs")
-    for heading in ("run", "what", "parameters", "input", "accuracy", "took", "status"):
-        whole = heading in ("run", "input", "took", "status")
-        table.add_column(heading, overflow="fold", no_wrap=whole)
+def runs_frame(ml: DerivaML) -> pd.DataFrame:
+    """Return one row for each training run, with what it was, its parameters and its accuracy."""
+    columns = ["run", "what", "parameters", "input", "accuracy", "took", "status"]
+    return pd.DataFrame(_rows(ml), columns=columns)
+
+
+def _rows(ml: DerivaML) -> Iterator[tuple[str, str, str, str, float, str, str]]:
     for run in sorted(ml.find_executions(workflow_type="Training"), key=lambda r: r.start_time):
         outputs = {kind: a for a in run.list_assets(asset_role="Output") for kind in a.asset_types}
         if "Metrics_File" not in outputs:  # the parent of a sweep
             continue
         last = json.loads(ml.catalog.objects.read(outputs["Metrics_File"].url).splitlines()[-1])
-        table.add_row(
+        yield (
             run.execution_rid,
-            escape(_what(run)),
-            escape(_parameters(ml, run)),
+            _what(run),
+            _parameters(ml, run),
             ", ".join(f"{d.dataset_rid}@{d.current_version}" for d in run.list_input_datasets()),
-            f"{last['test_accuracy']:.3f}",
+            last["test_accuracy"],
             _took(run),
             str(run.status),
         )
+
+
+def _runs(ml: DerivaML) -> Table:
+    table = Table(title="Training runs")
+    frame = runs_frame(ml)
+    for heading in frame.columns:
+        whole = heading in ("run", "input", "took", "status")
+        table.add_column(heading, overflow="fold", no_wrap=whole)
+    for row in frame.assign(accuracy=frame["accuracy"].map("{:.3f}".format)).itertuples(
+        index=False
+    ):
+        table.add_row(*map(escape, row))
     return table
 
 

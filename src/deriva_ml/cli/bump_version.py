@@ -18,9 +18,15 @@ __all__ = ["Version", "main"]
 _PROGRAM = "bump-version"
 _FIRST = "0.1.0"
 _SHOWN = 10
+_REFUSED = 2
 _PARTS = ("major", "minor", "patch")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _TABLE = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+", re.MULTILINE)
+_LOCKED = re.compile(
+    r"""^(\[\[package\]\]\nname = "[^"\n]+"\nversion = ")[^"\n]*"""
+    r"""(?="\nsource = \{ (?:editable|virtual) = "\." \}$)""",
+    re.MULTILINE,
+)
 _LINE = re.compile(r"""^(\s*version\s*=\s*)(["'])([^"'\n]*)\2""", re.MULTILINE)
 
 _DESCRIPTION = """\
@@ -29,7 +35,7 @@ with one part raised. Executions that run this code record that version. The fir
 of the first version is made.
 
 Everything must be committed, so that the tag says what ran. If pyproject.toml has a version of
-its own, it is set, too, and committed.
+its own, it is set, too, in uv.lock as well, and committed.
 """
 
 _EPILOG = """\
@@ -43,8 +49,9 @@ environment:
   START    the first version (default: that of pyproject.toml, else 0.1.0)
   PREFIX   what tags begin with (default: v)
 
-exit status: 0 when the tag is made (and pushed); 1 when it cannot be made; 2 when the command
-line was not understood; the status of git when it could not push.
+exit status: 0 when the tag is made (and pushed); 1 when it cannot be made; 2 when something is not
+committed, or the command line or START was not understood; the status of git when it could not
+push.
 """
 
 
@@ -150,8 +157,8 @@ def _bump(part: str, *, push: bool | None, dry_run: bool) -> str:
         _git(root, "add", "--", "uv.lock")
         _git(root, "commit", "--quiet", "--message", "Update uv.lock", "--", "uv.lock")
     if own is not None and own != str(new):
-        project.write_text(_with_version(project, new), encoding="utf-8")
-        _git(root, "commit", "--quiet", "--message", f"Version {new}", "--", "pyproject.toml")
+        changed = _set_version(root, project, new)
+        _git(root, "commit", "--quiet", "--message", f"Version {new}", "--", *changed)
     _git(root, "tag", "--annotate", tag, "--message", f"Version {new}")
     if remote is not None:
         _push(root, remote, branch, tag)
@@ -189,7 +196,8 @@ def _remote(root: Path, push: bool | None) -> str | None:
 
 def _refuse_changes(root: Path) -> bool:
     """Refuse a tree that is not committed; returns whether only ``uv.lock`` differs."""
-    listing = _git(root, "status", "--porcelain", "--untracked-files=all")
+    readable = ("-c", "core.quotePath=false")
+    listing = _git(root, *readable, "status", "--porcelain", "--untracked-files=all")
     changed = [line[3:] for line in listing.splitlines()]
     if changed == ["uv.lock"]:
         return True
@@ -198,7 +206,8 @@ def _refuse_changes(root: Path) -> bool:
         raise _Failure(
             "these files are not committed, so that a tag would not say what is in them:\n  "
             + "\n  ".join(changed[:_SHOWN])
-            + f"{more}\nCommit them, or have git ignore them."
+            + f"{more}\nCommit them, or have git ignore them.",
+            _REFUSED,
         )
     return False
 
@@ -274,8 +283,24 @@ def _first(own: str | None) -> Version:
     text = os.environ.get("START") or (own if own and Version.parse(own) else _FIRST)
     version = Version.parse(text)
     if version is None:
-        raise _Failure(f"START={text!r} is no version; write three numbers, such as {_FIRST}.")
+        raise _Failure(
+            f"START={text!r} is no version; write three numbers, such as {_FIRST}.", _REFUSED
+        )
     return version
+
+
+def _set_version(root: Path, project: Path, new: Version) -> list[str]:
+    """Write the version into ``pyproject.toml`` and ``uv.lock``; returns which files changed.
+
+    uv would do the latter at its next start, and so make changes in what was just tagged.
+    """
+    project.write_text(_with_version(project, new), encoding="utf-8")
+    if not _git(root, "ls-files", "--", "uv.lock"):
+        return ["pyproject.toml"]
+    lock = root / "uv.lock"
+    text = lock.read_text(encoding="utf-8")
+    lock.write_text(_LOCKED.sub(rf"\g<1>{new}", text), encoding="utf-8")
+    return ["pyproject.toml", "uv.lock"]
 
 
 def _with_version(project: Path, new: Version) -> str:

@@ -7,7 +7,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .endings import ended_by
+
 __all__ = ["main"]
+
+_PROGRAM = "create-demo-catalog"
+
+_EPILOG = """\
+examples:
+  create-demo-catalog --host localhost --features --datasets   among this machine's catalogs
+  create-demo-catalog --path ./demo                            in a directory of its own
+
+exit status: 0 when the catalog was made; 1 when that failed; 2 when the command line was not
+understood, the directory is taken, or the server is not there.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             on_exit_delete=False,
         )
     except DerivaMLException as error:
-        print(f"create-demo-catalog: {error}", file=sys.stderr)
-        return 1
+        return ended_by(_PROGRAM, error)
     print(catalog.url)
     catalog.close()
     return 0
@@ -35,11 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="create-demo-catalog",
+        prog=_PROGRAM,
         description="Make a small catalog with made-up subjects and pictures, and print where it "
         "is. It stays until it is deleted.",
-        epilog="exit status: 0 when the catalog was made, 1 when not, 2 when the command line was "
-        "not understood.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--host", help="localhost, a server, or the URL of a database")

@@ -1,11 +1,13 @@
-"""How a command that runs a model ends: its exit statuses, and what makes it end early.
+"""How commands end: their exit statuses, and what makes them end early.
 
 An early end is a `SystemExit`, so that nothing on its way takes it for an error of the model.
 """
 
 from __future__ import annotations
 
-__all__ = ["BAD_INPUT", "DONE", "FAILED", "INTERRUPTED", "CannotGoOn", "Refused"]
+import sys
+
+__all__ = ["BAD_INPUT", "DONE", "FAILED", "INTERRUPTED", "CannotGoOn", "Refused", "ended_by"]
 
 DONE = 0
 FAILED = 1
@@ -30,3 +32,19 @@ class Refused(CannotGoOn):
     """What was asked for is refused before anything is written."""
 
     status = BAD_INPUT
+
+
+def ended_by(program: str, error: Exception, *, writing: bool = True) -> int:
+    """Print in one line why a command ends, and return its exit status.
+
+    Args:
+        program: The command's name.
+        error: What happened.
+        writing: Whether something may have been written by then. Before that, every error is one
+            of what was asked for, such as a catalog that cannot be reached.
+    """
+    from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLDataError
+
+    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    asked = isinstance(error, (DerivaMLConfigurationError, DerivaMLDataError))
+    return BAD_INPUT if asked or not writing else FAILED

@@ -21,14 +21,14 @@ _QUIET = (
 )
 
 
-def fill_hydra_store(overrides: Sequence[str]) -> None:
-    """Give Hydra what the project has stored, where runs are kept, and what the words name."""
+def fill_hydra_store(*, with_optuna: bool) -> None:
+    """Give Hydra what the project has stored, where its runs are kept, and Optuna's sweeper."""
     from hydra_zen import store
 
     from deriva_ml.core.config import register_hydra_settings
 
     register_hydra_settings()
-    if any(word.startswith("hydra/sweeper=") for word in overrides):
+    if with_optuna:
         from deriva_ml.execution.sweep_optuna import register_optuna
 
         register_optuna()

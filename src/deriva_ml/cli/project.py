@@ -11,34 +11,52 @@ from typing import Any
 
 from .endings import Refused
 
-__all__ = ["check_experiments", "known_words", "load_project", "main_config"]
+__all__ = ["check_experiments", "known_words", "load_package", "load_project", "main_config"]
 
 
 def load_project(directory: Path) -> None:
-    """Import the modules of the configuration package.
+    """Load the configuration package for a run.
 
     Raises:
         Refused: There is no such package, or nothing in it.
     """
+    from deriva_ml.core.exceptions import DerivaMLException
+
+    try:
+        load_package(directory)
+    except DerivaMLException as error:
+        raise Refused(str(error)) from error
+
+
+def load_package(directory: Path) -> None:
+    """Import the modules of a configuration package, with its surroundings on the path.
+
+    A project without a connection of its own gets that of its context file.
+
+    Raises:
+        DerivaMLConfigurationError: There is no such package, or nothing in it.
+    """
+    from deriva_ml.core.context import offer_context
+    from deriva_ml.core.exceptions import DerivaMLConfigurationError
+    from deriva_ml.execution.load_configs import load_configs
+
     package = directory.resolve()
     if not package.is_dir():
-        msg = (
+        raise DerivaMLConfigurationError(
             f"There is no configuration package in {str(directory)!r}. Start the command in the "
             "project's directory, or name the package with --config-dir."
         )
-        raise Refused(msg)
     for path in (package.parent.parent, package.parent):
         if str(path) not in sys.path:
             sys.path.insert(0, str(path))
-    from deriva_ml.execution.load_configs import load_configs
-
-    if load_configs(package.name):
-        return
-    load_all = getattr(importlib.import_module(package.name), "load_all_configs", None)
-    if load_all is None:
-        msg = f"{str(directory)!r} holds no Python modules, so there is nothing to choose from."
-        raise Refused(msg)
-    load_all()
+    if not load_configs(package.name):
+        load_all = getattr(importlib.import_module(package.name), "load_all_configs", None)
+        if load_all is None:
+            raise DerivaMLConfigurationError(
+                f"{str(directory)!r} holds no Python modules, so there is nothing to choose from."
+            )
+        load_all()
+    offer_context(package)
 
 
 def known_words() -> list[str]:

@@ -38,18 +38,22 @@ def _run(known: argparse.ArgumentParser, options: argparse.Namespace, words: lis
     """Load the project's configuration, then list it or run it."""
     from .project import check_experiments, known_words, load_project
 
-    load_project(options.config_dir)
+    listing = options.list_configs or options.info == LIST
+    if listing:
+        from .light_loading import load_for_listing
+
+        load_for_listing(lambda: load_project(options.config_dir), options.config_dir)
+    else:
+        load_project(options.config_dir)
     flags = [flag for action in known._actions for flag in action.option_strings]
-    wrong = check_words(words, [*flags, *known_words()])
+    wrong = check_words(words, [*flags, *known_words()]) if words else []
     if wrong:
         raise Refused(" ".join(wrong))
     check_experiments(words)
-    if options.list_configs or options.info == LIST:
-        from rich.console import Console
+    if listing:
+        from .listing import options_text
 
-        from .listing import print_options
-
-        print_options(Console())
+        print(options_text(options.config_name))
         return DONE
     return _start(options, *_overrides(options, words))
 
@@ -106,7 +110,7 @@ def _start(options: argparse.Namespace, overrides: list[str], swept: bool) -> in
     if asked.is_used and not multirun:
         msg = "--n_jobs and --slurm_config are for many runs."
         raise Refused(f"{msg} Add --tasks FILE, or -m and values with commas.")
-    fill_hydra_store(overrides)
+    fill_hydra_store(with_optuna=any(word.startswith("hydra/sweeper=") for word in overrides))
     flags = [*shows, *(["--resolve"] if options.resolve else [])]
     if multirun:
         flags = ["--multirun"]

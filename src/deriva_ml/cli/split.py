@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .endings import ended_by
+
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
     from deriva_ml.dataset.split import PartitionInfo, SplitResult
@@ -16,6 +18,25 @@ __all__ = ["main"]
 
 _PROGRAM = "deriva-ml-split-dataset"
 
+_DESCRIPTION = """\
+Divide the elements of a dataset, and of those inside it, into a training, a testing and perhaps a
+validation dataset, in an execution of its own. Prints for each dataset its RID, version and number
+of elements.
+"""
+
+_EPILOG = """\
+A size with a point is a share of the elements, any other a number of them.
+
+examples:
+  deriva-ml-split-dataset --hostname localhost --catalog-id digits --dataset-rid 1-ABC
+  deriva-ml-split-dataset --dataset-rid 1-ABC --test-size 0.2 --val-size 0.1 \\
+      --stratify-by-column Image_Label.Label     the catalog of .deriva-context.json
+  deriva-ml-split-dataset --dataset-rid 1-ABC --test-size 100 --dry-run    only the sizes
+
+exit status: 0 when the dataset was divided; 1 when that failed on the way; 2 when the command line
+was not understood, or it names what does not exist or cannot be divided: nothing is written then.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0 when the dataset was divided."""
@@ -24,34 +45,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from deriva_ml.core.exceptions import DerivaMLException
 
     try:
-        ml = DerivaML(
-            options.hostname,
-            options.catalog_id,
-            working_dir=options.working_dir,
-            domain_schema=options.domain_schema,
-        )
-        try:
-            result = _divide(ml, options)
-            for line in _lines(ml, result, options.show_urls):
-                print(line)
-        finally:
-            ml.catalog.close()
+        ml = DerivaML(**_place(options))
     except DerivaMLException as error:
-        print(f"{_PROGRAM}: {error}", file=sys.stderr)
-        return 1
+        return ended_by(_PROGRAM, error, writing=False)
+    try:
+        return _run(ml, options)
+    finally:
+        ml.catalog.close()
+
+
+def _place(options: argparse.Namespace) -> dict[str, Any]:
+    """The options as arguments to connect with."""
+    from deriva_ml.core.context import place_of
+
+    place = place_of(options.hostname, options.catalog_id)
+    if options.working_dir is not None:
+        place["working_dir"] = options.working_dir
+    if options.domain_schema is not None:
+        place.pop("default_schema", None)
+        place["domain_schema"] = options.domain_schema
+    return place
+
+
+def _run(ml: DerivaML, options: argparse.Namespace) -> int:
+    """Plan, then divide; returns the exit status."""
+    from deriva_ml.core.exceptions import DerivaMLException
+
+    planned = False
+    try:
+        settings = _settings(options)
+        workflow = _workflow(ml, options.workflow_type)
+        result = _plan(ml, options, settings)
+        planned = True
+        if not options.dry_run:
+            result = _divide(ml, options, settings, workflow)
+        for line in _lines(ml, result, options.show_urls):
+            print(line)
+    except DerivaMLException as error:
+        return ended_by(_PROGRAM, error, writing=planned)
     return 0
 
 
-def _divide(ml: DerivaML, options: argparse.Namespace) -> SplitResult:
-    """Divide in an execution of its own; what cannot work is refused before there is one."""
+def _plan(ml: DerivaML, options: argparse.Namespace, settings: dict[str, Any]) -> SplitResult:
+    """The sizes; what cannot work is refused here, before there is an execution."""
+    from deriva_ml.dataset.split import split_dataset
+
+    return split_dataset(ml, options.dataset_rid, dry_run=True, **settings)
+
+
+def _divide(
+    ml: DerivaML, options: argparse.Namespace, settings: dict[str, Any], workflow: Workflow
+) -> SplitResult:
+    """Divide in an execution of its own."""
     from deriva_ml.dataset.split import split_dataset
     from deriva_ml.execution.configuration import ExecutionConfiguration
 
-    settings = _settings(options)
-    workflow = _workflow(ml, options.workflow_type)
-    planned = split_dataset(ml, options.dataset_rid, dry_run=True, **settings)
-    if options.dry_run:
-        return planned
     text = options.description or f"Division of dataset {options.dataset_rid}."
     execution = ml.create_execution(ExecutionConfiguration(description=text), workflow=workflow)
     with execution:
@@ -109,12 +157,10 @@ def _lines(ml: DerivaML, result: SplitResult, urls: bool) -> Iterator[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
-        description="Divide the elements of a dataset, and of those inside it, into a training, a "
-        "testing and perhaps a validation dataset, in an execution of its own. Prints for each "
-        "dataset its RID, version and number of elements.",
-        epilog="A size with a point is a share of the elements, any other a number of them. "
-        "Exit status: 0 when the dataset was divided, 1 when not, 2 when the command line was not "
-        "understood.",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     _say_what(parser)
     _say_how(parser)
@@ -124,8 +170,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _say_what(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--hostname", required=True, help="localhost, a server, or the directory of a catalog")
-    add("--catalog-id", required=True, help="number or alias of the catalog (1 for a directory)")
+    add(
+        "--hostname",
+        help="localhost, a server, or the directory of a catalog (default: what "
+        ".deriva-context.json says)",
+    )
+    add("--catalog-id", help="number or alias of the catalog (default: 1)")
     add("--dataset-rid", required=True, help="the dataset to divide")
     add("--domain-schema", help="schema of the elements, where there are several")
     add("--working-dir", help="base of the directory that the execution works in")

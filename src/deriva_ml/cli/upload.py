@@ -23,6 +23,11 @@ has for a catalog, or those that are named. What is uploaded already is not sent
 """
 
 _EPILOG = """\
+examples:
+  deriva-ml-upload --host data.example.org --catalog 7   all that waits for this catalog
+  deriva-ml-upload --execution 1-ABC --clean             one run of the project's catalog
+  deriva-ml-upload --mode offline                        only say what waits
+
 exit status: 0 when everything is uploaded; 1 when some of it is not; 2 when the command line
 was not understood or the catalog cannot be reached.
 """
@@ -37,8 +42,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--host", metavar="H", required=True, help="host, URL or directory of the catalog")
-    add("--catalog", metavar="C", default="1", help="number or name of the catalog (default: 1)")
+    add(
+        "--host",
+        metavar="H",
+        help="host, URL or directory of the catalog (default: what .deriva-context.json says)",
+    )
+    add("--catalog", metavar="C", help="number or name of the catalog (default: 1)")
     add(
         "--execution",
         metavar="RID",
@@ -76,8 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     from deriva_ml.core.base import DerivaML
+    from deriva_ml.core.context import place_of
 
-    ml = DerivaML(given.host, given.catalog, working_dir=given.working_dir, mode=given.mode)
+    place = place_of(given.host, given.catalog)
+    if given.working_dir is not None:
+        place["working_dir"] = given.working_dir
+    ml = DerivaML(**place, mode=given.mode)
     if given.mode == "offline":
         summary = _chosen(ml.pending_summary(), given.execution)
         print(summary.render())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from deriva_ml.core.constants import is_rid
 from deriva_ml.core.exceptions import (
@@ -14,6 +14,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLUnavailableError,
     translated,
 )
+from deriva_ml.core.host import catalog_argument, is_directory
 from deriva_ml.dataset.validation import validate_configuration, validate_workflows
 
 from .entries import (
@@ -115,14 +116,21 @@ def _connection(ml: DerivaML, entry: ConfigEntry) -> ConfigEntryResult:
     reasons: list[Reason] = []
     if entry.hostname is not None and _host(entry.hostname) != _host(ml.host_name):
         reasons.append("catalog_hostname_mismatch")
-    known = {str(ml.catalog_id), str(ml.catalog.id)}
+    argument = catalog_argument(ml.host_name, ml.catalog_id)
+    known = {str(ml.catalog_id), str(ml.catalog.id), str(argument)}
     if entry.catalog_id is not None and entry.catalog_id not in known:
         reasons.append("catalog_id_mismatch")
     return ConfigEntryResult(entry=entry, valid=not reasons, reasons=reasons)
 
 
 def _host(name: str) -> str:
-    """A host in one spelling: without a scheme, and this machine as ``localhost``."""
+    """A host in one spelling: without a scheme, and this machine as ``localhost``.
+
+    The directory of a catalog is its path in full.
+    """
+    if is_directory(name):
+        path = unquote(urlsplit(name).path) if name.startswith("file:") else name
+        return str(Path(path).expanduser().resolve())
     host = urlsplit(name).netloc if "://" in name else name
     return "localhost" if host in _LOCAL else host.rstrip("/").lower()
 

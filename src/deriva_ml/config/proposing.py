@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from deriva_ml.core.constants import SENTINEL_WORKFLOW_URL
 from deriva_ml.core.exceptions import DerivaMLValidationError
+from deriva_ml.core.host import catalog_argument
 from deriva_ml.core.query import attributes
 from deriva_ml.dataset.versions import DatasetVersion
 
 from .entries import ConfigKind
+from .writing import module_code, starting_modules, stored_line, write_modules
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
@@ -24,6 +27,8 @@ __all__ = ["BootstrapReport", "BootstrapSkipped", "BootstrapSuggestion", "bootst
 
 DATASET_TYPES = ("Training", "Testing", "Validation", "Complete", "Labeled")
 """Datasets of these types are proposed unless the caller says otherwise."""
+ASSETS_OF_A_TABLE = 100
+"""How many files of one table are proposed, the newest; more would be no choice."""
 _LONGEST_NAME = 40
 _KINDS: tuple[ConfigKind, ...] = get_args(ConfigKind)
 
@@ -54,12 +59,8 @@ class BootstrapSuggestion(_Value):
     rationale: str
 
     def to_code(self) -> str:
-        """The line that stores it in its group."""
-        text = f"name={self.config_name!r}"
-        return f"store(group={self.kind!r})({self._stored()}, {text})"
-
-    def _stored(self) -> str:
-        return f"[{self.spec_string}]" if self.kind in ("datasets", "assets") else self.spec_string
+        """The statement that stores it, with its description, in the store of its group."""
+        return stored_line(self)
 
 
 class BootstrapSkipped(_Value):
@@ -75,28 +76,34 @@ class BootstrapReport(_Value):
 
     Attributes:
         catalog: The catalog, as ``host/catalog``.
+        kinds: The kinds that were asked for; None means all.
         suggestions: By kind, then by name.
         skipped: What is there and was left out.
     """
 
     catalog: str
+    kinds: list[ConfigKind] | None = None
     suggestions: list[BootstrapSuggestion] = Field(default_factory=list)
     skipped: list[BootstrapSkipped] = Field(default_factory=list)
 
     def to_code(self, kind: ConfigKind | None = None) -> str:
-        """The suggestions, or those of one kind, as a module of a configuration package."""
-        chosen = [s for s in self.suggestions if kind in (None, s.kind)]
-        lines = [f"{s.to_code()}  # {_one_line(s.description)}" for s in chosen]
-        return "\n".join([*_IMPORTS, "", *lines, ""])
+        """The suggestions, or those of one kind, as a module of a configuration package.
 
+        See `write_to` for a module of each kind.
+        """
+        kinds = [k for k in _KINDS if kind in (None, k) and (self.kinds is None or k in self.kinds)]
+        return "\n\n".join(module_code(self, k) for k in kinds)
 
-_IMPORTS = (
-    "from hydra_zen import builds, store",
-    "",
-    "from deriva_ml import DerivaMLConfig, Workflow",
-    "from deriva_ml.asset import AssetSpecConfig",
-    "from deriva_ml.dataset import DatasetSpecConfig",
-)
+    def write_to(self, directory: str | Path) -> tuple[list[Path], list[Path]]:
+        """Write a module for each kind into a configuration package, where there is none yet.
+
+        Returns:
+            What was written, and what was there and is left as it is.
+
+        Raises:
+            DerivaMLConfigurationError: Something cannot be written.
+        """
+        return write_modules(directory, starting_modules(self))
 
 
 def bootstrap_config(
@@ -116,7 +123,9 @@ def bootstrap_config(
         DerivaMLValidationError: `kinds` has a word that is no group.
     """
     wanted = _kinds(kinds)
-    report = BootstrapReport(catalog=f"{ml.host_name}/{ml.catalog_id}")
+    report = BootstrapReport(
+        catalog=f"{ml.host_name}/{ml.catalog_id}", kinds=None if kinds is None else list(wanted)
+    )
     if "deriva_ml" in wanted:
         report.suggestions.append(_connection(ml))
     if "datasets" in wanted:
@@ -144,10 +153,11 @@ def _kinds(kinds: Iterable[ConfigKind] | None) -> Collection[ConfigKind]:
 
 
 def _connection(ml: DerivaML) -> BootstrapSuggestion:
+    catalog = catalog_argument(ml.host_name, ml.catalog_id)
     return BootstrapSuggestion(
         kind="deriva_ml",
         config_name="default_deriva",
-        spec_string=f"DerivaMLConfig(hostname={ml.host_name!r}, catalog_id={str(ml.catalog_id)!r})",
+        spec_string=f"DerivaMLConfig(hostname={ml.host_name!r}, catalog_id={catalog!r})",
         description=f"Catalog {ml.catalog_id} at {ml.host_name}",
         rationale="The catalog that this proposal was made from.",
     )
@@ -207,11 +217,15 @@ def _grouped(session: Session, table: str, column: str) -> dict[str, list[str]]:
 def _propose_assets(session: Session, report: BootstrapReport) -> None:
     skipped = {"Execution_Metadata": "It describes an execution.", "File": "It is no stored file."}
     for table in session.model.find_assets():
-        columns = ("RID", "Filename", "Description", "Length")
+        columns = ("RID", "Filename", "Description", "Length", "RCT")
         rows = session.fetch(attributes(table, columns))
+        newest = sorted(rows, key=lambda row: str(row["RCT"]), reverse=True)
+        old = {str(row["RID"]) for row in newest[ASSETS_OF_A_TABLE:]}
         for row in sorted(rows, key=lambda row: str(row["RID"])):
             rid, file = str(row["RID"]), row["Filename"] or ""
             reason = skipped.get(table.name) if table.schema == session.ml_schema else None
+            if reason is None and rid in old:
+                reason = f"{table.name} has {ASSETS_OF_A_TABLE} newer ones."
             if reason is not None:
                 report.skipped.append(BootstrapSkipped(kind="assets", rid=rid, reason=reason))
                 continue
@@ -240,7 +254,9 @@ def _propose_workflows(session: Session, report: BootstrapReport) -> None:
             reason = "It stands for what is not known."
             report.skipped.append(BootstrapSkipped(kind="workflow", rid=rid, reason=reason))
             continue
-        mine, about = sorted(types.get(rid, [])), row["Description"] or ""
+        mine = sorted(types.get(rid, []))
+        # What follows an empty line tells the state of the code when it was registered.
+        about = (row["Description"] or "").partition("\n\n")[0]
         kind = repr(mine[0] if len(mine) == 1 else mine)
         spec = (
             f"builds(Workflow, name={row['Name']!r}, workflow_type={kind}, description={about!r})"
@@ -287,7 +303,3 @@ def _with_own_names(suggestions: list[BootstrapSuggestion]) -> list[BootstrapSug
 def _apart(name: str, rid: str) -> str:
     own = "_" + rid.lower().replace("-", "_")
     return name[: _LONGEST_NAME - len(own)] + own
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:80]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 __all__ = ["lazy_names"]
+
+instead: Callable[[str, str], Any] | None = None
+"""What gives stand-ins for names of modules while only a listing is made; see `deferring`."""
 
 
 def lazy_names(
@@ -25,6 +29,10 @@ def lazy_names(
         if name not in home:
             msg = f"module {package!r} has no attribute {name!r}"
             raise AttributeError(msg)
+        if instead is not None:
+            stand_in = instead(importlib.util.resolve_name(home[name], package), name)
+            if stand_in is not None:
+                return stand_in
         value = getattr(importlib.import_module(home[name], package), name)
         setattr(sys.modules[package], name, value)
         return value

@@ -24,9 +24,10 @@ from deriva_ml.model.catalog import DerivaModel
 
 from .annotations import Annotations
 from .connect import open_offline, open_session
-from .context import read_context
+from .context import read_context, write_context
 from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
+from .host import catalog_argument
 from .logging_config import configure_logging
 from .methods import annotations as _annotations
 from .methods import assets as _assets
@@ -161,6 +162,7 @@ class DerivaML:
                 "mode='offline'."
             )
         self._credential = credential
+        self._given_working_dir = working_dir
         self._configuration: DerivaMLConfig | None = None
         self.hydra_runtime_output_dir = (
             None if hydra_runtime_output_dir is None else Path(hydra_runtime_output_dir)
@@ -180,6 +182,25 @@ class DerivaML:
     def from_context(cls, path: str | Path | None = None) -> Self:
         """Connect as the nearest file ``.deriva-context.json`` says (see `read_context`)."""
         return cls(**read_context(path))
+
+    def write_context(self, directory: str | Path | None = None) -> Path:
+        """Write which catalog this is into a project's ``.deriva-context.json``.
+
+        `from_context` and the commands read it. Logins are never written.
+
+        Args:
+            directory: The project's directory; None means the current one.
+
+        Raises:
+            DerivaMLNotFoundError: There is no such directory.
+        """
+        return write_context(
+            directory,
+            self.host_name,
+            catalog_argument(self.host_name, self.catalog_id),
+            default_schema=self.default_schema,
+            working_dir=self._given_working_dir,
+        )
 
     @classmethod
     def globus_login(cls, host: str) -> NoReturn:
@@ -203,6 +224,7 @@ class DerivaML:
         made = object.__new__(cls)
         made.session = session
         made._credential = None
+        made._given_working_dir = None
         made._configuration = None
         made.hydra_runtime_output_dir = hydra_runtime_output_dir
         made._snapshots = {}

@@ -6,12 +6,20 @@ from urllib.parse import urlsplit
 
 from deriva_catalog.engine.postgresql.address import is_database_url, parse_address
 
-__all__ = ["is_directory", "is_server", "web_address", "without_password"]
+__all__ = ["catalog_argument", "is_directory", "is_server", "web_address", "without_password"]
 
 
 def is_directory(hostname: str) -> bool:
     """Whether the host name is the directory of one catalog, as a path or ``file:`` URL."""
     return hostname.startswith(("file:", ".", "/", "~"))
+
+
+def catalog_argument(hostname: str, catalog_id: str) -> str | int:
+    """What to connect with as ``catalog_id``: a directory holds one catalog, which is 1."""
+    if not is_directory(hostname):
+        return catalog_id
+    snapshot = catalog_id.partition("@")[2]
+    return f"@{snapshot}" if snapshot else 1
 
 
 def is_server(hostname: str) -> bool:

@@ -5,6 +5,10 @@ where the configuration has a field of that name already (a `Workflow` does) and
 is stored. And a main function that declares ``datasets: list[...]`` gets a configuration that
 refuses a described list, which is not yet a list while it is composed. `keep_descriptions` lets
 a store accept all three; everything that worked before works as before.
+
+An experiment inherits from a main configuration, so it would repeat the values that fields have
+there, and hide what was chosen for them from groups. In a stored experiment, inherited fields are
+`MISSING`: only what the experiment says itself counts.
 """
 
 from __future__ import annotations
@@ -18,14 +22,54 @@ from typing import Any, get_origin
 from hydra_zen import ZenStore, store
 from hydra_zen.wrapper import default_to_config
 
-__all__ = ["StoredOption", "description_of", "keep_descriptions", "stored_options"]
+__all__ = [
+    "StoredOption",
+    "default_options",
+    "description_of",
+    "keep_descriptions",
+    "stored_options",
+]
 
 _BESIDE = "__deriva_ml_description__"
 
 
 def _to_config(target: Any, **keywords: Any) -> Any:
     """Return the configuration of `target`, as hydra-zen does, able to hold descriptions."""
-    return _open_lists(_described(target, keywords))
+    return _only_its_own(_open_lists(_described(target, keywords)))
+
+
+def _only_its_own(node: Any) -> Any:
+    """Return an experiment in which fields that it inherits say nothing; other nodes as they are.
+
+    An experiment is what inherits from a configuration and overrides choices of groups. Fields that
+    hold lists or mappings are merged into what there is, and stay.
+    """
+    if not (isinstance(node, type) and dataclasses.is_dataclass(node) and _overrides_groups(node)):
+        return node
+    own = inspect.get_annotations(node)
+    silent = [
+        (field.name, Any, "???")
+        for field in dataclasses.fields(node)
+        if field.name not in own
+        and not field.name.startswith("_")
+        and field.name != "defaults"
+        and field.default is not dataclasses.MISSING
+    ]
+    about = description_of(node)
+    made = dataclasses.make_dataclass(node.__name__, silent, bases=(node,))
+    made.__module__ = node.__module__
+    setattr(made, _BESIDE, about)
+    return made
+
+
+def _overrides_groups(node: type) -> bool:
+    """Whether the defaults list that a class has of its own overrides the choice of a group."""
+    if "defaults" not in inspect.get_annotations(node):
+        return False
+    (listed,) = (f for f in dataclasses.fields(node) if f.name == "defaults")
+    entries = [] if listed.default_factory is dataclasses.MISSING else listed.default_factory()
+    words = [str(word) for entry in entries if isinstance(entry, Mapping) for word in entry]
+    return any(word.startswith("override ") for word in words)
 
 
 def _open_lists(node: Any) -> Any:
@@ -104,3 +148,21 @@ def stored_options(of: ZenStore = store) -> list[StoredOption]:
         if entry["group"] != "hydra"
     ]
     return sorted(found, key=lambda option: (option.group, option.name))
+
+
+def default_options(config_name: str, of: ZenStore = store) -> dict[str, str]:
+    """Return the option that a main configuration chooses from each group by itself.
+
+    Empty where there is no such configuration; see `deriva_ml.execution.base_defaults`.
+    """
+    if (None, config_name) not in of:
+        return {}
+    node = of[None, config_name]
+    listed = node.get("defaults") if isinstance(node, Mapping) else getattr(node, "defaults", None)
+    chosen: dict[str, str] = {}
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping):
+            for group, option in entry.items():
+                word = str(group).split()[-1].partition("@")[0]
+                chosen[word] = str(option)
+    return chosen

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["claimed"]
+from deriva_ml.core.exceptions import DerivaMLExecutionError
+
+__all__ = ["claimed", "claimed_soon"]
 
 FILE_NAME = "claim"
 
@@ -23,6 +26,29 @@ def claimed(directory: Path) -> Iterator[bool]:
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / FILE_NAME).open("a") as file:
         yield _locked(file)
+
+
+@contextmanager
+def claimed_soon(directory: Path, wait_s: float = 15.0) -> Iterator[None]:
+    """Claim a directory while the block runs; wait a moment for a process that is ending.
+
+    The kernel of a command that was killed ends a little later than the command.
+
+    Raises:
+        DerivaMLExecutionError: Another process holds the claim.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        with claimed(directory) as mine:
+            if mine:
+                yield
+                return
+        if time.monotonic() > end:
+            raise DerivaMLExecutionError(
+                f"Execution {directory.name!r} is run by another process at the moment. Wait for "
+                "its end, or end it, before you take the execution up."
+            )
+        time.sleep(0.1)
 
 
 def _locked(file: IO[str]) -> bool:

@@ -42,7 +42,7 @@ from .report import UploadCallback, UploadReport
 from .run import Run
 from .storing import store_outputs
 
-__all__ = ["commit", "finish_commit"]
+__all__ = ["commit", "finish_commit", "upload_while_failed"]
 
 _S = ExecutionStatus
 TableRows = list[tuple[Table, list[dict[str, Any]]]]
@@ -113,6 +113,39 @@ def finish_commit(run: Run) -> bool:
     return True
 
 
+def upload_while_failed(run: Run, outputs: Sequence[OutputFile]) -> None:
+    """Upload some outputs of a failed execution, which stays as it is; the rest goes on waiting.
+
+    Rows of files that the catalog has already are used again, so that a call after one whose
+    process died adds nothing twice.
+
+    Raises:
+        DerivaMLExecutionError: The execution has not failed.
+        DerivaMLUploadError: Something cannot be uploaded; the catalog then holds none of it.
+    """
+    run.session.require_writable()
+    if run.status is not _S.Failed:
+        raise DerivaMLExecutionError(
+            f"Execution {run.rid!r} is {run.status}, not {_S.Failed}: its outputs are uploaded by "
+            "upload_execution_outputs()."
+        )
+    waiting = [o for o in outputs if o.status != "uploaded"]
+    try:
+        with translated():
+            _refuse_unwritten(run, waiting)
+            uploads = store_outputs(run, _with_terms(run, waiting), None)
+            with run.session.transaction():
+                objects = run.session.catalog.objects
+                versions = objects.register([u for _, u in uploads], reuse=True)
+                stored = [(o, v) for (o, _), v in zip(uploads, versions, strict=True)]
+                rids = _insert_assets(run, stored)
+    except (DerivaMLException, OSError) as error:
+        raise DerivaMLUploadError(
+            f"The files about the failure of execution {run.rid!r} were not uploaded: {error}"
+        ) from error
+    run.journal.uploaded(rids)
+
+
 def _committed(run: Run, rids: Mapping[str, str]) -> None:
     """Bring the journal to what the catalog has."""
     tables = run.facts.get("tables", {})
@@ -144,6 +177,11 @@ def _something_waits(run: Run) -> bool:
 
 def _prepare(run: Run) -> _Work:
     outputs = [o for o in run.journal.outputs() if o.status != "uploaded"]
+    _refuse_unwritten(run, outputs)
+    return _Work(_with_terms(run, outputs), _features(run), _tables(run))
+
+
+def _refuse_unwritten(run: Run, outputs: Sequence[OutputFile]) -> None:
     missing = [o for o in outputs if not run.inside(o.path).is_file()]
     if missing:
         run.journal.failed({o.token: "The file was never written." for o in missing})
@@ -152,10 +190,9 @@ def _prepare(run: Run) -> _Work:
             f"{some_of([f'{o.table}/{o.file_name}' for o in missing])}. Write them, or take them "
             "back with forget_output(), and upload again."
         )
-    return _Work(_with_terms(run, outputs), _features(run), _tables(run))
 
 
-def _with_terms(run: Run, outputs: list[OutputFile]) -> list[OutputFile]:
+def _with_terms(run: Run, outputs: Sequence[OutputFile]) -> list[OutputFile]:
     """The outputs with names of terms as their types: without a connection, words were kept."""
     words = list(dict.fromkeys(w for o in outputs for w in o.types))
     names = dict(zip(words, terms_of(run, words), strict=True))

@@ -36,7 +36,10 @@ from .metadata import register_metadata, write_metadata
 from .run import Run, Surroundings
 from .workflow import Workflow
 
-__all__ = ["Request", "begin", "leased", "settle_unfinished"]
+__all__ = ["SAVE_RID", "Request", "begin", "leased", "settle_unfinished", "tell_environment"]
+
+SAVE_RID = "DERIVA_ML_SAVE_EXECUTION_RID"
+"""Variable with the file that a new execution writes to who it is."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,12 @@ def _create(
         journal.record(rid=rid, workflow_rid=workflow_rid)
         journal.close()  # nobody writes it on its way to its place
 
-    rid, workflow_rid = _record(around, request, facts["token"], inputs, took, note)
+    rid = _record(around, request, facts["token"], inputs, took, note)
     note_begun(rid)
     place = around.local.settle(facts["token"], rid)
     run = Run(around, rid, Journal.open(place), place, attempt=1)
     run.calls.open()
-    _tell_environment(run, workflow_rid)
+    tell_environment(run)
     return run
 
 
@@ -152,7 +155,7 @@ def _record(
     inputs: Inputs,
     took: float,
     note: Callable[[str, str, list[str]], None],
-) -> tuple[str, str]:
+) -> str:
     """Write the execution and everything about it, or nothing.
 
     The journal has to be complete before the catalog is: `note` is called with the RIDs of the
@@ -179,7 +182,7 @@ def _record(
         if request.parent is not None:
             link_child(session, request.parent, rid, request.sequence)
         note(rid, workflow_rid, files)
-    return rid, workflow_rid
+    return rid
 
 
 def link_child(session: Session, parent: str, child: str, sequence: int | None) -> None:
@@ -209,18 +212,19 @@ def _discard(around: Surroundings, token: str, directory: Path) -> None:
             shutil.rmtree(directory)
 
 
-def _tell_environment(run: Run, workflow_rid: str) -> None:
+def tell_environment(run: Run) -> None:
     """Write down who this run is, where the caller's environment asks for it."""
-    target = os.environ.get("DERIVA_ML_SAVE_EXECUTION_RID")
+    target = os.environ.get(SAVE_RID)
     if not target:
         return
     hydra = run.around.hydra_output
     document = {
         "hostname": run.session.hostname,
         "catalog_id": run.session.catalog.id,
-        "workflow_rid": workflow_rid,
+        "workflow_rid": run.facts.get("workflow_rid"),
         "execution_rid": run.rid,
         "hydra_runtime_output_dir": None if hydra is None else str(hydra),
+        "working_dir": str(run.session.working_dir),
     }
     try:
         Path(target).write_text(json.dumps(document), encoding="utf-8")

@@ -28,7 +28,7 @@ from deriva_ml.dataset.spec import DatasetSpec
 from deriva_ml.interchange import of_executions as _interchange
 
 from . import lifecycle, outputs
-from .commit import commit
+from .commit import commit, upload_while_failed
 from .dataset_collection import DatasetCollection
 from .directories import register_directory, upload_states
 from .registry import pending_of
@@ -563,6 +563,24 @@ class Execution:
         """
         self.commit_output_assets(clean_folder)
         return self.uploaded_assets
+
+    @translated()
+    def upload_failed_outputs(self, files: Iterable[Path | str] = ()) -> None:
+        """Upload what tells why the execution failed; it stays ``Failed``.
+
+        That is what describes the execution (its configuration, its environment) and those of
+        its registered files that are named, such as a log. All other outputs go on waiting.
+        Calling it once more uploads nothing twice.
+
+        Args:
+            files: Paths that `asset_file_path` returned.
+
+        Raises:
+            DerivaMLExecutionError: The execution has not failed, or a file is not registered.
+            DerivaMLUploadError: Something cannot be uploaded; another call tries again.
+        """
+        if not self.dry_run:
+            upload_while_failed(self._run, outputs.about_failure(self._run, files))
 
     def upload_assets(self, assets_dir: Path | str) -> dict[str, FileUploadState]:
         """Register every file of a directory, and upload them with everything else that waits.

@@ -23,7 +23,18 @@ from .durations import duration_text, now, seconds_between
 from .run import Run
 from .state_machine import check_transition
 
-__all__ = ["abort", "change", "fail", "report", "start", "state_named", "stop", "tell_catalog"]
+__all__ = [
+    "abort",
+    "change",
+    "fail",
+    "fail_after_end",
+    "go_on",
+    "report",
+    "start",
+    "state_named",
+    "stop",
+    "tell_catalog",
+]
 
 _log = get_logger(__name__)
 _S = ExecutionStatus
@@ -98,6 +109,19 @@ def fail(run: Run, error: str) -> None:
     facts = run.facts
     ended = {} if facts.get("stop") or not facts.get("start") else {"stop": now()}
     change(run, _S.Failed, error=error, **ended)
+
+
+def fail_after_end(run: Run, error: str) -> None:
+    """What the run is part of failed, although the run itself may have ended well before."""
+    if run.status in (_S.Stopped, _S.Uploaded):
+        change(run, _S.Pending_Upload)
+    fail(run, error)
+    run.journal.record(finished=None)
+
+
+def go_on(run: Run) -> None:
+    """A run that was marked as failed goes on where it was, as a notebook does."""
+    change(run, _S.Running, error=None, stop=None)
 
 
 def abort(run: Run, reason: str = "") -> None:

@@ -33,7 +33,9 @@ from .run import Run
 
 __all__ = [
     "OUTPUT",
+    "about_failure",
     "forget_attempt",
+    "has_results",
     "register",
     "stage_features",
     "table_file",
@@ -333,6 +335,38 @@ def _real(path: str | Path) -> str:
     # Links to sources stay links: two outputs may be registered from one source. A hundred
     # thousand values are no time for path objects.
     return os.path.abspath(path)  # noqa: PTH100
+
+
+# --- failed runs -------------------------------------------------------------------------
+
+
+def about_failure(run: Run, files: Iterable[Path | str]) -> list[OutputFile]:
+    """The outputs that tell about a failed run: what describes it, and the files that are named.
+
+    Raises:
+        DerivaMLExecutionError: A file is not registered.
+    """
+    paths = {_real(run.inside(o.path)): o for o in run.journal.outputs()}
+    named = []
+    for file in files:
+        output = paths.get(_real(file))
+        if output is None:
+            raise DerivaMLExecutionError(
+                f"{str(file)!r} is no registered output of execution {run.rid!r}; register it "
+                "with asset_file_path(), and give the path that it returns."
+            )
+        named.append(output.token)
+    told = dict.fromkeys([*run.facts.get("about_failure", ()), *named])
+    run.journal.record(about_failure=list(told))
+    tokens = {*told, *run.facts.get("described_by", ())}
+    return [o for o in run.journal.outputs() if o.token in tokens]
+
+
+def has_results(run: Run) -> bool:
+    """Whether outputs are uploaded that do not only tell about the run."""
+    facts = run.facts
+    about = {*facts.get("described_by", ()), *facts.get("about_failure", ())}
+    return any(o.token not in about for o in run.journal.outputs("uploaded"))
 
 
 # --- starting over -----------------------------------------------------------------------

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Found",
     "fingerprint_of_call",
+    "fingerprint_of_content",
     "fingerprint_of_job",
     "fingerprint_of_sweep",
     "fingerprint_of_words",
@@ -74,6 +75,11 @@ def fingerprint_of_job(composed: Path, sequence: int | None) -> str:
     from omegaconf import OmegaConf
 
     content: Any = OmegaConf.to_container(OmegaConf.load(composed), resolve=False)
+    return fingerprint_of_content(content, sequence)
+
+
+def fingerprint_of_content(content: Mapping[str, Any], sequence: int | None) -> str:
+    """The fingerprint of a job whose composed configuration is at hand, as plain values."""
     kept = {k: v for k, v in content.items() if k not in _CIRCUMSTANCES}
     connection = kept.get("deriva_ml")
     if isinstance(connection, dict):

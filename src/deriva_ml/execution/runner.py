@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.exceptions import DerivaMLConfigurationError
-from .checking import check_inputs
-from .configuration import ExecutionConfiguration
-from .planned import Plan, current_job, run_dry, run_plan
-from .resuming import fingerprint_of_call
 from .source import source_file_of
 from .workflow import Workflow
 
+# What is needed only to run is imported in the function: a project's configuration builds on
+# `run_model`, and listing what there is to choose from is to be quick.
 if TYPE_CHECKING:
     from ..core.base import DerivaML
     from ..core.config import DerivaMLConfig
@@ -59,6 +57,12 @@ def run_model(
         DerivaMLConfigurationError: There is nothing to call.
         DerivaMLValidationError: Datasets or assets do not exist; the message lists them.
     """
+    from .checking import check_inputs
+    from .configuration import ExecutionConfiguration
+    from .planned import Plan, current_job, run_dry, run_plan
+    from .resuming import fingerprint_of_call
+    from .telling import tell_result
+
     if ml_class is None:
         from ..core.base import DerivaML
 
@@ -98,7 +102,10 @@ def run_model(
         run_dry(ml, plan, script=script_config is not None)
         return None
     if job.sweep is None:
-        return run_plan(ml, plan).value
+        outcome = run_plan(ml, plan)
+        if job.config_name:  # in a program, what is printed is the program's affair
+            tell_result(ml, outcome.rid)
+        return outcome.value
     from .sweep_job import run_in_sweep
 
     return run_in_sweep(ml, deriva_ml, job, description, plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..execution.base_config import BaseConfig
 __all__ = [
     "Composed",
     "compose",
+    "compose_only",
     "get_notebook_configuration",
     "notebook_config",
     "render_notebook_config",
@@ -133,6 +135,7 @@ def compose(
 
     register_hydra_settings()
     hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    _check_options(overrides)
     try:
         with _no_run_of_hydra():
             job: Any = hydra_zen.launch(
@@ -146,7 +149,94 @@ def compose(
         taken: Composed = job.return_value
     except (hydra.errors.HydraException, OmegaConfBaseException, TypeError, ValueError) as error:
         raise DerivaMLConfigurationError(_why(config_name, error)) from error
+    _check_types(config_name, taken.config)
     return taken
+
+
+def compose_only(config_name: str, overrides: Sequence[str] = ()) -> Composed:
+    """What `compose` would return, without a run of Hydra: no directory is made for it.
+
+    Raises:
+        DerivaMLConfigurationError: It is not stored, cannot be composed, or its values make no
+            objects.
+    """
+    import hydra.errors
+    import hydra_zen
+    from omegaconf import OmegaConf, open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ..core.config import register_hydra_settings
+    from ..execution.resuming import fingerprint_of_content
+
+    stored_configuration(config_name)
+    register_hydra_settings()
+    hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    _check_options(overrides)
+    try:
+        whole = _put_together(config_name, list(overrides))
+        choices = _choices(whole.hydra)
+        words = tuple(str(word) for word in whole.hydra.overrides.task)
+        with open_dict(whole):
+            whole.pop("hydra")
+        content: Any = OmegaConf.to_container(whole, resolve=False)
+        config = hydra_zen.instantiate(whole)
+    except (hydra.errors.HydraException, OmegaConfBaseException, TypeError, ValueError) as error:
+        raise DerivaMLConfigurationError(_why(config_name, error)) from error
+    _check_types(config_name, config)
+    return Composed(config, choices, words, fingerprint_of_content(content, None))
+
+
+def _check_options(overrides: Sequence[str]) -> None:
+    """Refuse an option that a group does not have; Hydra takes any for an optional group.
+
+    Raises:
+        DerivaMLConfigurationError: There is no such option; the message has those there are.
+    """
+    from hydra_zen import store
+
+    # Those of every notebook; a project may have no options for them.
+    options: dict[str, list[str]] = {g.removeprefix("optional "): [] for g in _DEFAULTS}
+    for entry in store:
+        if entry["group"] is not None and not entry["group"].startswith("hydra"):
+            options.setdefault(entry["group"], []).append(entry["name"])
+    for word in overrides:
+        key, _, value = word.partition("=")
+        group = key.lstrip("+").partition("@")[0]
+        if group not in options or value.strip() == "null":
+            continue
+        for chosen in (part.strip(" '\"") for part in value.strip("[] ").split(",")):
+            if chosen not in options[group]:
+                near = _near(chosen, options[group])
+                raise DerivaMLConfigurationError(
+                    f"There is no option {chosen!r} of the group {group!r}.{near} It has: "
+                    f"{', '.join(sorted(options[group])) or 'none'}."
+                )
+
+
+def _put_together(name: str, overrides: list[str]) -> Any:
+    from hydra import initialize
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    with _no_run_of_hydra(), initialize(version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        return hydra.compose_config(
+            config_name=name,
+            overrides=overrides,
+            run_mode=RunMode.RUN,
+            with_log_configuration=False,
+            from_shell=False,
+        )
+
+
+def _choices(hydra: Any) -> dict[str, str]:
+    """The option that was chosen from each group of the project."""
+    return {
+        str(group): str(option)
+        for group, option in hydra.runtime.choices.items()
+        if option is not None and not str(group).startswith("hydra/")
+    }
 
 
 @contextlib.contextmanager
@@ -169,22 +259,66 @@ def _take(configuration: Any) -> Composed:
     from ..execution.resuming import fingerprint_of_job
 
     job = HydraConfig.get()
-    choices = {
-        str(group): str(option)
-        for group, option in job.runtime.choices.items()
-        if option is not None and not str(group).startswith("hydra/")
-    }
+    choices = _choices(job)
     written = Path(job.runtime.output_dir) / str(job.output_subdir) / "config.yaml"
     words = tuple(str(word) for word in job.overrides.task)
     config = instantiate(configuration)
     return Composed(config, choices, words, fingerprint_of_job(written, None))
 
 
+def _check_types(name: str, config: Any) -> None:
+    """Refuse a value that is not of the type that a project's own field declares.
+
+    Raises:
+        DerivaMLConfigurationError: There is one.
+    """
+    from omegaconf import OmegaConf
+
+    from .parameters import fits
+
+    common = {field.name for field in fields(BaseConfig)}
+    for field in fields(config) if is_dataclass(config) else ():
+        if field.name in common:
+            continue
+        value = getattr(config, field.name)
+        plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        hint = field.type if isinstance(field.type, str) else _written(field.type)
+        if not fits(hint, plain):
+            raise DerivaMLConfigurationError(
+                f"The configuration {name!r} declares {field.name!r} as {hint}, and {plain!r} is "
+                "none."
+            )
+
+
+def _written(kind: Any) -> str:
+    """A type as it is written in a hint."""
+    name = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else kind
+    return str(name).replace("typing.", "").replace("NoneType", "None")
+
+
 def _why(name: str, error: Exception) -> str:
     text = str(error).partition("Config search path")[0]
     if error.__cause__ is not None and str(error.__cause__):
         text += f" {str(error.__cause__).splitlines()[0]}."
-    return f"The configuration {name!r} cannot be composed: {' '.join(text.split())}"
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    hint = _near(unknown[1], _keys(name)) if unknown is not None else ""
+    return f"The configuration {name!r} cannot be composed: {' '.join(text.split())}{hint}"
+
+
+def _keys(name: str) -> list[str]:
+    """What words can change in a configuration: groups, fields, and what is in them."""
+    from omegaconf import DictConfig
+
+    whole = _put_together(name, [])
+    inside: list[tuple[str, Any]] = [
+        (str(key), node) for key, node in whole.items_ex(resolve=False) if key != "hydra"
+    ]
+    found = [str(group) for group in whole.hydra.runtime.choices]
+    for key, node in inside:
+        found.append(key)
+        if isinstance(node, DictConfig):
+            inside += [(f"{key}.{k}", n) for k, n in node.items_ex(resolve=False)]
+    return [key for key in dict.fromkeys(found) if not key.startswith("hydra")]
 
 
 def get_notebook_configuration(
@@ -247,6 +381,7 @@ def render_notebook_config(
     stored_configuration(config_name)
     register_hydra_settings()
     hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    _check_options(overrides or ())
     try:
         return _rendered(config_name, list(overrides or ()), cfg_mode or "job", info_mode)
     except (hydra.errors.HydraException, OmegaConfBaseException) as error:

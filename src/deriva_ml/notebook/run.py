@@ -7,19 +7,25 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.context import offer_context
 from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger
 from ..execution.checking import check_inputs
+from ..execution.claim import claimed_soon
 from ..execution.configuration import ExecutionConfiguration
+from ..execution.creation import SAVE_RID, tell_environment
 from ..execution.load_configs import load_configs
+from ..execution.outputs import has_results
 from ..execution.resuming import look_up
 from ..execution.secrets import described
 from ..execution.source import calling_file
 from ..execution.workflow import Workflow
 from .configuration import Composed, compose, stored_configuration
+from .watching import watch_cells
 
 if TYPE_CHECKING:
     from ..core.base import DerivaML
@@ -70,6 +76,7 @@ def run_notebook(
     notebook = calling_file()
     name = config_name or _name_of(notebook)
     load_project(config_package, notebook)
+    offer_context(notebook.parent if notebook is not None and notebook.is_file() else None)
     words = [*_environment_overrides(), *(overrides or ())]
     composed = compose(stored_configuration(name), name, words)
     config = composed.config
@@ -78,19 +85,50 @@ def run_notebook(
         name=workflow_name or name.replace("_", " ").title(), workflow_type=workflow_type
     )
     workflow.identify(_running_notebook(), strict_git=False if config.dry_run else None)
-    return ml, _begin(ml, composed, workflow), config
+    execution = _begin(ml, composed, workflow)
+    # Executions that the notebook makes besides are not the one that the command waits for.
+    os.environ.pop(SAVE_RID, None)
+    return ml, execution, config
 
 
 def _begin(ml: DerivaML, composed: Composed, workflow: Workflow) -> Execution:
     """The running execution: a new one, or with ``resume=True`` one that was interrupted."""
     config, mark = composed.config, fingerprint(composed, _running_notebook())
+    execution = None
     if config.resume and not config.dry_run:
-        found = look_up(ml, mark, None, workflow).execution
-        if found is not None and not found.has_finished:
-            found.restart()
-            found.execution_start()
-            return found
-    execution = ml.create_execution(
+        execution = interrupted(ml, mark, workflow)
+    if execution is not None:
+        hold(execution.working_dir)
+        execution = interrupted(ml, mark, workflow)  # what ran it may have come to its end
+    if execution is not None:
+        execution.restart()
+        tell_environment(execution._run)
+    else:
+        execution = _created(ml, composed, workflow, mark)
+        if not execution.dry_run:
+            hold(execution.working_dir)
+    execution.execution_start()
+    watch_cells(execution._run)
+    return execution
+
+
+def interrupted(ml: DerivaML, mark: str, workflow: Workflow) -> Execution | None:
+    """The execution with a fingerprint that was begun here and is to be done over, if any."""
+    found = look_up(ml, mark, None, workflow).execution
+    if found is None or found.has_finished:
+        return None
+    if has_results(found._run):
+        _log.warning(
+            "Execution %s failed after it had uploaded outputs: a new one is made.",
+            found.execution_rid,
+        )
+        return None
+    return found
+
+
+def _created(ml: DerivaML, composed: Composed, workflow: Workflow, mark: str) -> Execution:
+    config = composed.config
+    return ml.create_execution(
         ExecutionConfiguration(
             datasets=list(config.datasets or ()),
             assets=list(config.assets or ()),
@@ -101,8 +139,22 @@ def _begin(ml: DerivaML, composed: Composed, workflow: Workflow) -> Execution:
         dry_run=config.dry_run,
         fingerprint=mark,
     )
-    execution.execution_start()
-    return execution
+
+
+_held: dict[Path, ExitStack] = {}
+"""The claims on directories that this process holds until it ends."""
+
+
+def hold(directory: Path) -> None:
+    """Claim an execution's directory for this process, until it ends.
+
+    Raises:
+        DerivaMLExecutionError: Another process runs the execution.
+    """
+    if directory not in _held:
+        with ExitStack() as stack:
+            stack.enter_context(claimed_soon(directory))
+            _held[directory] = stack.pop_all()
 
 
 def connect(composed: Composed, ml_class: type[DerivaML] | None = None) -> DerivaML:
@@ -127,9 +179,16 @@ def connect(composed: Composed, ml_class: type[DerivaML] | None = None) -> Deriv
     return ml
 
 
-def fingerprint(composed: Composed, notebook: Path | None) -> str:
-    """What tells runs of the same notebook, configuration and parameters from others."""
-    parts = [composed.fingerprint, notebook.name if notebook else "", os.environ.get(PARAMETERS)]
+def fingerprint(composed: Composed, notebook: Path | None, parameters: str | None = None) -> str:
+    """What tells runs of the same notebook, configuration and parameters from others.
+
+    Args:
+        composed: The configuration.
+        notebook: The file that the command runs.
+        parameters: The parameters as JSON; None means those of the environment.
+    """
+    given = os.environ.get(PARAMETERS) if parameters is None else parameters
+    parts = [composed.fingerprint, notebook.name if notebook else "", given or None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

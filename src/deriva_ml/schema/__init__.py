@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .access import AccessPolicy, apply_access_policy
+from .checking import SchemaReport, check_ml_schema
 from .create import (
     create_ml_catalog,
     create_ml_schema,
@@ -14,8 +15,10 @@ from .migration import add_directory_dataset_table
 
 __all__ = [
     "AccessPolicy",
+    "SchemaReport",
     "add_directory_dataset_table",
     "apply_access_policy",
+    "check_ml_schema",
     "create_ml_catalog",
     "create_ml_schema",
     "create_or_retarget_ml_catalog",

@@ -254,7 +254,7 @@ def initialize_ml_schema(model: Catalog | Any, schema_name: str = ML_SCHEMA) -> 
             if vocabulary not in tables:
                 continue
             table = tables[vocabulary]
-            known = _known_words(target, table)
+            known = known_words(target, table)
             rows = [
                 {"Name": name, "Description": text, "Synonyms": []}
                 for name, text in terms.items()
@@ -265,7 +265,8 @@ def initialize_ml_schema(model: Catalog | Any, schema_name: str = ML_SCHEMA) -> 
         _insert_sentinels(target, schema_name)
 
 
-def _known_words(catalog: Catalog, vocabulary: Table) -> set[str]:
+def known_words(catalog: Catalog, vocabulary: Table) -> set[str]:
+    """The names and synonyms of a vocabulary's terms."""
     rows = catalog.fetch(attributes(vocabulary, ("Name", "Synonyms")))
     return {word for row in rows for word in (row["Name"], *(row["Synonyms"] or ()))}
 

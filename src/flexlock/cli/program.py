@@ -81,6 +81,10 @@ def _help() -> str:
         "usage: flexlock COMMAND [options]\n\n"
         "Run sheets: which code, configuration, data and earlier runs a result was made of.\n\n"
         "commands:\n" + "\n".join(lines) + "\n\n"
+        "examples:\n"
+        "  flexlock run train.py -o lr 0.1      run `main` of a file with another value\n"
+        "  flexlock status results              say where its runs are\n"
+        "  flexlock diff results/a results/b    say what makes two runs different\n\n"
         "flexlock COMMAND --help explains one. Every command has --json.\n"
         "exit status: 0 done, 1 failed or different, 2 wrong use, 130 interrupted\n"
     )

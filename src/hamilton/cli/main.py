@@ -24,6 +24,16 @@ from hamilton.graph_types import HamiltonGraph
 __all__ = ["main"]
 
 _LONGEST_NAME = 40
+_EPILOG = """\
+examples:
+  hamilton build features.py training.py         can a dataflow be made of these modules?
+  hamilton view features.py --output flow.svg    draw it
+  hamilton diff features.py                      what changed since the last commit
+  hamilton validate --context run.json features.py
+                                                 can the outputs named there be computed?
+
+exit status: 0 when the command did it; 1 when it failed; 2 for wrong arguments.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +70,10 @@ def _tell(options: argparse.Namespace, success: bool, message: Any) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="hamilton", description="Build, check, compare, draw and version dataflows."
+        prog="hamilton",
+        description="Build, check, compare, draw and version dataflows.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--verbose",

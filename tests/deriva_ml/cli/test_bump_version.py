@@ -74,15 +74,15 @@ def test_start_and_prefix(project: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert tags(project) == ["release-3.0.0", "release-3.1.0"]
     monkeypatch.setenv("PREFIX", "x")
     monkeypatch.setenv("START", "three")
-    assert main(["--no-push"]) == 1
+    assert main(["--no-push"]) == 2
 
 
 def test_what_is_not_committed_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "train.py").write_text("print(2)\n")
-    (project / "new.py").touch()
-    assert main([]) == 1
+    (project / "neu é.py").touch()
+    assert main([]) == 2
     assert "train.py" in (told := capsys.readouterr().err)
-    assert "new.py" in told
+    assert "neu é.py" in told
     assert tags(project) == []
 
 
@@ -106,6 +106,19 @@ def test_the_version_of_the_project_is_set_too(project: Path) -> None:
     assert (project / "pyproject.toml").read_text() == text.replace("0.3.0", "0.4.0")
     said = tomllib.loads(git(project, "show", "v0.4.0:pyproject.toml"))
     assert said["project"]["version"] == "0.4.0"
+
+
+def test_the_version_in_the_lock_of_uv_is_set_too(project: Path) -> None:
+    own = '[[package]]\nname = "p"\nversion = "{}"\nsource = {{ virtual = "." }}\n'
+    other = '[[package]]\nname = "a"\nversion = "0.1.0"\nsource = { virtual = "../a" }\n\n'
+    (project / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "0.1.0"\n')
+    (project / "uv.lock").write_text(f"version = 1\n\n{other}{own.format('0.1.0')}")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message", "Project")
+    assert [main([]), main([])] == [0, 0]
+    said = git(project, "show", "v0.1.1:uv.lock")
+    assert said == f"version = 1\n\n{other}{own.format('0.1.1')}".strip()
+    assert git(project, "status", "--porcelain") == ""
 
 
 def test_a_version_of_the_project_is_not_lowered(

@@ -182,7 +182,7 @@ def test_what_cannot_be_done_is_told_and_leaves_nothing(
 ) -> None:
     before = ml.catalog.latest_snapshot()
     place = ["--hostname", str(stage.place), "--catalog-id", "1", "--dataset-rid", source]
-    assert main([*place, "--working-dir", str(stage.work), *words]) == 1
+    assert main([*place, "--working-dir", str(stage.work), *words]) == 2
     told = capsys.readouterr().err
     assert told.startswith("deriva-ml-split-dataset: ")
     assert says in told

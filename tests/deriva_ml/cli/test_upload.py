@@ -85,12 +85,18 @@ def test_offline_says_what_waits(
 
 
 def test_what_cannot_be_done_is_status_2(
-    ml: DerivaML, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ml: DerivaML,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--host", str(tmp_path / "nowhere"), "--catalog", "1"]) == 2
     assert "nowhere" in capsys.readouterr().err
     assert run(ml, "--execution", "ZZZZ") == 2
     assert "ZZZZ" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stopped:
-        main([])
-    assert stopped.value.code == 2
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 2
+    assert "give --host" in capsys.readouterr().err
+    ml.write_context(tmp_path)
+    ml.catalog.close()
+    assert main([]) == 0

@@ -151,7 +151,8 @@ def test_results_of_questions_are_kept_and_go_as_other_things(
     places: Places, storage: Storage
 ) -> None:
     results = ResultCache(places.cache_dir / "results")
-    for number, key in enumerate(("old", "new")):
+    old, new = "a" * 32, "b" * 32
+    for number, key in enumerate((old, new)):
         results.keep(key, "catalog", ["Image"], "s", [Output("A", None)], [["x" * 50]])
         for file in results.directory.glob(f"{key}.*"):
             os.utime(file, (time.time() - 1000 * (2 - number),) * 2)
@@ -159,7 +160,7 @@ def test_results_of_questions_are_kept_and_go_as_other_things(
     assert (kept.kind, kept.file_count) == ("result", 4)
     assert storage.clear_cache(older_than_days=1)["files_removed"] == 0
     assert storage.trim_cache(storage.room_bytes() - 1)["items_removed"] == 1
-    assert [result.key for result in results.list()] == ["new"]
+    assert [result.key for result in results.list()] == [new]
     room = storage.room_bytes()
     assert room > 0
     done = storage.clear_cache()

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import Unavailable
+from ..pools import close_late_returns
 from .address import Address, psycopg
 
 __all__ = ["OF_PARENTS", "make_engine", "quoted"]
@@ -60,6 +61,7 @@ def make_engine(owner: object, address: Address, schema: str) -> sa.Engine:
     )
     weakref.finalize(owner, _dispose, engine, os.getpid())
     sa.event.listen(engine, "checkout", lambda *_: _IDLE.used(engine))
+    close_late_returns(engine)
     return engine
 
 

@@ -30,6 +30,7 @@ from ...errors import CatalogError, Conflict, Corrupted, ReadOnly, Unavailable
 from ...model.elements import ColumnType
 from ..budget import exceeded, with_budget
 from ..dialect import bound
+from ..pools import close_late_returns
 from ..storage import Collision, RowRefused
 from ..texts import Text
 from .batches import insert_batch
@@ -106,6 +107,7 @@ class SqliteStorage:
             max_overflow=-1,
         )
         sa.event.listen(engine, "begin", _begin)
+        close_late_returns(engine)
         weakref.finalize(self, _dispose, engine, os.getpid())
         return engine
 

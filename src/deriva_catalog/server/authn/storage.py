@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...engine.pools import close_late_returns
 from ...errors import Unavailable
 from .tables import FORMAT, METADATA, form
 
@@ -53,6 +54,7 @@ class AuthnStore:
             poolclass=sa.QueuePool,
             hide_parameters=True,  # they may be secret, and errors and logs would show them
         )
+        close_late_returns(engine)
         store = cls(engine, str(file))
         store._make()
         return store
@@ -75,6 +77,7 @@ class AuthnStore:
                 "A PostgreSQL database needs a package that is not installed.",
                 hint="Install it: pip install 'derivaml[postgresql]'.",
             ) from error
+        close_late_returns(engine)
         store = cls(engine, parsed.render_as_string(hide_password=True))
         store._make()
         return store

@@ -1,4 +1,4 @@
-"""The digits in the catalog: its tables, its images, its datasets.
+"""Put the digits into the catalog, as datasets with versions, and note which versions to use.
 
 The data are the 1,797 handwritten digits that scikit-learn ships (8 by 8 pixels, from the UCI
 Machine Learning Repository). Each step can be interrupted and run again: its execution knows what
@@ -8,52 +8,12 @@ is done, and does not do it twice.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
-from deriva_ml import ColumnDefinition, DerivaML, Execution
+from deriva_ml import DerivaML, Execution
 from deriva_ml.dataset import Dataset, split_dataset
-from deriva_ml.schema import create_ml_catalog
-
-HOST = os.environ.get("DIGITS_HOST", "localhost")
-WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-
-
-def open_catalog(name: str) -> DerivaML:
-    """Connect to the catalog of that name, creating it the first time.
-
-    It is this machine's own, or on the server that the variable DIGITS_HOST names.
-    """
-    from deriva_ml.core.exceptions import DerivaMLNotFoundError
-
-    try:
-        return DerivaML(HOST, name)
-    except DerivaMLNotFoundError:
-        create_ml_catalog(HOST, "digits", catalog_alias=name)
-        return DerivaML(HOST, name)
-
-
-def define_tables(ml: DerivaML) -> None:
-    """Define images, the ten digits, and what is said about an image."""
-    if "Image" in {table.name for table in ml.list_asset_tables()}:
-        return
-    with ml.catalog.transaction():
-        ml.create_vocabulary("Digit", "The ten digits")
-        for digit, word in enumerate(WORDS):
-            ml.add_term("Digit", str(digit), description=f"The digit {word}", synonyms=[word])
-        ml.create_asset("Image", comment="Handwritten digits, 8 by 8 pixels, 8-bit grey")
-        ml.create_feature("Image", "Label", terms=["Digit"], comment="What the writer wrote")
-        confidence = ColumnDefinition(name="Confidence", type="float4")
-        ml.create_feature(
-            "Image",
-            "Prediction",
-            terms=["Digit"],
-            metadata=[confidence],
-            comment="What a model sees",
-        )
-        ml.add_dataset_element_type("Image")
 
 
 def write_images(limit: int | None, *, ml_instance: DerivaML, execution: Execution) -> None:

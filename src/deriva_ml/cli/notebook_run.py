@@ -1,0 +1,268 @@
+"""A run of a notebook from a checked request to what the user is told at its end."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Console
+
+from deriva_ml.core.enums import ExecutionStatus
+from deriva_ml.core.exceptions import DerivaMLException
+from deriva_ml.execution.claim import claimed_soon
+from deriva_ml.execution.workflow import Workflow
+from deriva_ml.notebook import keeping
+from deriva_ml.notebook.keeping import Place, kept_notebook, new_place, open_execution, places_of
+from deriva_ml.notebook.running import Limits, Outcome, Stopper, interruptible, run_cells
+from deriva_ml.notebook.stripping import stripping_problem
+
+from .notebook_request import Request
+
+if TYPE_CHECKING:
+    from deriva_ml.core.base import DerivaML
+    from deriva_ml.execution.execution import Execution
+    from deriva_ml.notebook.configuration import Composed
+
+__all__ = ["run_request"]
+
+_INTERRUPTED = 130
+
+
+class Options(Protocol):
+    """The options of the command that say how to run."""
+
+    kernel: str | None
+    log_output: bool
+    cell_timeout: float | None
+    timeout: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What the checks before the run found out.
+
+    Attributes:
+        kernel: The kernel's name.
+        connection: The configuration of the connection; None where the notebook's text does not
+            tell it.
+        working_dir: Where executions of the connection have their files.
+        recorded: Whether there will be an execution in the catalog.
+    """
+
+    kernel: str
+    connection: Any = None
+    working_dir: Path | None = None
+    recorded: bool = True
+
+
+def run_request(request: Request, options: Options, command: Sequence[str]) -> int:
+    """Run a notebook, and keep what comes of it; returns the exit status.
+
+    Args:
+        request: What is to be run.
+        options: How.
+        command: The command line, for the line that tells how to resume.
+
+    Raises:
+        DerivaMLException: The request is wrong; nothing was written.
+    """
+    composed = request.composed()
+    setting, status = _checked(request, options, composed)
+    if status is not None:
+        return status
+    problem = stripping_problem(request.path)
+    if problem:
+        _say(f"warning: {problem}")
+    with new_place(setting.working_dir) as place:
+        environment = request.environment(place.who)
+        stopper = Stopper()
+        with _progress(options.log_output) as tell, interruptible(stopper, _say):
+            outcome = run_cells(
+                request.path,
+                place.notebook,
+                setting.kernel,
+                language=request.document.language,
+                parameters=request.values,
+                environment=environment,
+                limits=Limits(options.cell_timeout, options.timeout),
+                progress=tell,
+                output=sys.stdout if options.log_output else None,
+                stopper=stopper,
+            )
+        try:
+            return _finish(request, setting, place, outcome, command)
+        except KeyboardInterrupt:
+            _say(f"interrupted while the outputs were uploaded. {_how_to_resume(request, command)}")
+            return _INTERRUPTED
+        except (DerivaMLException, OSError) as error:
+            _say(f"{error} {_how_to_resume(request, command)}")
+            return 1
+
+
+def _say(text: str) -> None:
+    print(f"deriva-ml-run-notebook: {text}", file=sys.stderr, flush=True)
+
+
+# --- before ------------------------------------------------------------------------------
+
+
+def _checked(
+    request: Request, options: Options, composed: Composed | None
+) -> tuple[_Setting, int | None]:
+    """Check the kernel, the connection and the inputs; finish a run that only its upload misses.
+
+    Returns the setting, and an exit status when there is nothing left to run.
+    """
+    kernel = request.kernel(options.kernel)
+    Workflow.get_url_and_checksum(request.path)  # refuses uncommitted changes where that is asked
+    if composed is None:
+        return _Setting(kernel), None
+    ml = request.connected(composed)
+    if ml is None:
+        return _Setting(kernel), None
+    try:
+        setting = _Setting(
+            kernel, composed.config.deriva_ml, ml.session.working_dir, not composed.config.dry_run
+        )
+        status = None
+        if request.resume and setting.recorded:
+            status = _finished_before(request, composed, ml)
+        return setting, status
+    finally:
+        ml.catalog.close()
+
+
+def _finished_before(request: Request, composed: Composed, ml: DerivaML) -> int | None:
+    """Complete a run whose cells had all been run, or say that it is complete; else None."""
+    mark = request.fingerprint(composed)
+    known = ml.executions.with_fingerprint(mark, None)
+    if known is None:
+        return None
+    with claimed_soon(ml.executions.around.local.directory(known.rid)):
+        execution = ml.resume_execution(known.rid)
+        if not (execution.has_finished or execution.status is ExecutionStatus.Uploaded):
+            return None
+        if execution.status is ExecutionStatus.Uploaded and kept_notebook(
+            execution, request.path.name
+        ):
+            _say("the run was completed before; nothing is left to do.")
+        else:
+            saved = places_of(ml.session.working_dir, known.rid)
+            if saved:
+                keeping.keep(execution, saved[0], request.path)
+            else:
+                _say("the executed notebook is not here any more, and is not uploaded.")
+                execution.commit_output_assets(clean_folder=None)
+        _tell_result(ml, execution)
+    return 0
+
+
+# --- while it runs -----------------------------------------------------------------------
+
+
+@contextmanager
+def _progress(lines: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """What shows which cell runs: a bar on a terminal, otherwise a line for each cell."""
+    console = Console(stderr=True)
+    if lines or not console.is_terminal:
+        yield _Lines()
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("cell {task.completed} of {task.total}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[first]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, first="starting the kernel")
+
+        def tell(number: int, count: int, first: str) -> None:
+            bar.update(task, completed=number, total=count, first=first[:60])
+
+        yield tell
+
+
+class _Lines:
+    """Tells each cell in a line."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, number: int, count: int, first: str) -> None:
+        """A cell begins."""
+        seconds = time.monotonic() - self._began
+        print(f"[{seconds:7.1f} s] cell {number} of {count}: {first[:60]}", file=sys.stderr)
+
+
+# --- after -------------------------------------------------------------------------------
+
+
+def _finish(
+    request: Request, setting: _Setting, place: Place, outcome: Outcome, command: Sequence[str]
+) -> int:
+    """Keep what came of the run, tell the user, and return the exit status."""
+    identity = place.identity()
+    if identity is None:
+        return _finish_unrecorded(request, place, outcome, command)
+    with open_execution(identity, setting.connection) as (ml, execution):
+        if outcome.ok:
+            if execution.status is ExecutionStatus.Aborted:
+                _say("the notebook gave its execution up, so nothing is uploaded.")
+            else:
+                keeping.keep(execution, place, request.path)
+            _tell_result(ml, execution)
+            return 0
+        text = f"{outcome.summary}\n\n{outcome.trace}".rstrip()
+        if outcome.stopped == "interrupt":
+            keeping.mark_failed(execution, text)
+            _say(
+                f"{outcome.summary} Execution {execution.execution_rid} is {execution.status}; the "
+                f"notebook as far as it came is {place.notebook}. "
+                f"{_how_to_resume(request, command)}"
+            )
+            return _INTERRUPTED
+        print(text, file=sys.stderr)
+        keeping.keep_failed(execution, place, request.path, text)
+        _say(
+            f"the execution is {execution.status}; the notebook as far as it came is uploaded. "
+            f"{_how_to_resume(request, command)}"
+        )
+        _tell_result(ml, execution)
+        return 1
+
+
+def _finish_unrecorded(
+    request: Request, place: Place, outcome: Outcome, command: Sequence[str]
+) -> int:
+    """The end of a run that began no execution, such as a dry run."""
+    kept = place.notebook
+    if outcome.ok:
+        print(f"The notebook made no execution. As it was run, it is {kept}.")
+        return 0
+    if outcome.trace:
+        print(outcome.trace, file=sys.stderr)
+    _say(f"{outcome.summary} No execution had begun. The notebook as far as it came is {kept}.")
+    return _INTERRUPTED if outcome.stopped == "interrupt" else 1
+
+
+def _tell_result(ml: DerivaML, execution: Execution) -> None:
+    """Print what was uploaded, and the execution's address."""
+    for table, files in execution.uploaded_assets.items():
+        print(f"Uploaded to {table}: {', '.join(str(f.name) for f in files)}")
+    print(f"Execution {execution.execution_rid}: {execution.status}")
+    print(ml.cite(execution.execution_rid, current=True))
+
+
+def _how_to_resume(request: Request, command: Sequence[str]) -> str:
+    words = [*command, *([] if "--resume" in command else ["--resume"])]
+    if request.call is None:
+        return f"Run it again with: {shlex.join(command)}"
+    return f"Resume with: {shlex.join(words)}"

@@ -1,0 +1,33 @@
+"""What a command says at the end of a run: what became of it, and where it is."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from ..core.exceptions import some_of
+
+if TYPE_CHECKING:
+    from ..core.base import DerivaML
+
+__all__ = ["tell_result"]
+
+
+def tell_result(ml: DerivaML, rid: str) -> None:
+    """Print the files that an execution made, its state, and its address.
+
+    Files that describe the run itself, such as its configuration, are not named.
+
+    Raises:
+        DerivaMLNotFoundError: There is no such execution.
+    """
+    record = ml.lookup_execution(rid)
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for asset in record.list_assets("Output"):
+        if asset.asset_table != "Execution_Metadata":
+            files[asset.asset_table].append(asset.filename)
+    lines = [f"Uploaded to {table}: {some_of(sorted(names))}" for table, names in files.items()]
+    lines += [f"Execution {rid}: {record.status.value}", ml.cite(rid, current=True)]
+    # The result of the command, not a note about it, so it is no matter for the log.
+    sys.stdout.write("\n".join(lines) + "\n")

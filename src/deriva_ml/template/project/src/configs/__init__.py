@@ -1,0 +1,1 @@
+"""Configurations of the project, one module for each group."""

@@ -1,0 +1,1 @@
+"""Model functions of the project: plain functions that are given an execution."""

@@ -1,0 +1,27 @@
+"""The whole way, on a catalog that goes away: load, run, look."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from deriva_ml import DerivaML
+
+from catalog import NAME
+from load import load
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+
+def test_a_run_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("datasets.json"))
+    monkeypatch.setenv("DERIVA_ML_HOME", str(tmp_path / "home"))
+    load("localhost", 40, tmp_path / "src" / "configs" / "datasets.json")
+    command = [sys.executable, "-m", "deriva_ml.cli.run", "+experiment=quick"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+
+    ml = DerivaML("localhost", NAME)
+    (run,) = ml.find_executions(workflow_type="Training", status="Uploaded")
+    assert "weights.npy" in {asset.filename for asset in run.list_assets(asset_role="Output")}
+    assert len(run.list_input_datasets()) == 1

@@ -1,0 +1,35 @@
+"""Connections that are in use while their pool is disposed of do not stay open."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from deriva_catalog.engine.pools import close_late_returns
+
+
+def is_open(connection: Any) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("disposed", [True, False])
+def test_a_connection_is_closed_when_it_comes_back_too_late(tmp_path: Path, disposed: bool) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'a'}", poolclass=sa.QueuePool)
+    close_late_returns(engine)
+    connection = engine.connect()
+    raw = connection.connection.dbapi_connection
+    if disposed:
+        engine.dispose()
+    connection.close()
+    assert is_open(raw) is not disposed
+    with engine.connect() as again:  # the pool goes on in any case
+        assert again.execute(sa.text("SELECT 1")).scalar() == 1
+    engine.dispose()

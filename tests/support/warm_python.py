@@ -1,0 +1,102 @@
+"""``python SCRIPT WORDS`` many times in little time.
+
+Each run is a process of its own. It is forked from one that has imported the libraries and done
+nothing else, so it does not spend a second on that.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class WarmPython:
+    """An interpreter that is ready to run scripts in a directory."""
+
+    directory: Path
+    process: subprocess.Popen[str]
+
+    def run(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of the shell that begins with ``python`` or a command of this project."""
+        words = shlex.split(line.replace("\\\n", " "))
+        said, wrong = (self.directory.parent / f"warm-{name}" for name in ("out", "err"))
+        job = {"words": words, "out": str(said), "err": str(wrong)}
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        status = int(self.process.stdout.readline())
+        return subprocess.CompletedProcess(words, status, said.read_text(), wrong.read_text())
+
+
+@contextmanager
+def warm_python(
+    directory: Path, environment: Mapping[str, str], modules: Iterable[str]
+) -> Iterator[WarmPython]:
+    """An interpreter in `directory` that has imported `modules`."""
+    with subprocess.Popen(
+        [sys.executable, __file__, *modules],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=directory,
+        env=dict(environment),
+    ) as process:
+        yield WarmPython(directory, process)
+        process.communicate(timeout=60)
+
+
+def _serve(modules: Iterable[str]) -> None:
+    """Import, then fork for each line of the input; print how each run ended."""
+    for module in modules:
+        importlib.import_module(module)
+    # A line at a time: a child must find nothing that was read ahead.
+    while line := sys.stdin.readline():
+        job = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _become(job["words"], job["out"], job["err"])
+            return
+        _, ended = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(ended), flush=True)
+
+
+def _become(words: list[str], out: str, err: str) -> None:
+    """Be what `words` start; an error or `SystemExit` goes on to the interpreter's end."""
+    for number, path in ((1, out), (2, err)):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    program, *rest = words
+    sys.argv = rest if program == "python" else words
+    if program == "python":
+        sys.path[0] = str(Path(rest[0]).absolute().parent)
+        runpy.run_path(rest[0], run_name="__main__")
+    else:
+        sys.path.pop(0)
+        module, _, function = commands()[program].partition(":")
+        sys.exit(getattr(importlib.import_module(module), function)())
+
+
+def commands() -> dict[str, str]:
+    """The commands of this project: module and function of each."""
+    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
+        found: dict[str, str] = tomllib.load(file)["project"]["scripts"]
+    return found
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1:])
