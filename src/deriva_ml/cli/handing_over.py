@@ -143,7 +143,9 @@ def _end(error: Exception) -> CannotGoOn:
     """Return the end that an error of ours means: refused while nothing was recorded."""
     from deriva_ml.core.exceptions import DerivaMLUnavailableError
     from deriva_ml.execution.begun import begun
+    from deriva_ml.execution.sweep import has_begun
     from deriva_ml.launching.errors import JobFailedError
 
-    failed = isinstance(error, DerivaMLUnavailableError | JobFailedError) or bool(begun())
+    failed = isinstance(error, DerivaMLUnavailableError | JobFailedError)
+    failed = failed or bool(begun()) or has_begun()
     return CannotGoOn(str(error)) if failed else Refused(str(error))

@@ -27,7 +27,6 @@ class ManyRuns:
         key: What a value in them is for.
         n_jobs: Jobs at a time; None when that was not said.
         slurm: The settings of Slurm.
-        quiet: Whether only failures are shown.
         named: Whether the words name one of our plugins.
     """
 
@@ -35,7 +34,6 @@ class ManyRuns:
     key: str | None = None
     n_jobs: int | None = None
     slurm: Path | None = None
-    quiet: bool = False
     named: bool = False
 
     @property
@@ -64,7 +62,7 @@ class ManyRuns:
         made = []
         if self.is_used:
             made += ["hydra/launcher=flexlock", f"hydra.launcher.n_jobs={self.n_jobs or 1}"]
-            made += [f"hydra.launcher.quiet={self.quiet}"]
+            made.append("hydra.launcher.quiet=True")  # the sweep's own table is shown
         if self.slurm is not None:
             made.append(f"hydra.launcher.slurm_config={quoted(str(self.slurm))}")
         if self.has_tasks:
@@ -103,9 +101,7 @@ def many_runs(options: argparse.Namespace, words: Sequence[str]) -> ManyRuns:
     _check_lists(files, options.task_to)
     _check_slurm(options.slurm_config)
     n_jobs = _checked_jobs(options.n_jobs)
-    return ManyRuns(
-        files, options.task_to, n_jobs, options.slurm_config, quiet=options.quiet, named=named
-    )
+    return ManyRuns(files, options.task_to, n_jobs, options.slurm_config, named=named)
 
 
 def _check_lists(files: Sequence[str], key: str | None) -> None:

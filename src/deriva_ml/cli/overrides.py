@@ -34,12 +34,12 @@ def quoted(value: str) -> str:
     """Return `value` as Hydra reads it back: as it is when plain, otherwise in quotes."""
     if _PLAIN.fullmatch(value):
         return value
-    escaped = re.sub(r"(\\*)(['$]|\Z)", _escape, value)
+    escaped = re.sub(r"(\\*)('|\$\{|\Z)", _escape, value)
     return f"'{escaped}'"
 
 
 def _escape(match: re.Match[str]) -> str:
-    """Escape a quote or a dollar sign, and the backslashes that stand before it."""
+    """Escape a quote or a reference (``${``), and the backslashes that stand before it."""
     slashes, mark = match.groups()
     return slashes * 2 + (f"\\{mark}" if mark else "")
 

@@ -53,6 +53,11 @@ def is_launching(directory: Path) -> bool:
     return directory in _launching
 
 
+def has_begun() -> bool:
+    """Whether a sweep that this process launched has written to a catalog: it has a parent."""
+    return any(Sweep(d).known_parents() for d in _launching if has_record(d))
+
+
 def keep_parent(rid: str, execution: Execution) -> None:
     """Remember a parent that this process made."""
     _made_here[rid] = execution

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -103,18 +107,45 @@ def run_job(setup: str, number: int, words: str) -> Any:
         config.hydra.job.num = number
     HydraConfig.instance().set_config(config)
     before = len(begun())
-    done = run_with_hydra(
-        hydra_context=shared.context,
-        task_function=shared.function,
-        config=config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-    )
-    error = done._return_value
+    with _stops_as_ctrl_c():
+        done = run_with_hydra(
+            hydra_context=shared.context,
+            task_function=shared.function,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+    if done.status is not JobStatus.FAILED:
+        return done.return_value
+    error: Exception = done._return_value  # asked for in public, it prints a line and is raised
     refused = isinstance(error, DerivaMLException) and not isinstance(error, OSError)
-    if done.status is JobStatus.FAILED and refused and len(begun()) == before:
+    if refused and len(begun()) == before:
         raise RefusedJobError(str(error)) from error
-    return done.return_value
+    raise error
+
+
+@contextmanager
+def _stops_as_ctrl_c() -> Iterator[None]:
+    """Let a worker that is told to stop interrupt its job as Ctrl-C does.
+
+    What the task engine raises ends the process; a model that does so by itself has failed.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        try:
+            before(number, frame)
+        except SystemExit as stop:
+            raise KeyboardInterrupt from stop
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _read_setup(path: str) -> JobSetup:

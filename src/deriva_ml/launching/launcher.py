@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from deriva_ml.core.exceptions import DerivaMLConfigurationError
+from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLException
 from flexlock.tasks import Task, TaskOptions, TaskReport, run_tasks
 from flexlock.tasks.identity import task_id
 from flexlock.tasks.queue.records import TaskRow
@@ -78,8 +78,8 @@ class FlexlockLauncher(Launcher):
         """Run the jobs that are not done yet and return how each ended.
 
         Raises:
-            DerivaMLConfigurationError: The settings cannot be used, another command is at work
-                in the directory, or every job was refused.
+            DerivaMLConfigurationError: The settings cannot be used, or another command is at work
+                in the directory.
             JobFailedError: Workers cannot start.
             KeyboardInterrupt: The command was stopped; what runs was told to stop.
         """
@@ -101,7 +101,6 @@ class FlexlockLauncher(Launcher):
         with translated_tasks():
             report = run_tasks(run_job, base, tasks, self._options, lock=None, root=root)
         _raise_stop(report)
-        _raise_refusal(report)
         pairs = zip(job_overrides, report.rows, strict=True)
         return [_returned(words, row, root) for words, row in pairs]
 
@@ -120,15 +119,6 @@ def _raise_stop(report: TaskReport) -> None:
     raise SystemExit(128 + report.signal)
 
 
-def _raise_refusal(report: TaskReport) -> None:
-    """Refuse the whole sweep when each of its jobs was."""
-    refused = f"exited with {REFUSED}"
-    outcomes = [row.outcome for row in report.rows]
-    if outcomes and all(o is not None and o.reason == refused for o in outcomes):
-        texts = dict.fromkeys(o.error or "" for o in outcomes if o is not None)
-        raise DerivaMLConfigurationError("\n".join(texts))
-
-
 def _returned(words: Sequence[str], row: TaskRow, root: Path) -> JobReturn:
     """Return how a job ended, as Hydra has it."""
     returned = JobReturn(overrides=list(words), working_dir=str(root / row.directory))
@@ -136,7 +126,15 @@ def _returned(words: Sequence[str], row: TaskRow, root: Path) -> JobReturn:
         returned.status = JobStatus.COMPLETED
         returned.return_value = None if row.outcome is None else row.outcome.result
     else:
-        text = f"Job {failure_text(row, root).strip()}"
         returned.status = JobStatus.FAILED
-        returned.return_value = JobFailedError(f"{text}. Its words: {' '.join(words)}")
+        returned.return_value = _error(words, row, root)
     return returned
+
+
+def _error(words: Sequence[str], row: TaskRow, root: Path) -> DerivaMLException:
+    """Return what stands for the error of a job, which stayed in its process."""
+    outcome = row.outcome
+    if outcome is not None and outcome.reason == f"exited with {REFUSED}":
+        return DerivaMLConfigurationError(outcome.error or "")
+    text = failure_text(row, root).strip()
+    return JobFailedError(f"Job {text}. Its words: {' '.join(words)}")

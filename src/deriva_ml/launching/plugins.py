@@ -12,11 +12,10 @@ import importlib.util
 import sys
 from types import ModuleType
 
-__all__ = ["MODULE", "register"]
+__all__ = ["register"]
 
 _PACKAGE = "hydra_plugins"
-MODULE = f"{_PACKAGE}.deriva_ml"
-"""The module in which Hydra finds the plugins."""
+_MODULE = f"{_PACKAGE}.deriva_ml"
 
 
 def register() -> None:
@@ -38,14 +37,14 @@ def register() -> None:
 
 def _module() -> ModuleType:
     """Return the module of our plugins in the package of Hydra's, which may be absent."""
-    if MODULE in sys.modules:
-        return sys.modules[MODULE]
+    if _MODULE in sys.modules:
+        return sys.modules[_MODULE]
     if importlib.util.find_spec(_PACKAGE) is None:
         package = ModuleType(_PACKAGE)
         package.__path__ = []
         sys.modules[_PACKAGE] = package
     package = importlib.import_module(_PACKAGE)
-    module = ModuleType(MODULE)
-    sys.modules[MODULE] = module
+    module = ModuleType(_MODULE)
+    sys.modules[_MODULE] = module
     vars(package)["deriva_ml"] = module
     return module

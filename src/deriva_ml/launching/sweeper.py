@@ -115,7 +115,10 @@ class TasksSweeper(Sweeper):
 def _raise_failures(returned: Sequence[JobReturn]) -> None:
     """Raise what a job has raised; what several have told of their failures in one error."""
     errors = [one._return_value for one in returned if one.status is JobStatus.FAILED]
-    if errors and all(isinstance(error, JobFailedError) for error in errors):
+    refused = [error for error in errors if isinstance(error, DerivaMLConfigurationError)]
+    if refused and len(refused) == len(returned):
+        raise DerivaMLConfigurationError("\n".join(dict.fromkeys(map(str, errors))))
+    if any(isinstance(error, JobFailedError) for error in errors):
         listed = "\n".join(f"  {error}" for error in errors[:_MOST_FAILURES])
         more = len(errors) - _MOST_FAILURES
         rest = f"\n  and {more} more" if more > 0 else ""

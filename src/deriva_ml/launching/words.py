@@ -38,7 +38,7 @@ def _spelled(value: Any) -> str:
     from deriva_ml.cli.overrides import quoted
 
     if isinstance(value, str):
-        return quoted(value)
+        return f"'{value}'" if value.isascii() and value.isdigit() else quoted(value)
     if isinstance(value, Mapping):
         inside = ",".join(f"{quoted(str(k))}:{_spelled(v)}" for k, v in value.items())
         return f"{{{inside}}}"
