@@ -144,6 +144,8 @@ def test_a_dry_run_leaves_no_trace(shell: WarmPython, ml: DerivaML) -> None:
     before = ml.catalog.latest_snapshot()
     told = said(shell.run("python train.py dry_run=true"))
     assert told[-1].startswith("run 0000 ")
+    (told,) = said(shell.run("deriva-ml-run --config-dir configs dry_run=true"))
+    assert told.startswith("Dry run: ")
     assert ml.catalog.latest_snapshot() == before
 
 

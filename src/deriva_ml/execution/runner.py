@@ -63,7 +63,7 @@ def run_model(
     from .configuration import ExecutionConfiguration
     from .planned import Plan, current_job, run_dry, run_plan
     from .resuming import fingerprint_of_call
-    from .telling import tell_result
+    from .telling import tell_dry_run, tell_result
 
     if ml_class is None:
         from ..core.base import DerivaML
@@ -101,12 +101,15 @@ def run_model(
         job.fingerprint() or fingerprint_of_call(called, arguments, required=resume),
         resume=resume,
     )
+    # Outside Hydra, what is printed is the affair of the program that calls.
     if dry_run:
         run_dry(ml, plan, script=script_config is not None)
+        if job.config_name:
+            tell_dry_run()
         return None
     if job.sweep is None:
         outcome = run_plan(ml, plan)
-        if job.config_name:  # in a program, what is printed is the program's affair
+        if job.config_name:
             tell_result(ml, outcome.rid)
         return outcome.value
     from .sweep_job import run_in_sweep

@@ -11,7 +11,12 @@ from ..core.exceptions import some_of
 if TYPE_CHECKING:
     from ..core.base import DerivaML
 
-__all__ = ["tell_result"]
+__all__ = ["tell_dry_run", "tell_result"]
+
+
+def tell_dry_run() -> None:
+    """Print that a dry run went well."""
+    sys.stdout.write("Dry run: the configuration and the inputs are there; nothing was recorded.\n")
 
 
 def tell_result(ml: DerivaML, rid: str) -> None:
