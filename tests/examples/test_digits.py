@@ -121,6 +121,21 @@ def test_what_it_prints_fits_in_a_hundred_columns_and_has_no_warnings(
         assert max(map(len, table)) <= 100
 
 
+@pytest.mark.skipif(find_spec("papermill") is None, reason="the notebook extra is not installed")
+def test_the_notebook_compares_the_runs(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = twice[0]
+    notebook = "notebooks/results.ipynb"
+    _run(home, "-m", "deriva_ml.cli.run_notebook", notebook, "-p", "best", "2")
+    ml = _connect(home, monkeypatch)
+    [run] = ml.find_executions(workflow_type="Analysis Notebook", status="Uploaded")
+    outputs = {asset.filename: asset for asset in run.list_assets(asset_role="Output")}
+    table = ml.catalog.objects.read(outputs["runs.csv"].url).decode()
+    assert len(twice[2][1] & set(re.findall(r"^([^,]+),", table, re.MULTILINE))) == 8
+    text = ml.catalog.objects.read(outputs["results.md"].url).decode()
+    assert text.count("hidden=") >= 2
+    ml.catalog.close()
+
+
 @pytest.mark.skipif(find_spec("torch") is None, reason="the torch extra is not installed")
 def test_the_convolutional_network_trains(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
     home = twice[0]

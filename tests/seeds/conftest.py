@@ -96,17 +96,26 @@ class Lab:
         return self.shell(place, shlex.join(["git", *words])).strip()
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@pytest.fixture(scope="session")
+def made_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A lab with datasets in two versions, and with weights."""
     root = tmp_path_factory.mktemp("lab")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(root))
         patch.setenv("DERIVA_ML_HOME", str(root / "store"))
         rids = _fill()
-        _offer(root / "bin")
-        shutil.copytree(root / "store" / "catalogs" / "1", root / "staging")
-        yield Lab(root, rids)
+    _offer(root / "bin")
+    shutil.copytree(root / "store" / "catalogs" / "1", root / "staging")
+    return Lab(root, rids)
+
+
+@pytest.fixture(scope="module")
+def lab(made_lab: Lab) -> Iterator[Lab]:
+    """The lab, as the one where this process is at home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(made_lab.root))
+        patch.setenv("DERIVA_ML_HOME", str(made_lab.store))
+        yield made_lab
 
 
 def _offer(place: Path) -> None:

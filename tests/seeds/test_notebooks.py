@@ -5,14 +5,14 @@ heading of the document                 test
 ======================================  ==========================================================
 Version Control and Semantic Versions   test_a_version_is_a_tag_and_leaves_nothing_to_commit
 Clearing Notebook Outputs               test_a_commit_has_no_outputs
-Setting Notebook Parameters             test_parameters_are_put_in_behind_their_cell
+Setting Notebook Parameters             test_words_and_parameters_change_the_run
 Notebook Structure and Execution Flow   test_a_dry_run_leaves_no_trace
 Commit and Tagging Procedures           test_a_commit_has_no_outputs
 Configuring Notebooks with Hydra        test_a_notebook_runs_as_it_is_configured
 Quick Example                           test_a_notebook_runs_as_it_is_configured
-Quick Example                           test_words_choose_other_options
+Quick Example                           test_words_and_parameters_change_the_run
 Executing Notebooks with DerivaML       test_a_notebook_runs_as_it_is_configured
-Executing Notebooks with DerivaML       test_parameters_are_put_in_behind_their_cell
+Executing Notebooks with DerivaML       test_words_and_parameters_change_the_run
 Executing Notebooks with DerivaML       test_the_parameters_are_told
 Executing Notebooks with DerivaML       test_a_dry_run_leaves_no_trace
 ======================================  ==========================================================
@@ -158,24 +158,23 @@ def test_a_notebook_runs_as_it_is_configured(lab: Any, clone: Path, ml: DerivaML
     assert workflow.version == "0.1.0"
 
 
-def test_words_choose_other_options(lab: Any, warm: WarmPython) -> None:
-    line = f"{RUN} \\\n    assets=different_weights deriva_ml=production"
+def test_words_and_parameters_change_the_run(lab: Any, warm: WarmPython) -> None:
+    line = (
+        f"{RUN} \\\n    -p measure width -p digits 3 \\\n"
+        "    assets=different_weights deriva_ml=production"
+    )
     rid = made_by(ran(warm.run(line)))
     staging = DerivaML(str(lab.staging))
-    run = staging.lookup_execution(rid)
-    assert "one file" in outputs(staging, rid)["comparison.md"]
+    made, run = outputs(staging, rid), staging.lookup_execution(rid)
     assert "overrides: assets=different_weights, deriva_ml=production" in run.description
-    staging.catalog.close()
-
-
-def test_parameters_are_put_in_behind_their_cell(warm: WarmPython, ml: DerivaML) -> None:
-    made = outputs(ml, made_by(ran(warm.run(f"{RUN} -p measure width -p digits 3"))))
+    assert "one file" in made["comparison.md"]
     cells = json.loads(made["comparison.ipynb"])["cells"]
     (at,) = (n for n, c in enumerate(cells) if "parameters" in c["metadata"].get("tags", ()))
     injected = "".join(cells[at + 1]["source"])
     assert 'measure = "width"' in injected
     assert "digits = 3" in injected
-    assert made["table.csv"].splitlines()[:2] == ["weights,width", "old,0.667"]
+    assert made["table.csv"].splitlines() == ["weights,width", "new,0.667"]
+    staging.catalog.close()
 
 
 def test_the_parameters_are_told(warm: WarmPython) -> None:
@@ -185,13 +184,11 @@ def test_the_parameters_are_told(warm: WarmPython) -> None:
     assert re.search(r"digits *: *int .*2", told)
 
 
-@pytest.mark.parametrize(("name", "text"), [("p.yaml", "measure: depth\ndigits: 1\n")])
-def test_a_dry_run_leaves_no_trace(
-    warm: WarmPython, ml: DerivaML, tmp_path: Path, name: str, text: str
-) -> None:
+def test_a_dry_run_leaves_no_trace(warm: WarmPython, ml: DerivaML, tmp_path: Path) -> None:
     before = ml.catalog.latest_snapshot()
-    (tmp_path / name).write_text(text)
-    told = ran(warm.run(f"{RUN} --file {tmp_path / name} dry_run=True"))
+    values = tmp_path / "values.yaml"
+    values.write_text("measure: depth\ndigits: 1\n")
+    told = ran(warm.run(f"{RUN} --file {values} dry_run=True"))
     assert ml.catalog.latest_snapshot() == before
     (kept,) = re.findall(r"(\S+\.ipynb)\.", told)
     assert 'measure = "depth"' in Path(kept).read_text().replace("\\", "")

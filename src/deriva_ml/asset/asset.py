@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from deriva_catalog.interface import Row
 
+from ..core.html_tables import table_html
 from .file_path import AssetFilePath
 
 if TYPE_CHECKING:
@@ -75,6 +76,18 @@ class Asset:
     def rid(self) -> str:
         """RID of the asset."""
         return self.asset_rid
+
+    def _repr_html_(self) -> str:
+        return table_html(
+            {
+                "Asset": f"{self.asset_rid} of {self.asset_table}",
+                "File": f"{self.filename} ({self.length:,} bytes)",
+                "Description": self._description,
+                "Types": ", ".join(self._types),
+                "Made by": self.execution_rid or "",
+                "MD5": self.md5,
+            }
+        )
 
     @property
     def description(self) -> str:

@@ -15,7 +15,7 @@ from itertools import groupby
 from deriva_ml.core.zen_store import StoredOption, default_options, stored_options
 from deriva_ml.execution.multirun import get_all_multirun_configs
 
-__all__ = ["options_json", "options_text"]
+__all__ = ["marked", "options_json", "options_text", "section"]
 
 _USAGE = {"": "--config-name NAME", "experiment": "+experiment=NAME"}
 _NARROWEST = 24
@@ -33,15 +33,15 @@ def options_text(config_name: str, width: int | None = None) -> str:
     chosen = {("", config_name), *default_options(config_name).items()}
     for group, options in groupby(stored_options(), key=lambda option: option.group):
         usage = _USAGE.get(group, f"{group}=NAME")
-        rows = [(_marked(option, chosen), [option.description]) for option in options]
-        lines += _section(group or "main configurations", usage, rows, columns)
+        rows = [(marked(option, chosen), [option.description]) for option in options]
+        lines += section(group or "main configurations", usage, rows, columns)
     sweeps = get_all_multirun_configs()
     if sweeps:
         rows = [
             (f"  {name}", [*spec.description.splitlines(), " ".join(spec.overrides)])
             for name, spec in sweeps.items()
         ]
-        lines += _section("multirun", "+multirun=NAME", rows, columns)
+        lines += section("multirun", "+multirun=NAME", rows, columns)
     return "\n".join([*lines, "* is what is used unless another is chosen."]) if lines else ""
 
 
@@ -52,11 +52,12 @@ def options_json() -> str:
     return json.dumps({"options": options, "multiruns": sweeps}, indent=2)
 
 
-def _marked(option: StoredOption, chosen: Iterable[tuple[str, str]]) -> str:
+def marked(option: StoredOption, chosen: Iterable[tuple[str, str]]) -> str:
+    """Return an option's name, behind a star where it is what is chosen."""
     return f"{'*' if (option.group, option.name) in chosen else ' '} {option.name}"
 
 
-def _section(
+def section(
     title: str, usage: str, rows: list[tuple[str, list[str]]], columns: int
 ) -> Iterator[str]:
     """Yield the lines of one group: names to the left, descriptions folded to the right."""

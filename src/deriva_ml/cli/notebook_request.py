@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from deriva_ml.core.context import offer_context
 from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLValidationError
-from deriva_ml.core.zen_store import stored_options
 from deriva_ml.execution.creation import SAVE_RID
 from deriva_ml.execution.workflow import Workflow
 from deriva_ml.notebook.configuration import Composed, compose_only
@@ -26,6 +26,7 @@ from deriva_ml.notebook.parameters import (
 from deriva_ml.notebook.run import OVERRIDES, PARAMETERS, connect, fingerprint, load_project
 
 from .overrides import check_words, quoted
+from .project import known_words
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
@@ -171,6 +172,7 @@ def make_request(
     call = document.configuration_call(variables(declared, values))
     if call is not None:
         load_project(call.package, document.path)
+        offer_context(document.path.resolve().parent)
     _check_words(words, flags)
     _refuse_lost(document, options, words, declared or {}, call)
     resumed = ["resume=True"] if options.resume else []
@@ -229,9 +231,11 @@ def _address_parameters(
 
 
 def _check_words(words: Sequence[str], flags: Sequence[str]) -> None:
-    known = [*flags]
-    for option in stored_options():
-        if option.group:
-            known += [f"{option.group}={option.name}", f"{option.group}="]
-    if wrong := check_words(words, known):
+    if wrong := check_words(words, [*flags, *known_words()]):
         raise DerivaMLValidationError(" ".join(wrong))
+    for word in words:
+        if word.startswith("+multirun="):
+            raise DerivaMLValidationError(
+                f"{word!r} names a sweep, and a notebook runs once. Run it for each value, or "
+                "make the sweep one of a model, with deriva-ml-run."
+            )

@@ -176,16 +176,17 @@ def _progress(lines: bool) -> Iterator[Callable[[int, int, str], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("cell {task.completed} of {task.total}"),
+        TextColumn("{task.fields[where]}"),
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
         TextColumn("{task.fields[first]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, first="starting the kernel")
+        task = bar.add_task("", total=None, where="starting the kernel", first="")
 
         def tell(number: int, count: int, first: str) -> None:
-            bar.update(task, completed=number, total=count, first=first[:60])
+            where = f"cell {number} of {count}"
+            bar.update(task, completed=number, total=count, where=where, first=first[:40])
 
         yield tell
 

@@ -91,6 +91,8 @@ def _set_rules(options: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 def _start(options: argparse.Namespace, overrides: list[str], swept: bool) -> int:
     """Hand over to Hydra, which composes the configuration and calls the main function."""
+    from deriva_ml.core.zen_store import settled_words
+
     from .handing_over import compose_and_run, composing, fill_hydra_store
     from .many_runs import many_runs
     from .project import main_config
@@ -102,6 +104,7 @@ def _start(options: argparse.Namespace, overrides: list[str], swept: bool) -> in
         for word in (f"--{flag}", getattr(options, flag))
     ]
     main = main_config(options.config_name)
+    overrides = settled_words(overrides, options.config_name)
     asked = many_runs(options, overrides)
     multirun = options.multirun or swept or asked.has_tasks
     if multirun and (options.cfg is not None or options.info is not None):

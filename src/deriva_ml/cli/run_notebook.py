@@ -184,11 +184,9 @@ def _show(request: Request, options: argparse.Namespace) -> int:
 
     name = request.configuration_name()
     if options.list_configs:
-        from rich.console import Console
+        from .notebook_listing import notebook_options_text
 
-        from .notebook_listing import print_notebook_options
-
-        print_notebook_options(Console(), name)
+        print(notebook_options_text(name))
         return 0
     text = render_notebook_config(
         name, overrides=request.words, cfg_mode=options.cfg, info_mode=options.info

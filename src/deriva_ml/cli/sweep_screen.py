@@ -199,7 +199,7 @@ def summary(directory: Path, console: Console | None = None) -> None:
     if not jobs:
         return
     shown = console or Console(file=sys.stdout)
-    if not shown.is_terminal:
+    if not shown.is_terminal and "COLUMNS" not in os.environ:
         shown = Console(file=shown.file, width=160)
     shown.print(_table(jobs, title=_counted(jobs)))
     lines = [f"Parent execution {parent.rid}" for parent in sweep.known_parents()]

@@ -25,6 +25,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from .constants import ML_SCHEMA
 from .enums import ConnectionMode
 from .host import without_password
+from .html_tables import settings_html
 from .logging_config import get_logger, is_hydra_initialized
 from .omega import fields_of, plain
 from .zen_store import keep_descriptions
@@ -149,6 +150,17 @@ class DerivaMLConfig(BaseModel):
         if self.hydra_runtime_output_dir is None:
             self.hydra_runtime_output_dir = _running_hydra_dir()
         return self
+
+    def _repr_html_(self) -> str:
+        unset = type(self).model_fields
+        shown = {
+            name: value
+            for name, value in self
+            if name in ("hostname", "catalog_id") or value != unset[name].default
+        }
+        shown.pop("credential", None)
+        shown["hostname"] = without_password(self.hostname)
+        return settings_html("DerivaMLConfig", shown)
 
     @staticmethod
     def compute_workdir(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_origin
 
 from hydra_zen import ZenStore, store
@@ -27,6 +27,7 @@ __all__ = [
     "default_options",
     "description_of",
     "keep_descriptions",
+    "settled_words",
     "stored_options",
 ]
 
@@ -66,10 +67,18 @@ def _overrides_groups(node: type) -> bool:
     """Whether the defaults list that a class has of its own overrides the choice of a group."""
     if "defaults" not in inspect.get_annotations(node):
         return False
-    (listed,) = (f for f in dataclasses.fields(node) if f.name == "defaults")
-    entries = [] if listed.default_factory is dataclasses.MISSING else listed.default_factory()
-    words = [str(word) for entry in entries if isinstance(entry, Mapping) for word in entry]
+    words = [str(word) for entry in _defaults_of(node) for word in entry]
     return any(word.startswith("override ") for word in words)
+
+
+def _defaults_of(node: Any) -> list[Mapping[Any, Any]]:
+    """The choices of groups in the defaults list of a configuration, as Hydra reads them."""
+    listed = node.get("defaults") if isinstance(node, Mapping) else getattr(node, "defaults", None)
+    if listed is None and isinstance(node, type) and dataclasses.is_dataclass(node):
+        made = [f.default_factory for f in dataclasses.fields(node) if f.name == "defaults"]
+        listed = made[0]() if made and made[0] is not dataclasses.MISSING else None
+    entries = listed if isinstance(listed, list) else []
+    return [entry for entry in entries if isinstance(entry, Mapping)]
 
 
 def _open_lists(node: Any) -> Any:
@@ -157,12 +166,21 @@ def default_options(config_name: str, of: ZenStore = store) -> dict[str, str]:
     """
     if (None, config_name) not in of:
         return {}
-    node = of[None, config_name]
-    listed = node.get("defaults") if isinstance(node, Mapping) else getattr(node, "defaults", None)
-    chosen: dict[str, str] = {}
-    for entry in listed if isinstance(listed, list) else ():
-        if isinstance(entry, Mapping):
-            for group, option in entry.items():
-                word = str(group).split()[-1].partition("@")[0]
-                chosen[word] = str(option)
-    return chosen
+    return {
+        str(group).split()[-1].partition("@")[0]: str(option)
+        for entry in _defaults_of(of[None, config_name])
+        for group, option in entry.items()
+    }
+
+
+def settled_words(words: Iterable[str], config_name: str, of: ZenStore = store) -> list[str]:
+    """Return overrides with ``+group=option`` as ``group=option`` where the group has a default.
+
+    Hydra wants the plus where a group is added, and refuses it where one is chosen already. Which
+    of them it is depends on the main configuration, and lines are shared between several.
+    """
+    groups = default_options(config_name, of)
+    return [
+        word[1:] if word[:1] == "+" and word[1:].partition("=")[0] in groups else word
+        for word in words
+    ]

@@ -12,7 +12,6 @@ that row.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from deriva_catalog import snaptime
 from deriva_catalog.model.elements import Table
 from deriva_catalog.path.ast import ColumnName, Comparison, Operator
 from deriva_ml.core.exceptions import DerivaMLValidationError, translated
+from deriva_ml.core.html_tables import cell, rows_html
 from deriva_ml.core.query import any_of, attributes
 from deriva_ml.core.session import Session
 
@@ -82,15 +82,14 @@ class Drift:
         return "\n".join([f"{head}:", *lines])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{len(t.added)}</td><td>{len(t.changed)}</td>"
-            f"<td>{len(t.deleted)}</td></tr>"
-            for name, t in self.tables.items()
-        )
         head = f"Dataset {self.dataset_rid}, {self.since} to {self.until or 'now'}"
-        columns = "<tr><th>Table</th><th>Added</th><th>Changed</th><th>Deleted</th></tr>"
-        body = f"{columns}{rows}" if rows else "<tr><td>No difference.</td></tr>"
-        return f"<table><caption>{html.escape(head)}</caption>{body}</table>"
+        if not self.tables:
+            return f"<div>{cell(head)}: no difference</div>"
+        rows = (
+            (name, len(t.added), len(t.changed), len(t.deleted)) for name, t in self.tables.items()
+        )
+        columns = ("Table", "Added", "Changed", "Deleted")
+        return f"<div>{cell(head)}{rows_html(columns, rows)}</div>"
 
 
 def drift(

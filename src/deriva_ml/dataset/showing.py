@@ -5,12 +5,11 @@ The functions are methods of `Dataset` and of `DatasetBag`, which have the same 
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deriva_ml.core.exceptions import DerivaMLConfigurationError
-from deriva_ml.core.html_tables import table_html
+from deriva_ml.core.html_tables import rows_html, table_html
 
 if TYPE_CHECKING:
     from .collection import Datasets
@@ -104,13 +103,14 @@ def dataset_html(self: Shown) -> str:
 
 def history_html(history: Sequence[DatasetHistory]) -> str:
     """Versions as an HTML table, in the order given."""
-    rows = "".join(
-        f"<tr><td>{entry.dataset_version}</td><td>{html.escape(entry.description)}</td>"
-        f"<td>{entry.execution_rid or ''}</td><td>{_snapshot_text(entry)}</td></tr>"
-        for entry in history
+    head = ("Version", "Description", "Execution", "Snapshot")
+    return rows_html(
+        head,
+        (
+            (e.dataset_version, e.description, e.execution_rid or "", _snapshot_text(e))
+            for e in history
+        ),
     )
-    head = "<tr><th>Version</th><th>Description</th><th>Execution</th><th>Snapshot</th></tr>"
-    return f"<table>{head}{rows}</table>"
 
 
 def _snapshot_text(entry: DatasetHistory) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..core.constants import RID, is_rid
 from ..core.exceptions import DerivaMLValidationError
+from ..core.html_tables import settings_html
 from ..core.omega import fields_of
 from .versions import DatasetVersion
 
@@ -52,6 +53,15 @@ class DatasetSpec(BaseModel):
             rid, version = _split(value)
             return {"rid": rid, "version": version}
         return fields_of(value)
+
+    def _repr_html_(self) -> str:
+        unset = type(self).model_fields
+        shown = {
+            name: value
+            for name, value in self
+            if name in ("rid", "version") or value != unset[name].default
+        }
+        return settings_html("DatasetSpec", shown)
 
     @classmethod
     def from_shorthand(cls, s: str) -> DatasetSpec:

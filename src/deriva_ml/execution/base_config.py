@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra_zen import builds, store
 
 from ..core._lazy import lazy_names
+from ..core.html_tables import settings_html
 from .runner import run_model
 
 __all__ = ["BaseConfig", "DerivaBaseConfig", "base_defaults", "create_model_config"]
@@ -50,6 +51,16 @@ class BaseConfig:
     resume: bool = False
     workflow: Any = None
     model_config: Any = None
+
+    def _repr_html_(self) -> str:
+        shown = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name != "deriva_ml" and getattr(self, field.name) is not False
+        }
+        connection = self.deriva_ml
+        own = connection._repr_html_() if hasattr(connection, "_repr_html_") else ""
+        return f"<div>{settings_html(type(self).__name__, shown)}{own}</div>"
 
 
 DerivaBaseConfig = builds(BaseConfig, populate_full_signature=True, hydra_defaults=base_defaults)

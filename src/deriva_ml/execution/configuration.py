@@ -21,6 +21,7 @@ from pydantic import (
 from ..asset.spec import AssetSpec, LocalFile, asset_input
 from ..core.constants import RID
 from ..core.exceptions import DerivaMLConfigurationError
+from ..core.html_tables import settings_html
 from ..core.omega import fields_of, plain
 from ..dataset.spec import DatasetSpec
 from .secrets import masked_words
@@ -94,6 +95,17 @@ class ExecutionConfiguration(BaseModel):
         if self.argv is None:
             self.__dict__["argv"] = started_with(sys.argv)
         return self
+
+    def _repr_html_(self) -> str:
+        workflow = self.workflow
+        shown = {
+            "description": self.description,
+            "datasets": [f"{spec.rid}@{spec.version}" for spec in self.datasets],
+            "assets": [getattr(a, "rid", None) or getattr(a, "path", a) for a in self.assets],
+            "workflow": getattr(workflow, "name", workflow),
+            "choices": self.config_choices,
+        }
+        return settings_html("ExecutionConfiguration", shown)
 
     @staticmethod
     def load_configuration(path: Path | str) -> ExecutionConfiguration:

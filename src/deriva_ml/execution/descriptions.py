@@ -7,6 +7,7 @@ from typing import Any
 
 from hydra_zen import builds
 
+from ..core.html_tables import cell, rows_html
 from ..core.omega import plain
 
 __all__ = ["DescribedList", "with_description"]
@@ -18,6 +19,10 @@ class DescribedList(list[Any]):
     def __init__(self, items: Iterable[Any] | None = None, description: str = "") -> None:
         super().__init__(() if items is None else plain(items))
         self.description = description
+
+    def _repr_html_(self) -> str:
+        listed = rows_html((f"{len(self)} entries",), ((item,) for item in self))
+        return f"<div>{cell(self.description)}{listed}</div>"
 
     def __repr__(self) -> str:
         return f"DescribedList({super().__repr__()}, description={self.description!r})"

@@ -1,15 +1,17 @@
-"""How an execution shows itself in a notebook."""
+"""How executions, and the parents of sweeps, show themselves in a notebook."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from deriva_ml.core.html_tables import table_html
+from deriva_ml.core.html_tables import rows_html, table_html
 
 if TYPE_CHECKING:
     from .execution import Execution
+    from .record import ExecutionRecord
 
-__all__ = ["as_table"]
+__all__ = ["as_table", "record_as_table"]
 
 
 def as_table(execution: Execution) -> str:
@@ -30,3 +32,32 @@ def as_table(execution: Execution) -> str:
             "Directory": str(execution.working_dir),
         }
     )
+
+
+def record_as_table(record: ExecutionRecord) -> str:
+    """An execution of the catalog as a small HTML table; below it the jobs of a sweep.
+
+    Cost: two questions to the catalog, three where there are jobs.
+    """
+    jobs = record.list_execution_children()
+    states = Counter(job.status.value for job in jobs)
+    workflow = record.workflow
+    detail = f" ({record.status_detail})" if record.status_detail else ""
+    table = table_html(
+        {
+            "Execution": record.execution_rid,
+            "Status": record.status.value + detail,
+            "Description": record.description,
+            "Workflow": "" if workflow is None else f"{workflow.name} ({record.workflow_rid})",
+            "Started": ""
+            if record.start_time is None
+            else f"{record.start_time:%Y-%m-%d %H:%M:%S %Z}",
+            "Duration": record.duration or "",
+            "Jobs": ", ".join(f"{count} {state}" for state, count in states.items()),
+        }
+    )
+    if not jobs:
+        return table
+    head = ("Job", "Status", "Duration", "Description")
+    rows = ((j.execution_rid, j.status.value, j.duration or "", j.description) for j in jobs)
+    return f"<div>{table}{rows_html(head, rows)}</div>"

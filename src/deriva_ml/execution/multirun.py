@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..core.exceptions import DerivaMLConfigurationError
+from ..core.html_tables import settings_html
 
 __all__ = [
     "MultirunSpec",
@@ -24,6 +25,10 @@ class MultirunSpec:
     name: str
     overrides: tuple[str, ...] = ()
     description: str = ""
+
+    def _repr_html_(self) -> str:
+        shown = {"description": self.description, "overrides": " ".join(self.overrides)}
+        return settings_html(f"multirun {self.name}", shown)
 
 
 _registry: dict[str, MultirunSpec] = {}

@@ -259,6 +259,12 @@ class ExecutionRecord:
     to_ro_crate = _interchange.execution_to_ro_crate
     to_openlineage = _interchange.execution_to_openlineage
 
+    @translated()
+    def _repr_html_(self) -> str:
+        from .display import record_as_table
+
+        return record_as_table(self)
+
     def __repr__(self) -> str:
         return f"ExecutionRecord({self.execution_rid!r}, {self.status.value!r})"
 

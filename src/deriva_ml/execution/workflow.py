@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_validator
 
 from ..core.constants import RID
+from ..core.html_tables import settings_html
 from ..core.omega import fields_of, plain
 from ..core.zen_store import keep_descriptions
 from .source import CodeSource, calling_source, describe_version, identify_file
@@ -67,6 +68,18 @@ class Workflow(BaseModel):
     @classmethod
     def _types(cls, value: Any) -> Any:
         return plain(value)
+
+    def _repr_html_(self) -> str:
+        types = [self.workflow_type] if isinstance(self.workflow_type, str) else self.workflow_type
+        shown = {
+            "name": self.name,
+            "type": types,
+            "description": self.description,
+            "RID": self.workflow_rid,
+            "url": self.url,
+            "version": self.version,
+        }
+        return settings_html("Workflow", shown)
 
     def __eq__(self, other: object) -> bool:
         """Whether all fields are equal; how they were found out does not count."""

@@ -175,6 +175,9 @@ class Experiment:
         """The address of the web page of its execution."""
         return self._ml.chaise_url(self.execution_rid)
 
+    def _repr_html_(self) -> str:
+        return self.execution._repr_html_()
+
     def to_markdown(self, show_datasets: bool = True, show_assets: bool = True) -> str:
         """The experiment as Markdown.
 

@@ -132,9 +132,11 @@ def compose(
     from omegaconf.errors import OmegaConfBaseException
 
     from ..core.config import register_hydra_settings
+    from ..core.zen_store import settled_words
 
     register_hydra_settings()
     hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    overrides = settled_words(overrides, config_name)
     _check_options(overrides)
     try:
         with _no_run_of_hydra():
@@ -166,14 +168,16 @@ def compose_only(config_name: str, overrides: Sequence[str] = ()) -> Composed:
     from omegaconf.errors import OmegaConfBaseException
 
     from ..core.config import register_hydra_settings
+    from ..core.zen_store import settled_words
     from ..execution.resuming import fingerprint_of_content
 
     stored_configuration(config_name)
     register_hydra_settings()
     hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
+    overrides = settled_words(overrides, config_name)
     _check_options(overrides)
     try:
-        whole = _put_together(config_name, list(overrides))
+        whole = _put_together(config_name, overrides)
         choices = _choices(whole.hydra)
         words = tuple(str(word) for word in whole.hydra.overrides.task)
         with open_dict(whole):
@@ -292,8 +296,9 @@ def _check_types(name: str, config: Any) -> None:
 
 def _written(kind: Any) -> str:
     """A type as it is written in a hint."""
-    name = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else kind
-    return str(name).replace("typing.", "").replace("NoneType", "None")
+    if isinstance(kind, type) and not hasattr(kind, "__args__"):
+        return kind.__name__
+    return repr(kind).replace("typing.", "").replace("NoneType", "None")
 
 
 def _why(name: str, error: Exception) -> str:
@@ -317,7 +322,7 @@ def _keys(name: str) -> list[str]:
     for key, node in inside:
         found.append(key)
         if isinstance(node, DictConfig):
-            inside += [(f"{key}.{k}", n) for k, n in node.items_ex(resolve=False)]
+            inside += [(f"{key}.{k!s}", n) for k, n in node.items_ex(resolve=False)]
     return [key for key in dict.fromkeys(found) if not key.startswith("hydra")]
 
 
@@ -370,6 +375,7 @@ def render_notebook_config(
     from omegaconf.errors import OmegaConfBaseException
 
     from ..core.config import register_hydra_settings
+    from ..core.zen_store import settled_words
 
     if cfg_mode is not None and info_mode is not None:
         raise DerivaMLConfigurationError("Give cfg_mode or info_mode, not both.")
@@ -381,9 +387,10 @@ def render_notebook_config(
     stored_configuration(config_name)
     register_hydra_settings()
     hydra_zen.store.add_to_hydra_store(overwrite_ok=True)
-    _check_options(overrides or ())
+    words = settled_words(overrides or (), config_name)
+    _check_options(words)
     try:
-        return _rendered(config_name, list(overrides or ()), cfg_mode or "job", info_mode)
+        return _rendered(config_name, words, cfg_mode or "job", info_mode)
     except (hydra.errors.HydraException, OmegaConfBaseException) as error:
         raise DerivaMLConfigurationError(_why(config_name, error)) from error
 

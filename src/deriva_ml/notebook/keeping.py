@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.enums import ExecAssetType, ExecutionStatus, MLAsset
+from ..core.host import is_directory
 from ..execution import lifecycle
 from ..execution.claim import claimed, claimed_soon
 from .markdown import to_markdown
@@ -112,11 +113,12 @@ def open_execution(identity: dict[str, Any], settings: Any) -> Iterator[tuple[De
     """
     from ..core.base import DerivaML
 
-    ml = (
-        DerivaML(identity["hostname"], identity["catalog_id"])
-        if settings is None
-        else DerivaML.instantiate(settings)
-    )
+    if settings is not None:
+        ml = DerivaML.instantiate(settings)
+    elif is_directory(identity["hostname"]):  # which is one catalog, and is not told its number
+        ml = DerivaML(identity["hostname"])
+    else:
+        ml = DerivaML(identity["hostname"], identity["catalog_id"])
     ml.session = replace(ml.session, working_dir=Path(identity["working_dir"]))
     try:
         directory = ml.executions.around.local.directory(identity["execution_rid"])

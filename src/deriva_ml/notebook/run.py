@@ -76,7 +76,6 @@ def run_notebook(
     notebook = calling_file()
     name = config_name or _name_of(notebook)
     load_project(config_package, notebook)
-    offer_context(notebook.parent if notebook is not None and notebook.is_file() else None)
     words = [*_environment_overrides(), *(overrides or ())]
     composed = compose(stored_configuration(name), name, words)
     config = composed.config
@@ -128,11 +127,12 @@ def interrupted(ml: DerivaML, mark: str, workflow: Workflow) -> Execution | None
 
 def _created(ml: DerivaML, composed: Composed, workflow: Workflow, mark: str) -> Execution:
     config = composed.config
+    told = [word for word in composed.overrides if not word.startswith("resume=")]
     return ml.create_execution(
         ExecutionConfiguration(
             datasets=list(config.datasets or ()),
             assets=list(config.assets or ()),
-            description=described(str(config.description or ""), composed.overrides),
+            description=described(str(config.description or ""), told),
             config_choices=composed.choices,
         ),
         workflow=workflow,
@@ -195,8 +195,15 @@ def fingerprint(composed: Composed, notebook: Path | None, parameters: str | Non
 def load_project(package: str, beside: Path | None = None) -> list[str]:
     """Import a project's configuration, which may lie in ``src`` above here or above a file.
 
-    Returns the names of the modules; none where there is no such package.
+    A project without a connection of its own gets that of its context file. Returns the names of
+    the modules; none where there is no such package.
     """
+    names = _modules(package, beside)
+    offer_context(beside.resolve().parent if beside is not None and beside.is_file() else None)
+    return names
+
+
+def _modules(package: str, beside: Path | None) -> list[str]:
     names = load_configs(package)
     if names or package in sys.modules:
         return names

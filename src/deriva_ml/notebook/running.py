@@ -28,6 +28,9 @@ __all__ = ["Limits", "Outcome", "Progress", "interruptible", "plain", "run_cells
 
 _ENGINE = "deriva-ml"
 _GRACE_S = 10.0
+_AGAIN_S = (1.0, 3.0)
+"""A kernel that has not begun with its cell yet, or is in a long call, misses an interrupt."""
+
 _TAIL = 4000
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -98,8 +101,14 @@ class Stopper:
         if self.reason is not None:
             return
         self.reason = reason
-        self._send(signal.SIGINT)
+        self.interrupt()
+        for seconds in _AGAIN_S:
+            self.after(seconds, self.interrupt)
         self.after(_GRACE_S, self.kill)
+
+    def interrupt(self) -> None:
+        """Interrupt the cell that runs, if one does."""
+        self._send(signal.SIGINT)
 
     def kill(self) -> None:
         """End the kernel at once."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from deriva_catalog.engine.pools import close_late_returns
+from deriva_catalog.engine.sqlite.storage import SqliteStorage
 
 
 def is_open(connection: Any) -> bool:
@@ -33,3 +36,14 @@ def test_a_connection_is_closed_when_it_comes_back_too_late(tmp_path: Path, disp
     with engine.connect() as again:  # the pool goes on in any case
         assert again.execute(sa.text("SELECT 1")).scalar() == 1
     engine.dispose()
+
+
+def test_a_storage_that_nobody_holds_closes_its_connections(tmp_path: Path) -> None:
+    storage = SqliteStorage(tmp_path / "a", create=True)
+    with storage.reading() as connection:
+        raw = connection.connection.dbapi_connection
+    held = weakref.ref(storage)
+    del storage, connection
+    gc.collect()
+    assert held() is None
+    assert not is_open(raw)

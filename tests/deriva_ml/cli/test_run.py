@@ -185,6 +185,7 @@ def test_command_lists_what_there_is(project: Path, option: str) -> None:
     told = "\n".join(lines(command(project, option)))
     for text in ("model_config=NAME", "fast_training", "Ten epochs.", "This machine.", "rates"):
         assert text in told
+    assert "* default_model" in told  # what is used unless another is chosen
     for text in ("Both, corrected.", "The usual.", "+experiment=NAME", "Quick look"):
         assert text in told
 

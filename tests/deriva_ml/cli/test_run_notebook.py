@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ from typing import Any
 import pytest
 
 from deriva_ml import DerivaML
+from deriva_ml.cli.run_notebook import main
 from deriva_ml.execution.record import ExecutionRecord
 
 CONFIGS = """
@@ -56,7 +60,9 @@ SHOW = "pd.DataFrame({'name': ['x|y', 'z'], 'count': [1, 2]})"
 WAIT = (
     "print('waiting', flush=True)\ntime.sleep(wait)\nif fail:\n    raise ValueError('told to fail')"
 )
-CELLS = [IMPORTS, PARAMETERS, BEGIN, MAKE, SHOW, WAIT]
+UPLOAD = "_ = execution.upload_execution_outputs()"
+AFTER = "time.sleep(0.3)"
+CELLS = [IMPORTS, PARAMETERS, BEGIN, MAKE, SHOW, WAIT, UPLOAD, AFTER]
 
 
 def notebook(cells: list[str], tagged: str | None = PARAMETERS) -> str:
@@ -154,15 +160,26 @@ def files_of(record: ExecutionRecord, directory: Path) -> dict[str, str]:
     return texts
 
 
-@pytest.mark.slow
-def test_a_run_with_everything(project: Project, ml: DerivaML, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def undisturbed(project: Project) -> subprocess.CompletedProcess[str]:
+    """A run with everything that a run may be given, from its first cell to its last."""
     (project.root / "values.yml").write_text("label: from the file\nsizes: [4, 5]\n")
-    done = project.run(
+    return project.run(
         "notebooks/analysis.ipynb",
         *("-p", "folds", "5", "-p", "label", "from the command", "--file", "values.yml"),
         *("--host", str(project.root / "catalog"), "--log-output"),
         *("threshold=0.25", "assets=different_weights"),
     )
+
+
+@pytest.mark.slow
+def test_a_run_with_everything(
+    project: Project,
+    ml: DerivaML,
+    undisturbed: subprocess.CompletedProcess[str],
+    tmp_path: Path,
+) -> None:
+    done = undisturbed
     assert done.returncode == 0, done.stderr
     record = made_by(ml, done.stdout)
     assert record.status == "Uploaded"
@@ -174,29 +191,269 @@ def test_a_run_with_everything(project: Project, ml: DerivaML, tmp_path: Path) -
     host = project.root / "catalog"
     assert files["made.txt"] == f"5 from the file [4, 5] 0.25 {host}"
     assert f"at {host}" in done.stdout
-    assert "cell 7 of 7" in done.stderr
+    assert "cell 9 of 9" in done.stderr
     assert "| 0 | x\\|y | 1 |" in files["analysis.md"]
     executed = json.loads(files["analysis.ipynb"])
-    assert [c["metadata"]["papermill"]["status"] for c in executed["cells"]] == ["completed"] * 7
+    assert [c["metadata"]["papermill"]["status"] for c in executed["cells"]] == ["completed"] * 9
     noted = executed["metadata"]["papermill"]
     assert not {"input_path", "output_path"} & set(noted)
     assert noted["parameters"]["folds"] == 5
     kinds = {a.filename: a.asset_types for a in record.list_assets("Output")}
     assert "Notebook_Output" in kinds["analysis.ipynb"]
     assert "Notebook_Output" in kinds["analysis.md"]
+    assert not list(project.root.glob("work/**/notebook-runs/*"))
+
+
+SHOWN = [
+    ["notebooks/analysis.ipynb", "--inspect"],
+    ["notebooks/analysis.ipynb", "--list-configs"],
+    ["notebooks/analysis.ipynb", "--cfg", "job", "threshold=0.125", "--catalog", "7"],
+    ["notebooks/analysis.ipynb", "--info", "defaults"],
+    ["notebooks/analysis.ipynb", "--info", "threshold=0.125"],
+    ["--help"],
+]
+"""What shows something and runs nothing."""
+
+MANY = """
+import contextlib, io, json, sys
+from deriva_ml.cli.run_notebook import main
+
+found = []
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = main(words)
+        except SystemExit as end:
+            status = end.code
+    found.append((status, out.getvalue(), err.getvalue()))
+print(json.dumps(found))
+"""
+
+
+def many(project: Project, requests: list[list[str]]) -> list[tuple[int, str, str]]:
+    """What the command answers to requests that start no kernel, all in one process."""
+    done = subprocess.run(
+        [sys.executable, "-c", MANY, json.dumps(requests)],
+        cwd=project.root,
+        env=project.surroundings(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return [tuple(answer) for answer in json.loads(done.stdout)]
 
 
 @pytest.mark.slow
-def test_what_a_failing_cell_leaves(project: Project, ml: DerivaML, tmp_path: Path) -> None:
-    done = project.run("notebooks/analysis.ipynb", "-p", "fail", "true")
-    assert done.returncode == 1
-    assert "Cell 7 of 7: ValueError: told to fail" in done.stderr
-    record = made_by(ml, done.stdout)
+def test_requests_that_run_nothing(project: Project) -> None:
+    analysis = "notebooks/analysis.ipynb"
+    project.write("bare", ["x = 1"])
+    project.write("crooked", ["folds = 3\nprint(folds)"], "folds = 3\nprint(folds)")
+    project.write("nameless", [BEGIN])
+    (project.root / "wrong.toml").write_text("folds = 3")
+    expected = [
+        ([analysis, "-p", "fold", "3"], "no parameter 'fold'. Did you mean 'folds'?"),
+        ([analysis, "-p", "folds", "many"], "'folds' is declared as int, and 'many' is none."),
+        ([analysis, "--file", "wrong.toml"], "ends in none of .yaml, .yml and .json"),
+        ([analysis, "--kernel", "pyton3"], "no kernel 'pyton3'. Did you mean 'python3'?"),
+        ([analysis, "assets=different_wieghts"], "Did you mean 'different_weights'?"),
+        ([analysis, "assets=unknown_weights"], "3-ZZZZ"),
+        ([analysis, "asset=different_weights"], "Did you mean 'assets'?"),
+        ([analysis, "treshold=1"], "Did you mean 'threshold'?"),
+        ([analysis, "threshold=high"], "'threshold' as float, and 'high' is none."),
+        ([analysis, "threshold"], "'threshold' is not understood."),
+        ([analysis, "+multirun=rates"], "a notebook runs once"),
+        ([analysis, "threshold=1,2"], "Ambiguous value"),
+        ([analysis, "--inspct"], "Did you mean '--inspect'?"),
+        ([analysis, "deriva_ml=lost"], "no catalog in"),
+        ([analysis, "--timeout", "-1"], "no positive number of seconds"),
+        (["notebooks/absent.ipynb"], "Beside it there are: analysis.ipynb"),
+        (["notebooks/bare.ipynb", "-p", "x", "2"], "takes no parameters"),
+        (["notebooks/bare.ipynb", "--inspect"], "has no cell with the tag 'parameters'"),
+        (["notebooks/bare.ipynb", "assets=other"], "takes no overrides"),
+        (["notebooks/bare.ipynb", "--host", "h"], "--host would not reach"),
+        (["notebooks/bare.ipynb", "--resume"], "cannot be resumed"),
+        (["notebooks/bare.ipynb", "--cfg", "job"], "has no configuration"),
+        (["notebooks/crooked.ipynb"], "holds 'print(folds)' in line 2"),
+        (["notebooks/nameless.ipynb"], "no configuration 'nameless'"),
+    ]
+    before = project.executions()
+    answers = many(project, [*(words for words, _ in expected), *SHOWN])
+    for (words, text), (status, out, err) in zip(expected, answers, strict=False):
+        assert (status, out) == (2, ""), (words, out, err)
+        assert text in err, words
+        assert "Traceback" not in err
+    shown = answers[len(expected) :]
+    assert [status for status, _, _ in shown] == [0] * len(SHOWN)
+    inspected, listed, composed, defaults, _, text = [out for _, out, _ in shown]
+    assert inspected.splitlines()[0] == "folds:int  (default 3)  how many parts"
+    assert "threshold" in listed
+    assert "* default_deriva" in listed
+    assert "different_weights" in listed
+    assert "threshold: 0.125" in composed
+    assert "catalog_id: 7" in composed
+    assert "default_deriva" in defaults
+    assert "--resume" in text
+    assert project.executions() == before
+
+
+@pytest.mark.slow
+def test_the_context_file_gives_a_project_its_connection(tmp_path: Path) -> None:
+    (tmp_path / "src/configs").mkdir(parents=True)
+    (tmp_path / "src/configs/__init__.py").write_text("")
+    text = "from deriva_ml.execution import notebook_config\nnotebook_config('analysis')\n"
+    (tmp_path / "src/configs/look.py").write_text(text)
+    (tmp_path / "analysis.ipynb").write_text(notebook([BEGIN]))
+    context = {"hostname": "data.example.org", "catalog_id": "7"}
+    (tmp_path / ".deriva-context.json").write_text(json.dumps(context))
+    ((status, out, err),) = many(Project(tmp_path), [["analysis.ipynb", "--cfg", "job"]])
+    assert (status, "hostname: data.example.org" in out) == (0, True), err
+
+
+DIRECT = """
+from deriva_ml import DerivaML
+from deriva_ml.execution import ExecutionConfiguration
+ml = DerivaML(host, working_dir="work")
+execution = ml.create_execution(ExecutionConfiguration(description="By hand"))
+execution.execution_start()
+"""
+HOST = 'host: str = ""\nhow: str = "well"'
+END = """
+if how == "dead":
+    import os, signal
+    print("last words", file=sys.__stderr__, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+if how == "slow":
+    import time
+    time.sleep(60)
+_ = execution.upload_execution_outputs()
+if how == "late":
+    raise ValueError("too late")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "words", "details"),
+    [
+        ("dead", [], ["Kernel died", "last words"]),
+        ("slow", ["--cell-timeout", "8"], ["limit of 8 s for a cell", "time.sleep(60)"]),
+        ("late", ["--timeout", "200"], ["Cell 5 of 5: ValueError: too late", 'raise ValueError("']),
+    ],
+)
+def test_what_is_left_of_a_notebook_that_fails(
+    project: Project,
+    ml: DerivaML,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    how: str,
+    words: list[str],
+    details: list[str],
+) -> None:
+    """Its notebook makes its execution itself; so the command need not load a configuration."""
+    path = project.write("direct", ["import sys", HOST, DIRECT, END], HOST)
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    given = ["--host", str(project.root / "catalog"), "-p", "how", how]
+    status = main([path, *given, *words])
+    out, err = capfd.readouterr()
+    assert status == 1, err
+    assert details[0] in err
+    record = made_by(ml, out)
     assert record.status == "Failed"
+    assert ml.lookup_workflow(str(record.workflow_rid)).url.endswith("/direct.ipynb")
     detail = ml.retrieve_rid(record.execution_rid)["Status_Detail"]
-    assert detail.startswith("Cell 7 of 7: ValueError: told to fail\n")
-    assert "raise ValueError('told to fail')" in detail
+    assert [text for text in details if text not in detail] == []
     assert "\x1b" not in detail
     files = files_of(record, tmp_path)
-    assert set(files) == {"analysis.failed.ipynb", "analysis.failed.md"}
-    assert "ValueError: told to fail" in files["analysis.failed.md"]
+    assert set(files) == {"direct.failed.ipynb", "direct.failed.md"}
+    if how != "dead":
+        assert details[-1] in files["direct.failed.md"]
+
+
+# --- stopped and killed ------------------------------------------------------------------
+
+
+class Watched:
+    """The command under way, in a process group of its own."""
+
+    def __init__(self, project: Project, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [*project.command, *words],
+            cwd=project.root,
+            env=project.surroundings(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.seen = ""
+
+    def wait_for(self, text: str) -> None:
+        """Read on until the command says something."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.seen += line
+            if text in line:
+                return
+        raise AssertionError(self.seen)
+
+    def send(self, number: int) -> tuple[int, str, str]:
+        """Send all of the group a signal; returns status and output."""
+        os.killpg(self.process.pid, number)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, self.seen + err
+
+
+def content(ml: DerivaML, rid: str) -> list[tuple[str, ...]]:
+    """What the catalog has of an execution, without what tells one run from another."""
+    record = ml.lookup_execution(rid)
+    found = [("status", str(record.status)), ("description", str(record.description))]
+    for asset in record.list_assets("Output"):
+        name = re.sub(rf"{rid}|\d{{4}}-\d\d-\d\d_\d\d-\d\d-\d\d", "", asset.filename)
+        found.append((asset.asset_table, name, *sorted(asset.asset_types)))
+    return sorted(found)
+
+
+@pytest.mark.slow
+def test_stopped_and_killed_runs_are_taken_up(
+    project: Project, ml: DerivaML, undisturbed: subprocess.CompletedProcess[str]
+) -> None:
+    chance = random.Random(8)
+    expected = content(ml, made_by(ml, undisturbed.stdout).execution_rid)
+    before = project.executions()
+    # The description tells the overrides, so they are the same.
+    given = ["threshold=0.25", "assets=different_weights"]
+    given += ["--host", str(project.root / "catalog")]
+    words = ["notebooks/analysis.ipynb", "-p", "wait", "2", *given]
+    stopped = Watched(project, *words)
+    stopped.wait_for("cell 7 of 9")
+    status, _, err = stopped.send(signal.SIGINT)
+    assert status == 130, err
+    assert "Resume with: deriva-ml-run-notebook notebooks/analysis.ipynb -p wait 2" in err
+    (rid,) = set(project.executions()) - set(before)
+    row = ml.retrieve_rid(rid)
+    assert row["Status"] == "Failed"
+    assert row["Status_Detail"].startswith("Cell 7 of 9: It was interrupted.")
+    assert "KeyboardInterrupt" in row["Status_Detail"]
+
+    for cell, longest in (("cell 4 of 9", 2.0), ("cell 8 of 9", 1.0)):
+        killed = Watched(project, *words, "--resume")
+        try:
+            killed.wait_for(cell)
+        except AssertionError:
+            break  # the one before had come so far that nothing was left to run
+        seconds = chance.uniform(0, longest)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            killed.process.wait(seconds)
+        killed.send(signal.SIGKILL)
+    resumed = project.run(*words, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert set(project.executions()) - set(before) == {rid}
+    assert content(ml, rid) == expected
+    again = project.run(*words, "--resume")
+    assert (again.returncode, "nothing is left to do" in again.stderr) == (0, True)
+    assert set(project.executions()) - set(before) == {rid}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,26 @@ def test_a_command_takes_what_it_is_given_first(tmp_path: Path) -> None:
     (tmp_path / CONTEXT_FILE).unlink()
     with pytest.raises(DerivaMLConfigurationError, match="give --host"):
         place_of(None, "8", tmp_path / "empty")
+
+
+NOTEBOOK = """
+from deriva_ml.execution import get_notebook_configuration, notebook_config
+from deriva_ml.notebook.run import load_project
+conf = notebook_config("analysis")
+assert load_project("configs") == []
+found = get_notebook_configuration(conf, "analysis", ["deriva_ml.logging_level=10"])
+print(found.deriva_ml.hostname, found.deriva_ml.catalog_id, found.deriva_ml.logging_level)
+"""
+
+
+def test_a_notebook_without_a_connection_takes_that_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    write_context(tmp_path, "h.org", "7", working_dir=tmp_path / "w")
+    done = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK],
+        cwd=tmp_path / "notebooks",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "h.org 7 10\n", done.stderr

@@ -7,7 +7,13 @@ import pytest
 from hydra_zen import ZenStore, builds, instantiate, make_config
 
 from deriva_ml.core.config import DerivaMLConfig
-from deriva_ml.core.zen_store import description_of, keep_descriptions, stored_options
+from deriva_ml.core.zen_store import (
+    default_options,
+    description_of,
+    keep_descriptions,
+    settled_words,
+    stored_options,
+)
 from deriva_ml.execution.descriptions import DescribedList, with_description
 from deriva_ml.execution.workflow import Workflow
 
@@ -80,3 +86,24 @@ def test_both_ways_to_store_a_connection_work(store: ZenStore) -> None:
 )
 def test_a_description_is_found_wherever_it_is(make: Callable[[], Any]) -> None:
     assert description_of(make()) == "text"
+
+
+def test_a_plus_before_a_group_that_has_a_default_is_no_matter(store: ZenStore) -> None:
+    defaults = ["_self_", {"datasets": "small"}, {"optional assets": None}]
+    store(make_config(datasets=None, assets=None, hydra_defaults=defaults), name="main")
+    assert default_options("main", store) == {"datasets": "small", "assets": "None"}
+    words = ["+datasets=large", "+assets=one,two", "+experiment=quick", "++datasets=x", "+a.b=1"]
+    assert settled_words(words, "main", store) == [
+        "datasets=large",
+        "assets=one,two",
+        *words[2:],
+    ]
+    assert settled_words(words, "other", store) == words
+
+
+def test_the_defaults_of_a_main_configuration_are_known(store: ZenStore) -> None:
+    listed = ["_self_", {"a": "x"}, {"optional b@c": "y"}]
+    store(builds(train, populate_full_signature=True, hydra_defaults=listed), name="main")
+    store(builds(train), name="bare")
+    assert default_options("main", store) == {"a": "x", "b": "y"}
+    assert default_options("bare", store) == default_options("none", store) == {}

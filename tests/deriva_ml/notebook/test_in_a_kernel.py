@@ -25,8 +25,16 @@ store(group="deriva_ml")(
 notebook_config("analysis", description="Looks at results.")
 """
 
+FAILING = "print(execution.status)\nif not ready:\n    raise ValueError('not yet')"
+STATE = "print(execution.status, '|', ml.retrieve_rid(execution.rid)['Status_Detail'])"
 CELLS = [
     "from deriva_ml.execution import run_notebook\nml, execution, config = run_notebook()",
+    "ready = False",
+    FAILING,
+    STATE,
+    "ready = True",
+    FAILING,
+    STATE,
     "_ = execution.asset_file_path('Execution_Asset', 'made.txt').write_text('made')",
     "_ = execution.upload_execution_outputs()\nprint(execution.execution_rid)",
 ]
@@ -67,7 +75,8 @@ def run_all(notebook: Path) -> str:
     try:
         for source in CELLS:
             reply = client.execute_interactive(source, timeout=60, output_hook=listen)
-            assert reply["content"]["status"] == "ok", reply["content"]
+            if reply["content"]["status"] != "ok":
+                assert (source, reply["content"]["evalue"]) == (FAILING, "not yet")
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -95,7 +104,15 @@ def test_a_notebook_finds_its_project_and_is_known_without_its_outputs(
     ):
         subprocess.run(["git", *words], cwd=project, check=True)
     plain = Workflow.get_url_and_checksum(notebook)
-    rid = run_all(notebook).split()[-1]
+    told = run_all(notebook)
+    rid = told.split()[-1]
+    # A cell that fails makes the execution fail, until it is run again.
+    first, failed, detail, *_ = told.splitlines()
+    assert (first, failed) == ("Running", "Failed | ValueError: not yet")
+    assert detail == ""
+    assert "    raise ValueError('not yet')" in told
+    assert "Cell [3], line 3" in told
+    assert told.splitlines()[-3:-1] == ["Running", "Running | None"]
     ml = DerivaML(str(place), working_dir=tmp_path / "work")
     try:
         record = ml.lookup_execution(rid)

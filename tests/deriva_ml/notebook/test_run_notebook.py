@@ -126,6 +126,9 @@ def test_configurations_without_a_catalog(configured: str) -> None:
     assert (type(found).__name__, found.threshold, found.datasets) == ("Analysis", 0.75, None)
     shown = render_notebook_config(configured, overrides=["threshold=0.125"])
     assert "threshold: 0.125" in shown
+    assert shown == render_notebook_config(
+        configured, overrides=["+deriva_ml=default_deriva", "threshold=0.125"]
+    )
     assert "default_deriva" in render_notebook_config(configured, info_mode="defaults")
     with pytest.raises(DerivaMLConfigurationError, match="Did you mean 'job'"):
         render_notebook_config(configured, cfg_mode="jobs")

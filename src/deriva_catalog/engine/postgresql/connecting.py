@@ -90,6 +90,7 @@ class _Idle:
             return
         with self._lock:
             known = [(key, found) for key, ref in self._pools.items() if (found := ref())]
+            self._pools = OrderedDict((key, weakref.ref(found)) for key, found in known)
             idle = sum(_waiting(engine) for _, engine in known)
             for key, engine in known[:-1]:
                 if idle < _MOST_IDLE:

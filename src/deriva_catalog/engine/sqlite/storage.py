@@ -99,9 +99,18 @@ class SqliteStorage:
     # --- connections -----------------------------------------------------------------
 
     def _make_engine(self) -> sa.Engine:
+        # The pool must not keep its storage alive: it is disposed of when that is collected.
+        method = weakref.WeakMethod(self._connect)
+
+        def connect() -> sqlite3.Connection:
+            made = method()
+            if made is None:
+                raise ReferenceError("The storage of this pool has been collected.")
+            return made()
+
         engine = sa.create_engine(
             "sqlite://",
-            creator=self._connect,
+            creator=connect,
             poolclass=sa.pool.QueuePool,
             pool_size=8,
             max_overflow=-1,
