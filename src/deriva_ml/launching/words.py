@@ -44,4 +44,6 @@ def _spelled(value: Any) -> str:
         return f"{{{inside}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(_spelled, value))}]"
+    if isinstance(value, float):
+        return repr(value)  # inf and nan are written as Hydra reads them
     return json.dumps(value, default=str)

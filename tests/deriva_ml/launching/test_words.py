@@ -33,8 +33,9 @@ def test_packed_words_come_back_also_through_a_configuration(words: list[str]) -
 @given(SIMPLE | st.lists(SIMPLE, max_size=3))
 def test_hydra_reads_the_value_of_a_word_back(value: Any) -> None:
     read = OverridesParser.create().parse_override(word_of("key", value)).value()
-    again = OmegaConf.create({"key": read}).key  # which undoes what protects a reference
-    assert again == value
+    # Resolving undoes what protects a reference.
+    again = OmegaConf.to_container(OmegaConf.create({"key": read}), resolve=True)
+    assert again == {"key": value}
 
 
 @pytest.mark.parametrize(
