@@ -325,9 +325,6 @@ if how == "dead":
     import os, signal
     print("last words", file=sys.__stderr__, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
-if how == "slow":
-    import time
-    time.sleep(60)
 _ = execution.upload_execution_outputs()
 if how == "late":
     raise ValueError("too late")
@@ -339,8 +336,11 @@ if how == "late":
     ("how", "words", "details"),
     [
         ("dead", [], ["Kernel died", "last words"]),
-        ("slow", ["--cell-timeout", "8"], ["limit of 8 s for a cell", "time.sleep(60)"]),
-        ("late", ["--timeout", "200"], ["Cell 5 of 5: ValueError: too late", 'raise ValueError("']),
+        (
+            "late",
+            ["--timeout", "200", "--cell-timeout", "100"],
+            ["Cell 5 of 5: ValueError: too late", 'raise ValueError("'],
+        ),
     ],
 )
 def test_what_is_left_of_a_notebook_that_fails(
@@ -372,6 +372,33 @@ def test_what_is_left_of_a_notebook_that_fails(
     assert set(files) == {"direct.failed.ipynb", "direct.failed.md"}
     if how != "dead":
         assert details[-1] in files["direct.failed.md"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "seconds", "told"),
+    [
+        ("--cell-timeout", "2", "Cell 2 of 2: It ran longer than the limit of 2 s for a cell."),
+        ("--timeout", "6", "Cell 2 of 2: The notebook ran longer than its limit of 6 s."),
+    ],
+)
+def test_limits_of_time_stop_a_cell_where_it_is(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    option: str,
+    seconds: str,
+    told: str,
+) -> None:
+    path = project.write("slow", ["import time", "time.sleep(60)"])
+    monkeypatch.chdir(project.root)
+    status = main([path, option, seconds])
+    _, err = capfd.readouterr()
+    assert (status, told in err) == (1, True), err
+    assert "----> 1 time.sleep(60)" in err
+    kept = Path(re.findall(r"as far as it came is (\S+)\.$", err, re.MULTILINE)[0])
+    assert "KeyboardInterrupt" in kept.read_text()
+    shutil.rmtree(kept.parent)
 
 
 # --- stopped and killed ------------------------------------------------------------------
