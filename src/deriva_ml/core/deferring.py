@@ -2,8 +2,8 @@
 
 Whoever only lists what can be chosen needs the signatures of the model functions, not NumPy or
 PyTorch, and not the classes that stand in their annotations. Inside `deferred_imports`, the
-libraries of `LIBRARIES` are imported when something of them is first used, and so are the classes
-of `CLASSES` when they are imported from the packages that offer them.
+libraries of `LIBRARIES` are imported when something of them is first used, and so is what `OURS`
+names, when it is imported from the packages that offer it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Union
 
 from . import _lazy
 
-__all__ = ["CLASSES", "LIBRARIES", "Deferred", "deferred_imports"]
+__all__ = ["LIBRARIES", "OURS", "Deferred", "deferred_imports"]
 
 _NAMES = """
 PIL catboost cv2 dask datasets flax jax keras lightgbm lightning matplotlib networkx numpy pandas
@@ -30,8 +30,13 @@ torch torchaudio torchvision transformers xgboost
 LIBRARIES = frozenset(_NAMES.split())
 """Libraries that take long to import and are seldom needed to say what can be chosen."""
 
-CLASSES = frozenset(("Asset", "AssetFilePath", "Dataset", "DatasetBag", "DerivaML", "Execution"))
-"""Our classes that model functions have in their annotations."""
+_OURS = """
+Asset AssetFilePath ColumnDefinition Dataset DatasetBag DerivaML Execution ForeignKeyDefinition
+KeyDefinition TableDefinition create_ml_catalog create_ml_schema
+"""
+OURS = frozenset(_OURS.split())
+"""Our classes and functions that stand in models and their annotations, and seldom are used to
+say what can be chosen."""
 
 _OF_GENERICS = ("__origin__", "__args__", "__parameters__", "__metadata__", "__supertype__")
 
@@ -39,7 +44,7 @@ _PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 
 
 class Deferred:
-    """A class, or a module of a library, that is imported when something is done with it.
+    """A class, a function or a module that is imported when something is done with it.
 
     It may stand in annotations, be called, inherited from and asked for its attributes.
     """
@@ -205,5 +210,5 @@ def deferred_imports() -> Iterator[None]:
 
 
 def _deferred(module: str, name: str) -> Any:
-    """Return a stand-in for one of `CLASSES`; None for what is imported at once."""
-    return Deferred(module, name) if name in CLASSES and module not in sys.modules else None
+    """Return a stand-in for one of `OURS`; None for what is imported at once."""
+    return Deferred(module, name) if name in OURS and module not in sys.modules else None

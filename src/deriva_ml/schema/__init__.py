@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from .access import AccessPolicy, apply_access_policy
-from .checking import SchemaReport, check_ml_schema
-from .create import (
-    create_ml_catalog,
-    create_ml_schema,
-    create_or_retarget_ml_catalog,
-    initialize_ml_schema,
-    reset_ml_schema,
-)
-from .migration import add_directory_dataset_table
+from typing import TYPE_CHECKING
+
+from deriva_ml.core._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .access import AccessPolicy, apply_access_policy
+    from .checking import SchemaReport, check_ml_schema
+    from .create import (
+        create_ml_catalog,
+        create_ml_schema,
+        create_or_retarget_ml_catalog,
+        initialize_ml_schema,
+        reset_ml_schema,
+    )
+    from .migration import add_directory_dataset_table
 
 __all__ = [
     "AccessPolicy",
@@ -25,3 +30,25 @@ __all__ = [
     "initialize_ml_schema",
     "reset_ml_schema",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        ".access": (
+            "AccessPolicy",
+            "apply_access_policy",
+        ),
+        ".checking": (
+            "SchemaReport",
+            "check_ml_schema",
+        ),
+        ".create": (
+            "create_ml_catalog",
+            "create_ml_schema",
+            "create_or_retarget_ml_catalog",
+            "initialize_ml_schema",
+            "reset_ml_schema",
+        ),
+        ".migration": ("add_directory_dataset_table",),
+    },
+)
