@@ -186,9 +186,11 @@ class _Reader:
         return found
 
     def _bare(self, node: ast.expr) -> list[ConfigEntry]:
-        """RIDs that stand in a list as they are."""
+        """RIDs that stand in a list as they are; the list may have a name."""
         if isinstance(node, ast.Call) and _called(node) == "with_description" and node.args:
             node = node.args[0]
+        if isinstance(node, ast.Name):
+            node = self.constants.get(node.id, node)
         if not isinstance(node, ast.List | ast.Tuple):
             return []
         texts = [(item, self._value(item)) for item in node.elts]

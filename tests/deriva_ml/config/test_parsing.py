@@ -62,6 +62,9 @@ asset_store = store(group="assets")
 asset_store(["3WMG", "3XPA", "no RID"], name="weights")
 asset_store(with_description(["4AAA"], "One."), name="one")
 asset_store([AssetSpecConfig(rid="5BBB", cache=True), AssetRIDConfig("6CCC")], name="two")
+weights = ["8EEE"]
+asset_store(weights, name="three")
+asset_store(with_description(weights, "Named."), name="four")
 other_store = store(group="other")
 other_store(["7DDD"], name="no_assets")
 """,
@@ -72,6 +75,8 @@ other_store(["7DDD"], name="no_assets")
         ("assets", "4AAA", None),
         ("assets", "5BBB", True),
         ("assets", "6CCC", None),
+        ("assets", "8EEE", None),
+        ("assets", "8EEE", None),
     ]
 
 
