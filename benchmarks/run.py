@@ -34,6 +34,7 @@ PARTS = (
     "bags",
     "lineage",
     "commit",
+    "sweeps",
     "imports",
     "commands",
 )

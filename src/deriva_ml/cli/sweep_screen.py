@@ -119,7 +119,7 @@ def _most_interesting(jobs: Sequence[SweepJob], count: int) -> list[SweepJob]:
 
 
 def _counted(jobs: Sequence[SweepJob]) -> str:
-    counts = Counter(job.status for job in jobs)
+    counts: Counter[str] = Counter(job.status for job in jobs)
     told = ", ".join(f"{counts[s]} {s}" for s in _COLOURS if counts[s])
     return f"{len(jobs)} jobs: {told}" if len(jobs) != 1 else f"1 job: {told}"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,18 @@ from .logging_config import get_logger
 from .schema_cache import SchemaCache, write_json
 from .session import Options, Session
 
-__all__ = ["keep_schema", "open_offline", "open_session"]
+__all__ = [
+    "close_shared_catalogs",
+    "keep_schema",
+    "open_offline",
+    "open_session",
+    "sharing_catalogs",
+]
 
 _log = get_logger(__name__)
 _NAMES = "catalogs.json"
+_sharing: ContextVar[bool] = ContextVar("sharing_catalogs", default=False)
+_shared: dict[tuple[str, str], Catalog] = {}
 
 
 @translated()
@@ -52,15 +62,13 @@ def open_session(
         DerivaMLSchemaError: The catalog has no ML schema.
         DerivaMLConfigurationError: A schema that was asked for is not in it.
     """
-    from deriva_catalog.catalog import connect
-
     if credential is not None and not is_server(hostname):
         raise DerivaMLConfigurationError(
             "Catalogs of this machine have no logins; leave credential out."
         )
     # A directory is one catalog, so its default number says nothing.
     single = is_directory(hostname) and str(catalog_id) == "1"
-    catalog: Catalog = connect(hostname, None if single else catalog_id, credential=credential)
+    catalog = _opened(hostname, None if single else catalog_id, credential)
     if check_auth:
         _check_login(catalog)
     model = DerivaModel(catalog, ml_schema, domain_schemas, default_schema)
@@ -78,6 +86,41 @@ def open_session(
     if not session.is_snapshot:
         _keep_for_later(session, str(catalog_id))
     return session
+
+
+def _opened(
+    hostname: str, catalog_id: str | int | None, credential: Mapping[str, Any] | None
+) -> Catalog:
+    """The catalog: where embedded ones are shared, the one that was opened before."""
+    from deriva_catalog.catalog import connect
+
+    name = (hostname, str(catalog_id))
+    if not _sharing.get() or is_server(hostname):
+        return connect(hostname, catalog_id, credential=credential)
+    if name not in _shared:
+        _shared[name] = connect(hostname, catalog_id)
+    return _shared[name]
+
+
+@contextmanager
+def sharing_catalogs() -> Iterator[None]:
+    """Within the block, sessions on the same embedded catalog share what it has read and compiled.
+
+    That is most of what a session costs. It is meant for runs of one process that follow each
+    other, and lasts until `close_shared_catalogs`.
+    """
+    token = _sharing.set(True)
+    try:
+        yield
+    finally:
+        _sharing.reset(token)
+
+
+def close_shared_catalogs() -> None:
+    """Close the catalogs that sessions of this process have shared."""
+    while _shared:
+        _, catalog = _shared.popitem()
+        catalog.close()
 
 
 def _keep_for_later(session: Session, asked_for: str) -> None:

@@ -101,13 +101,13 @@ class Outcome:
     Attributes:
         rid: RID of its execution.
         value: What the function returned; None when it was not called now.
-        called: Whether it was called now.
+        execution: The execution; None when it was completed before.
         elsewhere: Whether another process is at it, so that it was left alone.
     """
 
     rid: str
     value: Any = None
-    called: bool = False
+    execution: Execution | None = None
     elsewhere: bool = False
 
 
@@ -162,4 +162,4 @@ def run_plan(
         uploaded = execution.upload_execution_outputs()
     for table, files in uploaded.items():
         _log.info("Uploaded to %s: %s", table, ", ".join(str(f.name) for f in files))
-    return Outcome(execution.execution_rid, value, called=found.run_again)
+    return Outcome(execution.execution_rid, value, execution)

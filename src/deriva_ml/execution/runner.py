@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..core.exceptions import DerivaMLConfigurationError
@@ -57,6 +58,7 @@ def run_model(
         DerivaMLConfigurationError: There is nothing to call.
         DerivaMLValidationError: Datasets or assets do not exist; the message lists them.
     """
+    from ..core.connect import sharing_catalogs
     from .checking import check_inputs
     from .configuration import ExecutionConfiguration
     from .planned import Plan, current_job, run_dry, run_plan
@@ -74,10 +76,11 @@ def run_model(
             "with builds(function, ..., populate_full_signature=True, zen_partial=True)."
         )
         raise DerivaMLConfigurationError(msg)
-    ml = ml_class.instantiate(deriva_ml)
+    job = current_job()
+    with sharing_catalogs() if job.sweep is not None else nullcontext():
+        ml = ml_class.instantiate(deriva_ml)
     check_inputs(ml, datasets, assets)
     workflow.identify(source_file_of(called), strict_git=False if dry_run else None)
-    job = current_job()
     arguments = {
         "catalog": [str(deriva_ml.hostname), str(deriva_ml.catalog_id)],
         "datasets": list(datasets),

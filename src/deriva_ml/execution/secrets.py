@@ -24,6 +24,7 @@ from ..core.host import without_password
 __all__ = ["copy_masked", "described", "masked_words"]
 
 _MASK = "***"
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast
 
 
 def masked_words(words: Sequence[str], known: frozenset[str] = frozenset()) -> list[str]:
@@ -72,7 +73,7 @@ def _document(source: Path) -> Any:
     """What a YAML file holds; None for any other file."""
     if source.suffix in (".yaml", ".yml"):
         with suppress(yaml.YAMLError, UnicodeDecodeError):
-            return yaml.safe_load(source.read_bytes())
+            return yaml.load(source.read_bytes(), _LOADER)
     return None
 
 

@@ -8,6 +8,7 @@ the process shares is looked at; afterwards it is put back.
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import random
 import sys
@@ -40,6 +41,10 @@ def isolated() -> Iterator[None]:
     them. Modules of the project that the block imported are imported anew by the next one.
     Modules of installed packages are left alone.
     """
+    if not gc.get_freeze_count():
+        # The collector of garbage need not look at all modules again in each job.
+        gc.collect()
+        gc.freeze()
     environment, directory = dict(os.environ), Path.cwd()
     path, words, filters = list(sys.path), list(sys.argv), list(warnings.filters)
     numbers = _random_states()

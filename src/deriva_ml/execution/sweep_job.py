@@ -82,9 +82,9 @@ def _run(
     """Run the job under its parent; note in the record what comes of it."""
     number = job.number
     assert number is not None
-    fingerprint = fingerprint_of_sweep(sweep.directory, job.config_name)
 
     def make_parent() -> str:
+        fingerprint = fingerprint_of_sweep(sweep.directory, job.config_name)
         parent = _parent(ml, plan, job, description, fingerprint)
         if is_launching(sweep.directory) or not sweep.has_launcher():
             keep_parent(parent.execution_rid, parent)
@@ -109,7 +109,8 @@ def _run(
             f"Job {number} is still run by another process (execution {outcome.rid}). Resume the "
             "sweep when that has ended."
         )
-    facts = ml.resume_execution(outcome.rid)._run.facts
+    execution = outcome.execution or ml.resume_execution(outcome.rid)
+    facts = execution._run.facts
     kept = {"metrics": facts.get("measured") or {}, "value": facts.get("returned")}
     sweep.note_job(number, "completed", rid=outcome.rid, **kept)
     return kept["value"]

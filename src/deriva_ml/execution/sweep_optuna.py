@@ -103,7 +103,7 @@ class OptunaSweeper(Sweeper):
     __module__ = "hydra_plugins.deriva_ml"
 
     def __init__(self, **settings: Any) -> None:
-        plain = {
+        plain: dict[str, Any] = {
             k: OmegaConf.to_container(v, resolve=True) if OmegaConf.is_config(v) else v
             for k, v in settings.items()
         }

@@ -237,7 +237,10 @@ class Sweep:
             rows = connection.execute(
                 "SELECT rid, connection, class, hostname, catalog_id, finished FROM parent"
             ).fetchall()
-        return [Parent(*row[:3], (row[3], row[4]), bool(row[5])) for row in rows]
+        return [
+            Parent(rid, how, kind, (host, catalog), bool(finished))
+            for rid, how, kind, host, catalog, finished in rows
+        ]
 
     def parents(self) -> list[tuple[str, DerivaML]]:
         """Each parent, closed or not: its RID, and a connection to its catalog."""
@@ -272,7 +275,7 @@ class Sweep:
 
         What an earlier launch in this directory found out about them stays.
         """
-        rows = [(number, json.dumps(list(overrides))) for number, overrides in jobs]
+        rows = [(number, json.dumps(_about(overrides))) for number, overrides in jobs]
         with self._locked() as connection:
             connection.executemany(
                 "INSERT INTO job (number, status, overrides) VALUES (?, 'queued', ?) "
@@ -335,12 +338,19 @@ def _columns(facts: Mapping[str, Any]) -> dict[str, Any]:
     columns = dict(facts)
     if columns.pop("catalog", None) is not None:
         columns["hostname"], columns["catalog_id"] = facts["catalog"]
+    if "overrides" in columns:
+        columns["overrides"] = _about(facts["overrides"])
     for name in ("overrides", "metrics", "value"):
         if name in columns:
             columns[name] = json.dumps(columns[name])
     if columns.get("directory") is not None:
         columns["directory"] = str(columns["directory"])
     return columns
+
+
+def _about(overrides: Iterable[str]) -> list[str]:
+    """Overrides without that a sweep is taken up again, which makes no difference to a job."""
+    return [word for word in overrides if not word.lstrip("+").startswith("resume=")]
 
 
 def _job(row: Sequence[Any]) -> SweepJob:
