@@ -131,7 +131,7 @@ class KeptSweeper(Sweeper):
         if self._sweeper is None or self._configs is None:
             raise DerivaMLExecutionError("The sweeper was not set up before it was to run.")
         try:
-            with sweep_screen.watch(self._directory):
+            with sweep_screen.watch(self._directory), _collector_at_ease():
                 returned = self._sweeper.sweep(arguments)
         finally:
             self._configs.forget()

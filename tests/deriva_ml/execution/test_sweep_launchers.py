@@ -101,7 +101,7 @@ def test_an_interrupted_sweep_leaves_no_run_open(project: Project) -> None:
     until(lambda: all(p.exists() for p in waits), process)
     os.killpg(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=60)
-    assert process.returncode != 0
+    assert process.returncode == 130
     assert statuses(project.jobs()) == ["interrupted", "interrupted", "queued"]
     ml = DerivaML(str(project.directory / "catalog"), working_dir=project.directory / "look")
     (parent,) = project.sweep().known_parents()
