@@ -16,6 +16,7 @@ from rich.console import Console
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import DerivaMLException
 from deriva_ml.execution.claim import claimed_soon
+from deriva_ml.execution.telling import tell_result
 from deriva_ml.execution.workflow import Workflow
 from deriva_ml.notebook import keeping
 from deriva_ml.notebook.keeping import Place, kept_notebook, new_place, open_execution, places_of
@@ -26,7 +27,6 @@ from .notebook_request import Request
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
-    from deriva_ml.execution.execution import Execution
     from deriva_ml.notebook.configuration import Composed
 
 __all__ = ["run_request"]
@@ -159,7 +159,7 @@ def _finished_before(request: Request, composed: Composed, ml: DerivaML) -> int 
             else:
                 _say("the executed notebook is not here any more, and is not uploaded.")
                 execution.commit_output_assets(clean_folder=None)
-        _tell_result(ml, execution)
+        tell_result(ml, execution.execution_rid)
     return 0
 
 
@@ -219,7 +219,7 @@ def _finish(
                 _say("the notebook gave its execution up, so nothing is uploaded.")
             else:
                 keeping.keep(execution, place, request.path)
-            _tell_result(ml, execution)
+            tell_result(ml, execution.execution_rid)
             return 0
         text = f"{outcome.summary}\n\n{outcome.trace}".rstrip()
         if outcome.stopped == "interrupt":
@@ -236,7 +236,7 @@ def _finish(
             f"the execution is {execution.status}; the notebook as far as it came is uploaded. "
             f"{_how_to_resume(request, command)}"
         )
-        _tell_result(ml, execution)
+        tell_result(ml, execution.execution_rid)
         return 1
 
 
@@ -252,14 +252,6 @@ def _finish_unrecorded(
         print(outcome.trace, file=sys.stderr)
     _say(f"{outcome.summary} No execution had begun. The notebook as far as it came is {kept}.")
     return _INTERRUPTED if outcome.stopped == "interrupt" else 1
-
-
-def _tell_result(ml: DerivaML, execution: Execution) -> None:
-    """Print what was uploaded, and the execution's address."""
-    for table, files in execution.uploaded_assets.items():
-        print(f"Uploaded to {table}: {', '.join(str(f.name) for f in files)}")
-    print(f"Execution {execution.execution_rid}: {execution.status}")
-    print(ml.cite(execution.execution_rid, current=True))
 
 
 def _how_to_resume(request: Request, command: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ def byte_progress(doing: str, total: int) -> Iterator[Advance]:
         doing: What is done, in front of the bar.
         total: Bytes in all.
     """
-    if total == 0 or not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+    if total == 0 or not (sys.stderr.isatty() or _in_a_kernel()):
         yield _nothing
         return
     from tqdm.auto import tqdm
@@ -44,3 +44,9 @@ def byte_progress(doing: str, total: int) -> Iterator[Advance]:
 
 def _nothing(count: int, /) -> None:
     """Nobody is looking."""
+
+
+def _in_a_kernel() -> bool:
+    """Whether this process is the kernel of a notebook, not one that has it imported."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")

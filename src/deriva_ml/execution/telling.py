@@ -20,7 +20,7 @@ def tell_dry_run() -> None:
 
 
 def tell_result(ml: DerivaML, rid: str) -> None:
-    """Print the files that an execution made, its state, and its address.
+    """Print the files that an execution made, its state, and where it is.
 
     Files that describe the run itself, such as its configuration, are not named.
 
@@ -33,6 +33,13 @@ def tell_result(ml: DerivaML, rid: str) -> None:
         if asset.asset_table != "Execution_Metadata":
             files[asset.asset_table].append(asset.filename)
     lines = [f"Uploaded to {table}: {some_of(sorted(names))}" for table, names in files.items()]
-    lines += [f"Execution {rid}: {record.status.value}", ml.cite(rid, current=True)]
+    lines += [f"Execution {rid}: {record.status.value}", _place(ml, rid)]
     # The result of the command, not a note about it, so it is no matter for the log.
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _place(ml: DerivaML, rid: str) -> str:
+    """The execution's address; an embedded catalog has no web pages, so its own place."""
+    address = ml.catalog.url
+    served = address.startswith(("http:", "https:"))
+    return ml.cite(rid, current=True) if served else f"Catalog {ml.catalog.id}: {address}"

@@ -14,6 +14,12 @@ from .document import INSTALL, Document
 __all__ = ["chosen_kernel"]
 
 _NATIVE = "python3"
+# Jupyter starts these with the interpreter that it runs on.
+_THIS_ONE = (
+    "python",
+    "python{}".format(*sys.version_info),
+    "python{}.{}".format(*sys.version_info),
+)
 
 
 def chosen_kernel(document: Document, name: str | None = None) -> str:
@@ -58,6 +64,8 @@ def _interpreters() -> dict[str, str]:
 
 def _is_here(program: str) -> bool:
     """Whether a kernel's interpreter lies in the active environment."""
+    if program in _THIS_ONE:
+        return True
     where = shutil.which(program) or program
     # Not resolved: the interpreter of an environment is a link to one outside it.
     return Path(where).absolute().is_relative_to(Path(sys.prefix).absolute())

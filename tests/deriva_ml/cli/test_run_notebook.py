@@ -183,7 +183,7 @@ def test_a_run_with_everything(
     assert done.returncode == 0, done.stderr
     record = made_by(ml, done.stdout)
     assert record.status == "Uploaded"
-    assert done.stdout.splitlines()[-1].endswith(f"/id/catalog/{record.execution_rid}")
+    assert f"Execution {record.execution_rid}: Uploaded" in done.stdout.splitlines()
     workflow = ml.lookup_workflow(str(record.workflow_rid))
     assert (workflow.name, workflow.is_notebook) == ("Analysis", True)
     files = files_of(record, tmp_path)

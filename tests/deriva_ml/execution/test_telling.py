@@ -19,8 +19,8 @@ def test_the_files_the_state_and_the_address_are_told(
     run.upload_execution_outputs()
     tell_result(ml, run.execution_rid)
     assert sorted(capsys.readouterr().out.splitlines()) == [
+        f"Catalog {ml.catalog.id}: {ml.catalog.url}",
         f"Execution {run.execution_rid}: Uploaded",
         "Uploaded to Execution_Asset: 'weights.pt'",
         "Uploaded to Image: 'plot.png'",
-        ml.cite(run.execution_rid, current=True),
     ]
