@@ -103,7 +103,7 @@ checks: lint typecheck imports test-koalas clients validators $(VENV)/node/.read
 # comes last, so that its closing line is the last thing printed.
 test: $(VENV)/.test-ready
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target checks
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=$(KOALAS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=$(KOALAS)
 
 bench: $(VENV)/.test-ready $(VENV)/clients/deriva-ml/ready
 	$(BIN)/python benchmarks/run.py

@@ -1,5 +1,6 @@
 """What several packages' tests share."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,13 @@ __all__ = ["onebox_slurm"]
 # How long an example takes says more about the machine than about what is tested.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of few tests: those are the long ones, and the last runs alone."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: tests[item.path])
 
 
 @pytest.fixture(scope="session")
