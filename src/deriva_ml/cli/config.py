@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,8 +39,8 @@ examples:
 Without --host, the catalog is the one that .deriva-context.json names, in this directory or above.
 
 exit status: 0 when all went well; 1 when 'check' found something wrong, or when 'propose --write'
-or the catalog failed; 2 when the command line was not understood, something that it names does not
-exist, or the catalog cannot be reached.
+cannot write; 2 when the command line was not understood, something that it names does not exist or
+is not usable, or the catalog cannot be reached or does not answer as it should.
 """
 
 
@@ -102,7 +103,9 @@ def _command(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    given = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    given = _parser().parse_args(words)
+    given.words = words
     from deriva_ml.core.exceptions import DerivaMLException
 
     try:
@@ -117,7 +120,11 @@ def _list(given: argparse.Namespace) -> int:
     from .listing import options_json, options_text
     from .project import load_package
 
-    load_for_listing(lambda: load_package(given.directory), given.directory)
+    status = load_for_listing(
+        lambda: load_package(given.directory), "deriva_ml.cli.config", given.words
+    )
+    if status is not None:
+        return status
     print(options_json() if given.json else options_text("deriva_model"))
     return 0
 
@@ -171,7 +178,7 @@ def _propose(given: argparse.Namespace) -> int:
         ml.catalog.close()
     status = 0
     if given.write is not None:
-        status = _write(report, given.write)
+        status = _write(report, given.write, as_json=given.json)
     elif given.json:
         print(report.model_dump_json(indent=2))
     else:
@@ -182,7 +189,7 @@ def _propose(given: argparse.Namespace) -> int:
     return status
 
 
-def _write(report: BootstrapReport, directory: Path) -> int:
+def _write(report: BootstrapReport, directory: Path, *, as_json: bool) -> int:
     """Write modules and say which; those that are there stay as they are."""
     from deriva_ml.core.exceptions import DerivaMLConfigurationError
 
@@ -191,6 +198,10 @@ def _write(report: BootstrapReport, directory: Path) -> int:
     except DerivaMLConfigurationError as error:
         print(f"{_PROGRAM}: {error}", file=sys.stderr)
         return FAILED
+    if as_json:
+        told = {"written": [str(file) for file in written], "kept": [str(file) for file in kept]}
+        print(json.dumps(told, indent=2))
+        return 0
     for file in written:
         print(f"written: {file}")
     for file in kept:

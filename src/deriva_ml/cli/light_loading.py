@@ -3,55 +3,68 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+
+from .endings import FAILED
 
 __all__ = ["load_for_listing"]
 
+_AS_IT_IS = "_DERIVA_ML_LIST_AS_IT_IS"
+"""Set for the process that lists a project which cannot be loaded lightly."""
 
-def load_for_listing(load: Callable[[], None], package: Path) -> None:
+
+def load_for_listing(load: Callable[[], None], command: str, words: Sequence[str]) -> int | None:
     """Call `load`, which imports a configuration package, with heavy libraries left out.
 
-    A project that cannot be imported in this way is imported once more as it is, so that it is
-    listed all the same, or fails with the error that a run would fail with.
+    A project that notices is listed by a process of its own, which imports it as a run does, so
+    that it lists the same, or fails with the error that a run would fail with.
 
     Args:
         load: What imports the package.
-        package: The package's directory.
+        command: The module of the command that lists.
+        words: The words that the command was called with.
+
+    Returns:
+        None when the package is loaded; the exit status when that other process has done it all.
     """
-    from hydra_zen import store
+    if os.environ.pop(_AS_IT_IS, None):
+        load()
+        return None
+    if _is_loaded_lightly(load):
+        return None
+    sys.stdout.flush()
+    # -P: the directory that the command is called in is not searched for modules, as ever.
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", command, *words],
+        env={**os.environ, _AS_IT_IS: "1"},
+        check=False,
+    )
+    return done.returncode if done.returncode >= 0 else FAILED
 
-    from deriva_ml.core.deferring import deferred_imports
 
-    stored = {(entry["group"], entry["name"]) for entry in store}
-    modules = set(sys.modules)
+def _is_loaded_lightly(load: Callable[[], None]) -> bool:
+    """Whether the package is loaded, and nothing in it has noticed what was left out.
+
+    What it raises without anything left out is raised.
+    """
+    from deriva_ml.core.deferring import StandInUsed, deferred_imports
+
     # A quarter of the time would go into looking for garbage, of which there is next to none: while
     # modules are imported, and once more when the process ends.
     gc.disable()
     try:
-        with deferred_imports():
+        with deferred_imports() as deferral:
             load()
-    except Exception:  # noqa: BLE001 - whatever it is, the import that follows tells it
-        failed = True
-    else:
-        failed = False
+    except StandInUsed:
+        return False
+    except Exception:
+        if not deferral.is_needed:
+            raise
+        return False  # whatever it is, the import that follows tells it
     finally:
         gc.freeze()
         gc.enable()
-    if failed:
-        _forget(set(sys.modules) - modules, package.resolve().parent.parent)
-        for entry in list(store):
-            if (entry["group"], entry["name"]) not in stored:
-                store.delete_entry(entry["group"], entry["name"])
-        load()
-
-
-def _forget(modules: set[str], project: Path) -> None:
-    """Have the project's own modules imported anew; installed ones stay."""
-    for name in modules:
-        file = getattr(sys.modules[name], "__file__", None)
-        place = Path(file).resolve() if isinstance(file, str) else None
-        own = place is not None and place.is_relative_to(project)
-        if own and place is not None and "site-packages" not in place.parts:
-            del sys.modules[name]
+    return deferral.is_sound

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, words = known.parse_known_args(given)
     option_words(options, words)
     try:
-        return _run(known, options, words)
+        return _run(known, options, words, given)
     except CannotGoOn as end:
         print(f"{PROGRAM}: {end}", file=sys.stderr)
         return end.status
@@ -34,7 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(known: argparse.ArgumentParser, options: argparse.Namespace, words: list[str]) -> int:
+def _run(
+    known: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    words: list[str],
+    given: Sequence[str],
+) -> int:
     """Load the project's configuration, then list it or run it."""
     from .project import check_experiments, known_words, load_project
 
@@ -42,7 +47,11 @@ def _run(known: argparse.ArgumentParser, options: argparse.Namespace, words: lis
     if listing:
         from .light_loading import load_for_listing
 
-        load_for_listing(lambda: load_project(options.config_dir), options.config_dir)
+        status = load_for_listing(
+            lambda: load_project(options.config_dir), "deriva_ml.cli.run", given
+        )
+        if status is not None:
+            return status
     else:
         load_project(options.config_dir)
     flags = [flag for action in known._actions for flag in action.option_strings]
