@@ -20,7 +20,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_origin
 
 from hydra_zen import ZenStore, store
+from hydra_zen.typing import StoreEntry
 from hydra_zen.wrapper import default_to_config
+from hydra_zen.wrapper._implementations import _Deferred
 
 __all__ = [
     "StoredOption",
@@ -36,18 +38,41 @@ _BESIDE = "__deriva_ml_description__"
 
 def _to_config(target: Any, **keywords: Any) -> Any:
     """Return the configuration of `target`, as hydra-zen does, able to hold descriptions."""
-    return _only_its_own(_open_lists(_described(target, keywords)))
+    return _open_lists(_described(target, keywords))
+
+
+def _experiment_to_config(target: Any, **keywords: Any) -> Any:
+    """Return the configuration of an experiment, which says nothing that it inherits."""
+    return _only_its_own(_to_config(target, **keywords))
+
+
+class _DescribingStore(ZenStore):
+    """A store that knows experiments by where they are stored, which `to_config` is not told."""
+
+    __slots__ = ()
+
+    def _set_entry(self, entry: StoreEntry, overwrite: bool) -> None:
+        node = entry["node"]
+        if _is_experiment(entry) and isinstance(node, _Deferred) and node.to_config is _to_config:
+            node.to_config = _experiment_to_config
+        super()._set_entry(entry, overwrite)
+
+
+def _is_experiment(entry: StoreEntry) -> bool:
+    return entry["package"] == "_global_" or entry["group"] == "experiment"
 
 
 def _only_its_own(node: Any) -> Any:
-    """Return an experiment in which fields that it inherits say nothing; other nodes as they are.
+    """Return a configuration in which fields that it inherits from a main one say nothing.
 
-    An experiment is what inherits from a configuration and overrides choices of groups. Fields that
-    hold lists or mappings are merged into what there is, and stay.
+    Fields that hold lists or mappings are merged into what there is, and stay.
     """
-    if not (isinstance(node, type) and dataclasses.is_dataclass(node) and _overrides_groups(node)):
+    if not (isinstance(node, type) and dataclasses.is_dataclass(node)):
         return node
-    own = inspect.get_annotations(node)
+    if not any(_defaults_of(base) for base in node.__mro__[1:]):
+        return node
+    # A described configuration may be a bare subclass of what was stored.
+    own = inspect.get_annotations(node) or inspect.get_annotations(node.__mro__[1])
     silent = [
         (field.name, Any, "???")
         for field in dataclasses.fields(node)
@@ -61,14 +86,6 @@ def _only_its_own(node: Any) -> Any:
     made.__module__ = node.__module__
     setattr(made, _BESIDE, about)
     return made
-
-
-def _overrides_groups(node: type) -> bool:
-    """Whether the defaults list that a class has of its own overrides the choice of a group."""
-    if "defaults" not in inspect.get_annotations(node):
-        return False
-    words = [str(word) for entry in _defaults_of(node) for word in entry]
-    return any(word.startswith("override ") for word in words)
 
 
 def _defaults_of(node: Any) -> list[Mapping[Any, Any]]:
@@ -124,9 +141,15 @@ def _described(target: Any, keywords: dict[str, Any]) -> Any:
 
 
 def keep_descriptions(of: ZenStore = store) -> None:
-    """Let `of`, and the stores derived from it, accept a description on every configuration."""
+    """Let `of`, and the stores derived from it, accept a description on every configuration.
+
+    What such a store gets in the group ``experiment``, or with the package ``_global_``, is an
+    experiment.
+    """
     if of._defaults["to_config"] is default_to_config:
         of._defaults["to_config"] = _to_config
+    if type(of) is ZenStore:
+        of.__class__ = _DescribingStore
 
 
 def description_of(node: Any) -> str:

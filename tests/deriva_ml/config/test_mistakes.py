@@ -81,12 +81,16 @@ for name, main in (("of_base", DerivaBaseConfig), ("of_own", own)):
                 name=name)
 experiments(make_config(hydra_defaults=["_self_", {"override /model_config": "quick"}],
                         description="Own", script_config=None, bases=(own,)), name="explicit")
+store(make_config(hydra_defaults=["_self_"], model_config=dict(epochs=7), bases=(own,)),
+      group="experiment", package="_global_", name="values",
+      zen_meta={"description": "Seven"})
 store(own, name="deriva_model")
 store.add_to_hydra_store()
 found = {}
 for name, main, config_name in (("of_base", DerivaBaseConfig, "deriva_base"),
                                 ("of_own", own, "deriva_model"),
-                                ("explicit", own, "deriva_model")):
+                                ("explicit", own, "deriva_model"),
+                                ("values", own, "deriva_model")):
     job = launch(main, lambda config: OmegaConf.to_container(config), version_base="1.3",
                  overrides=["+experiment=" + name], config_name=config_name)
     found[name] = job.return_value
@@ -109,7 +113,16 @@ def test_an_experiment_hides_nothing_that_it_does_not_name(tmp_path: Path) -> No
     # What it names counts, also when that is nothing.
     assert (explicit["script_config"], explicit["description"]) == (None, "Own")
     assert explicit["datasets"]["items"] == ["1-ABC"]
-    assert found["described"] == {"of_base": "", "of_own": "Main", "explicit": "Own"}
+    # It says its own words also where it chooses nothing of a group.
+    values = found["values"]
+    assert (values["model_config"]["epochs"], values["description"]) == (7, "Main")
+    assert values["datasets"]["items"] == ["1-ABC"]
+    assert found["described"] == {
+        "of_base": "",
+        "of_own": "Main",
+        "explicit": "Own",
+        "values": "Seven",
+    }
 
 
 PLACES = """
