@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from deriva_ml.core.constants import is_rid
 from deriva_ml.core.exceptions import (
@@ -14,7 +14,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLUnavailableError,
     translated,
 )
-from deriva_ml.core.host import catalog_argument, is_directory
+from deriva_ml.core.host import catalog_argument, directory_of, is_directory
 from deriva_ml.dataset.validation import validate_configuration, validate_workflows
 
 from .entries import (
@@ -129,8 +129,7 @@ def _host(name: str) -> str:
     The directory of a catalog is its path in full.
     """
     if is_directory(name):
-        path = unquote(urlsplit(name).path) if name.startswith("file:") else name
-        return str(Path(path).expanduser().resolve())
+        return str(directory_of(name))
     host = urlsplit(name).netloc if "://" in name else name
     return "localhost" if host in _LOCAL else host.rstrip("/").lower()
 

@@ -27,7 +27,8 @@ from .connect import open_offline, open_session
 from .context import read_context, write_context
 from .definitions import ML_SCHEMA, ConnectionMode
 from .exceptions import DerivaMLConfigurationError, translated
-from .host import catalog_argument
+from .host import catalog_argument, directory_of, is_directory
+from .html_tables import settings_html
 from .logging_config import configure_logging
 from .methods import annotations as _annotations
 from .methods import assets as _assets
@@ -162,7 +163,10 @@ class DerivaML:
                 "mode='offline'."
             )
         self._credential = credential
-        self._given_working_dir = working_dir
+        # In full, as they are now: the program may go to another directory.
+        work = None if working_dir is None else Path(working_dir).expanduser().absolute()
+        self._given_working_dir = work
+        self._given_host = str(directory_of(hostname)) if is_directory(hostname) else None
         self._configuration: DerivaMLConfig | None = None
         self.hydra_runtime_output_dir = (
             None if hydra_runtime_output_dir is None else Path(hydra_runtime_output_dir)
@@ -193,10 +197,11 @@ class DerivaML:
 
         Raises:
             DerivaMLNotFoundError: There is no such directory.
+            DerivaMLConfigurationError: The file cannot be written there.
         """
         return write_context(
             directory,
-            self.host_name,
+            self._given_host or self.host_name,
             catalog_argument(self.host_name, self.catalog_id),
             default_schema=self.default_schema,
             working_dir=self._given_working_dir,
@@ -224,7 +229,7 @@ class DerivaML:
         made = object.__new__(cls)
         made.session = session
         made._credential = None
-        made._given_working_dir = None
+        made._given_working_dir = made._given_host = None
         made._configuration = None
         made.hydra_runtime_output_dir = hydra_runtime_output_dir
         made._snapshots = {}
@@ -603,6 +608,18 @@ class DerivaML:
 
     def __repr__(self) -> str:
         return f"DerivaML({self.host_name!r}, {self.catalog_id!r})"
+
+    def _repr_html_(self) -> str:
+        return settings_html(
+            "DerivaML",
+            {
+                "host": self.host_name,
+                "catalog": self.catalog_id,
+                "domain schemas": self.domain_schemas,
+                "working directory": self.working_dir,
+                "connection": "offline" if self.session.is_offline else None,
+            },
+        )
 
 
 class _CallablePaths:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from .constants import ML_SCHEMA
 from .enums import ConnectionMode
-from .host import without_password
+from .host import directory_of, is_directory, without_password
 from .html_tables import settings_html
 from .logging_config import get_logger, is_hydra_initialized
 from .omega import fields_of, plain
@@ -47,7 +47,8 @@ def compute_workdir(
 
     ``<working_dir>/<user>/deriva-ml``; without a `working_dir`, ``work`` below the directory
     that `DERIVA_ML_HOME` names, or ``~/.deriva-ml``. With a catalog, ``<hostname>/<catalog_id>``
-    below it, because RIDs are unique only within one catalog. Nothing is created.
+    below it, because RIDs are unique only within one catalog; the directory of a catalog counts as
+    its path in full, however it is written. Nothing is created.
     """
     if working_dir is not None:
         base = Path(working_dir).expanduser().absolute() / getpass.getuser() / "deriva-ml"
@@ -55,11 +56,14 @@ def compute_workdir(
         base = Path(os.environ["DERIVA_ML_HOME"]).expanduser().absolute() / "work"
     else:
         base = Path.home() / ".deriva-ml"
-    host = None if hostname is None else without_password(hostname)
-    for part in (host, catalog_id):
+    for part in (None if hostname is None else _in_one_spelling(hostname), catalog_id):
         if part is not None:
             base /= _directory_name(str(part))
     return base
+
+
+def _in_one_spelling(hostname: str) -> str:
+    return str(directory_of(hostname)) if is_directory(hostname) else without_password(hostname)
 
 
 def _directory_name(text: str) -> str:

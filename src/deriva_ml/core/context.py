@@ -7,7 +7,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from .exceptions import DerivaMLConfigurationError, DerivaMLNotFoundError
+from .exceptions import DerivaMLConfigurationError, DerivaMLNotFoundError, translated
+from .host import directory_of, is_directory, without_password
 
 __all__ = ["CONTEXT_FILE", "offer_context", "place_of", "read_context", "write_context"]
 
@@ -46,6 +47,7 @@ def _nearest(path: Path | str | None) -> Path | None:
     return next((p for p in places if p.is_file()), None)
 
 
+@translated()
 def write_context(
     directory: Path | str | None,
     hostname: str,
@@ -59,13 +61,15 @@ def write_context(
     Args:
         directory: The project's directory; None means the current one.
         hostname: Where the catalog is, as for `DerivaML`. A directory inside the project is
-            written as seen from the project, so that the project may be moved.
+            written as seen from the project, so that the project may be moved; the URL of a
+            database is written without its password.
         catalog_id: The catalog's number or name.
         default_schema: Where new tables go.
         working_dir: Base of the directories of runs.
 
     Raises:
         DerivaMLNotFoundError: There is no such directory.
+        DerivaMLConfigurationError: The file cannot be written there.
     """
     place = (Path.cwd() if directory is None else Path(directory).expanduser()).resolve()
     if not place.is_dir():
@@ -82,16 +86,21 @@ def write_context(
     try:
         new.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         new.replace(file)
+    except OSError as error:
+        raise DerivaMLConfigurationError(
+            f"{str(file)!r} cannot be written: {error.strerror}. Make its directory writable, or "
+            "name another one."
+        ) from error
     finally:
         new.unlink(missing_ok=True)
     return file
 
 
 def _seen_from(place: Path, hostname: str) -> str:
-    """A host as it is; the directory of a catalog as `_relative` writes it."""
-    if not hostname.startswith((".", "/", "~")):
-        return hostname
-    return _relative(place, hostname, dotted=True)
+    """A host as it may be written down; the directory of a catalog as `_relative` writes it."""
+    if not is_directory(hostname):
+        return without_password(hostname)
+    return _relative(place, directory_of(hostname), dotted=True)
 
 
 def _relative(place: Path, given: Path | str, *, dotted: bool = False) -> str:

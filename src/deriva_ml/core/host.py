@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from deriva_catalog.engine.postgresql.address import is_database_url, parse_address
 
-__all__ = ["catalog_argument", "is_directory", "is_server", "web_address", "without_password"]
+__all__ = [
+    "catalog_argument",
+    "directory_of",
+    "is_directory",
+    "is_server",
+    "web_address",
+    "without_password",
+]
 
 
 def is_directory(hostname: str) -> bool:
     """Whether the host name is the directory of one catalog, as a path or ``file:`` URL."""
     return hostname.startswith(("file:", ".", "/", "~"))
+
+
+def directory_of(hostname: str) -> Path:
+    """The directory that a host name means, in full; however it is written, it is one path."""
+    path = unquote(urlsplit(hostname).path) if hostname.startswith("file:") else hostname
+    return Path(path).expanduser().resolve()
 
 
 def catalog_argument(hostname: str, catalog_id: str) -> str | int:

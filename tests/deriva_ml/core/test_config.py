@@ -91,11 +91,16 @@ def test_without_a_working_directory_home_decides(
     )
 
 
-def test_any_host_is_one_directory_and_no_two_share_it(tmp_path: Path) -> None:
+def test_any_host_is_one_directory_and_no_two_share_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hosts = ["https://h:8443/", "h_8443", "/data/a", "/data_a", "..", "."]
     places = {compute_workdir(tmp_path, 1, host) for host in hosts}
     assert len(places) == len(hosts)
     assert {p.parent.parent for p in places} == {compute_workdir(tmp_path)}
+    monkeypatch.chdir(tmp_path)
+    same = ["./my data", str(tmp_path / "my data"), (tmp_path / "my data").as_uri()]
+    assert len({compute_workdir(tmp_path, 1, host) for host in same}) == 1
 
 
 def test_settings_for_hydra_are_stored_once_and_can_be_taken_out() -> None:

@@ -30,12 +30,19 @@ def test_what_is_written_leads_back_to_the_same_catalog(
     assert [p.name for p in project.iterdir()] == [CONTEXT_FILE]
 
 
-def test_a_project_with_its_catalog_can_be_moved(place: Path, tmp_path: Path) -> None:
+def test_a_project_with_its_catalog_can_be_moved(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = tmp_path / "project"
     project.mkdir()
     shutil.move(place, project / "data")
-    ml = DerivaML(str(project / "data"), working_dir=project / "work")
+    monkeypatch.chdir(project)
+    ml = DerivaML("./data", working_dir="work")
+    monkeypatch.chdir(tmp_path)
     ml.write_context(project)
+    again = DerivaML.from_context(project)
+    assert again.working_dir == ml.working_dir  # so that what was begun is found
+    again.catalog.close()
     ml.catalog.close()
     said = json.loads((project / CONTEXT_FILE).read_text())
     assert (said["hostname"], said["working_dir"]) == ("./data", "work")
@@ -56,8 +63,15 @@ def test_a_directory_that_is_elsewhere_is_written_in_full(tmp_path: Path) -> Non
     project.mkdir()
     write_context(project, str(project / ".." / "data"), 1)
     assert read_context(project)["hostname"] == str(tmp_path / "data")
+    write_context(project, (project / "my data").as_uri(), 1)
+    assert json.loads((project / CONTEXT_FILE).read_text())["hostname"] == "./my data"
+    assert read_context(project)["hostname"] == str(project / "my data")
     with pytest.raises(DerivaMLNotFoundError, match="make it first"):
         write_context(tmp_path / "nowhere", "localhost", 1)
+    (tmp_path / CONTEXT_FILE).mkdir()
+    with pytest.raises(DerivaMLConfigurationError, match="cannot be written"):
+        write_context(tmp_path, "localhost", 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [CONTEXT_FILE, "project"]
 
 
 def test_a_command_takes_what_it_is_given_first(tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ def test_runs_sweeps_files_and_datasets_show_themselves(ml: DerivaML) -> None:
             parent=parent.execution_rid,
             sequence=number,
         )
+    host = checked(ml._repr_html_())
+    assert [text for text in (ml.host_name, ml.catalog_id, "zoo") if text not in host] == []
     record = ml.lookup_execution(parent.execution_rid)
     shown = checked(record._repr_html_())
     assert "2 Created" in shown
