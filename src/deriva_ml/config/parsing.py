@@ -2,7 +2,8 @@
 
 What is found: calls of `DatasetSpecConfig`, `AssetSpecConfig`, `AssetRIDConfig`, `Workflow` and
 `DerivaMLConfig`, of names that were made from these with ``builds(...)``, ``builds`` itself, calls
-of a store that hand one of these on, and bare RIDs in lists that go into the group ``assets``.
+of a store that hand one of these on, and bare RIDs in lists that go into the group ``assets`` or
+that are the `assets` of an `ExecutionConfiguration`.
 Values are literals, or constants of the module.
 """
 
@@ -35,6 +36,7 @@ _CLASSES: dict[str, ConfigKind] = {
     "Workflow": "workflow",
     "DerivaMLConfig": "deriva_ml",
 }
+_RUN = "ExecutionConfiguration"
 _RID = re.compile(r"[A-Z0-9]{1,4}(-[A-Z0-9]{4})*")
 
 
@@ -77,6 +79,7 @@ class _Reader:
     classes: dict[str, _Made] = field(default_factory=dict)
     constants: dict[str, ast.expr] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    runs: set[str] = field(default_factory=lambda: {_RUN})
 
     def entries(self, tree: ast.Module) -> Iterator[ConfigEntry]:
         """Yield the entries of the file; statements are taken one after the other."""
@@ -91,6 +94,8 @@ class _Reader:
             for alias in statement.names:
                 if alias.name in _CLASSES and alias.asname:
                     self.classes[alias.asname] = _Made(_CLASSES[alias.name])
+                if alias.name == _RUN and alias.asname:
+                    self.runs.add(alias.asname)
             return
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target, value = statement.targets[0], statement.value
@@ -104,6 +109,8 @@ class _Reader:
         made = self._made(value)
         if made is not None and isinstance(value, ast.Call) and _called(value) == "builds":
             self.classes[target.id] = made
+        if isinstance(value, ast.Call) and _called(value) == "builds" and self._is_of_run(value):
+            self.runs.add(target.id)
         group = self._group(value)
         if group is not None:
             self.groups[target.id] = group
@@ -155,6 +162,7 @@ class _Reader:
     def _found(self, node: ast.AST) -> Iterator[ConfigEntry]:
         """Yield the entries at or below a node."""
         if isinstance(node, ast.Call):
+            yield from self._assets_of_run(node)
             stored = self._stored(node)
             if stored is not None:
                 yield from stored
@@ -184,6 +192,16 @@ class _Reader:
         if group == "assets":
             found += self._bare(first)
         return found
+
+    def _is_of_run(self, call: ast.Call) -> bool:
+        """Whether a call makes, builds or stores the configuration of a run."""
+        return any(_name(node) in self.runs for node in (call.func, *call.args[:1]))
+
+    def _assets_of_run(self, call: ast.Call) -> Iterator[ConfigEntry]:
+        if self._is_of_run(call):
+            for word in call.keywords:
+                if word.arg == "assets":
+                    yield from self._bare(word.value)
 
     def _bare(self, node: ast.expr) -> list[ConfigEntry]:
         """RIDs that stand in a list as they are; the list may have a name."""

@@ -81,7 +81,10 @@ def test_what_is_proposed_is_written_once_and_runs(
     assert (configs / "datasets.py").read_text() == "# mine\n"
 
     (configs / "datasets.py").unlink()
-    assert main(["propose", "--kind", "datasets", "--write", "src/configs"]) == 0
+    words = ["propose", "--kind", "datasets", "--json", "--write", "src/configs"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"written": ["src/configs/datasets.py"], "kept": []}
     (configs / "base.py").write_text(BASE)
     assert main(["check"]) == 0
     assert "all valid" in capsys.readouterr().out
@@ -174,6 +177,12 @@ def test_without_a_context_file_the_host_is_needed(
     assert json.loads((tmp_path / ".deriva-context.json").read_text()) == {
         "hostname": "localhost",
         "catalog_id": "zoo",
+    }
+    database = "postgresql://me:s3cret@db.org/zoo"
+    assert main(["context", "--host", database, "--catalog", "1"]) == 0
+    assert json.loads((tmp_path / ".deriva-context.json").read_text()) == {
+        "hostname": "postgresql://me@db.org/zoo",
+        "catalog_id": "1",
     }
 
 

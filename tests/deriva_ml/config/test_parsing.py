@@ -67,6 +67,10 @@ asset_store(weights, name="three")
 asset_store(with_description(weights, "Named."), name="four")
 other_store = store(group="other")
 other_store(["7DDD"], name="no_assets")
+run = ExecutionConfiguration(assets=["9AAA", AssetSpecConfig("9BBB")], description="D")
+Conf = builds(ExecutionConfiguration, assets=weights)
+other_store(Conf, name="run", assets=["9CCC"], workflow="W")
+other_store(builds(dict, assets=["7DDD"]), name="no_run")
 """,
     )
     assert [(e.entry_kind, e.rid, e.cache) for e in found] == [
@@ -75,8 +79,10 @@ other_store(["7DDD"], name="no_assets")
         ("assets", "4AAA", None),
         ("assets", "5BBB", True),
         ("assets", "6CCC", None),
-        ("assets", "8EEE", None),
-        ("assets", "8EEE", None),
+        *[("assets", "8EEE", None)] * 3,
+        ("assets", "9AAA", None),
+        ("assets", "9BBB", None),
+        ("assets", "9CCC", None),
     ]
 
 
