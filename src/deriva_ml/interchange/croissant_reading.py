@@ -363,11 +363,17 @@ def _rows(record_set: RecordSet) -> Iterator[Mapping[str, Any]]:
 
 
 @contextmanager
-def _reading(record_set: RecordSet) -> Iterator[None]:
-    """Tell which file is malformed; used around reading alone, never around who takes the rows."""
+def _reading(record_set: RecordSet, *failures: type[Exception]) -> Iterator[None]:
+    """Tell which file is malformed; used around reading alone, never around who takes the rows.
+
+    Args:
+        record_set: Whose file is read.
+        failures: What the library that reads the file raises besides what all of them raise.
+    """
+    expected: tuple[type[Exception], ...] = (csv.Error, ValueError, RecursionError, *failures)
     try:
         yield
-    except (csv.Error, ValueError, RecursionError) as error:
+    except expected as error:
         raise DerivaMLDataError(
             f"{str(record_set.file)!r} with the rows of {record_set.name!r} is no "
             f"{record_set.encoding!r}: {error}."
@@ -412,19 +418,20 @@ def _long_cells() -> Iterator[None]:
 
 def _parquet(record_set: RecordSet, file: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        import pyarrow.parquet as parquet
+        from pyarrow import ArrowException, parquet
     except ImportError as error:
         raise ImportError(
             "Parquet files need pyarrow, which is not installed. Install it: pip install "
             "'derivaml[dataflow]'."
         ) from error
-    with _reading(record_set):  # what pyarrow raises is a ValueError, too
+    failures = (ArrowException, OSError)  # a damaged page is an OSError
+    with _reading(record_set, *failures):
         opened = parquet.ParquetFile(file)
     with opened:
         _require(record_set, opened.schema_arrow.names)
         batches = opened.iter_batches()
         while True:
-            with _reading(record_set):
+            with _reading(record_set, *failures):
                 batch = next(batches, None)
             if batch is None:
                 return

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
@@ -294,6 +297,16 @@ def test_cells_may_be_long(stones: Path) -> None:
 def test_rows_that_are_malformed_name_their_file(stones: Path, encoding: str, content: str) -> None:
     with pytest.raises(DerivaMLDataError, match="values' with the rows of 'values'"):
         _values(stones, encoding, content, a="Integer")
+
+
+def test_a_damaged_page_of_parquet_names_its_file(stones: Path) -> None:
+    whole = io.BytesIO()
+    parquet.write_table(pyarrow.table({"a": range(100)}), whole)
+    damaged = b"PAR1" + b"\xff" * 40 + whole.getvalue()[44:]
+    with pytest.raises(DerivaMLDataError, match="values' with the rows of 'values'"):
+        _values(
+            stones, "application/x-parquet", damaged.decode(errors="surrogateescape"), a="Integer"
+        )
 
 
 @pytest.mark.parametrize(
