@@ -53,7 +53,9 @@ class Lab:
             "DERIVA_ML_HOME": str(self.store),
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             # `uv run` takes this environment as it is, and finds its commands or those above.
-            "PATH": f"{self.root / 'bin'}{os.pathsep}{kept['PATH']}",
+            "PATH": os.pathsep.join(
+                (str(self.root / "bin"), str(Path(sys.executable).parent), kept["PATH"])
+            ),
             "UV_NO_SYNC": "1",
             "UV_OFFLINE": "1",
             "UV_PROJECT_ENVIRONMENT": sys.prefix,

@@ -21,13 +21,18 @@ Writing Good Descriptions               test_each_kind_of_configuration_can_be_d
 
 from __future__ import annotations
 
+import copy
 import getpass
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize
-from hydra_zen import ZenStore, builds, instantiate, make_config, store
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra_zen import builds, instantiate, make_config, store
 from omegaconf import OmegaConf
 
 from deriva_ml import DerivaML, DerivaMLConfig
@@ -43,9 +48,11 @@ from deriva_ml.execution import (
 DerivaMLConf = builds(DerivaMLConfig, populate_full_signature=True)
 
 
-def train(learning_rate: float, epochs: int, batch_size: int = 32, ml_instance: Any = None) -> Any:
+def train(
+    learning_rate: float, epochs: int, batch_size: int, ml_instance: Any, execution: Any = None
+) -> Any:
     """A model whose configurations are described."""
-    return learning_rate, epochs, batch_size, ml_instance
+    return learning_rate, epochs, batch_size, ml_instance, execution
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +70,15 @@ def own_entries() -> Iterator[None]:
 
 def composed(name: str, *words: str, **settings: Any) -> Any:
     """What Hydra makes of a stored configuration and of words that change it."""
-    store.add_to_hydra_store(overwrite_ok=True)
-    with initialize(version_base="1.3"):
-        return compose(name, list(words), **settings)
+    Plugins.instance()  # fills Hydra's own store once
+    of_hydra = ConfigStore.instance()
+    kept, of_hydra.repo = of_hydra.repo, copy.deepcopy(of_hydra.repo)
+    try:
+        store.copy().add_to_hydra_store(overwrite_ok=True)
+        with initialize(version_base="1.3"):
+            return compose(name, list(words), **settings)
+    finally:
+        of_hydra.repo = kept
 
 
 def connected(config: Any) -> DerivaML:
@@ -86,23 +99,27 @@ def test_a_stored_connection_connects() -> None:
     by_name.catalog.close()
 
 
-def test_each_parameter_of_the_connection() -> None:
+def test_each_parameter_of_the_connection(caplog: pytest.LogCaptureFixture) -> None:
     bare = instantiate(DerivaMLConf(hostname="data.example.org"))
     assert (bare.catalog_id, bare.domain_schema, bare.working_dir) == (1, None, None)
-    assert (bare.ml_schema, bare.check_auth) == ("deriva-ml", True)
-    given = instantiate(
-        DerivaMLConf(
-            hostname="data.example.org",
-            catalog_id="7",
-            domain_schema="lab",
-            working_dir="/shared/lab",
-            use_minid=True,
-            check_auth=True,
-            s3_bucket="s3://bags",
-        )
+    assert (bare.ml_schema, bare.use_minid, bare.check_auth) == ("deriva-ml", False, True)
+    block = DerivaMLConf(
+        hostname="data.example.org",
+        catalog_id="7",
+        domain_schema="lab",
+        working_dir="/shared/lab",
+        use_minid=True,
+        check_auth=True,
     )
-    assert (given.catalog_id, given.domain_schemas, given.use_minid) == ("7", {"lab"}, True)
-    assert str(given.working_dir) == "/shared/lab"
+    with caplog.at_level(logging.INFO, logger="deriva_ml"):
+        given = instantiate(block)
+    assert (given.hostname, given.catalog_id) == ("data.example.org", "7")
+    assert (given.domain_schema, given.domain_schemas) == ("lab", {"lab"})
+    assert (str(given.working_dir), given.check_auth) == ("/shared/lab", True)
+    assert given.use_minid is False
+    assert caplog.messages == ["No MINIDs are made, because no s3_bucket is configured."]
+    assert instantiate(block, s3_bucket="s3://bags").use_minid is True
+    assert instantiate(block, check_auth=False).check_auth is False
 
 
 def test_specs_of_datasets() -> None:
@@ -113,7 +130,8 @@ def test_specs_of_datasets() -> None:
     made = [instantiate(entry) for entry in (whole, rows)]
     assert made[0] == DatasetSpec(rid="1ABC", version="1.0.0", description="To train on")
     assert [(s.rid, str(s.version), s.materialize) for s in made][1] == ("2DEF", "2.0.0", False)
-    assert DatasetSpecConfig(rid="1ABC", version="1.0.0").materialize is True
+    bare = instantiate(DatasetSpecConfig(rid="1ABC", version="1.0.0"))
+    assert (bare.materialize, bare.description) == (True, "")
 
 
 def test_inputs_are_assets_by_their_rids(lab: Any) -> None:
@@ -143,14 +161,18 @@ def test_the_working_directory_is_the_users_own(lab: Any) -> None:
 
 
 def test_environments_are_options_of_a_group() -> None:
-    kept = ZenStore()(group="deriva_ml")
+    kept = store(group="deriva_ml")
     kept(DerivaMLConf(hostname="dev.example.org", catalog_id="1", use_minid=False), name="dev")
     kept(DerivaMLConf(hostname="data.example.org", catalog_id="9", use_minid=True), name="prod")
-    found = {name: instantiate(kept["deriva_ml", name]) for name in ("dev", "prod")}
-    assert {n: (c.hostname, c.catalog_id) for n, c in found.items()} == {
-        "dev": ("dev.example.org", "1"),
-        "prod": ("data.example.org", "9"),
+    store(make_config(deriva_ml=None, hydra_defaults=["_self_", {"deriva_ml": "dev"}]), name="run")
+    chosen = {n: composed("run", f"deriva_ml={n}").deriva_ml for n in ("dev", "prod")}
+    assert composed("run").deriva_ml == chosen["dev"]
+    assert {n: (c.hostname, c.catalog_id, c.use_minid) for n, c in chosen.items()} == {
+        "dev": ("dev.example.org", "1", False),
+        "prod": ("data.example.org", "9", True),
     }
+    there = instantiate(chosen["prod"], s3_bucket="s3://bags")
+    assert (there.hostname, there.catalog_id, there.use_minid) == ("data.example.org", "9", True)
 
 
 def test_collections_of_datasets_and_assets(lab: Any) -> None:
@@ -165,14 +187,25 @@ def test_collections_of_datasets_and_assets(lab: Any) -> None:
         name="both",
     )
     assets([AssetRIDConfig(rid=lab.rids["WTSA"], description="A network")], name="network")
+    assets(
+        [
+            AssetRIDConfig(rid=lab.rids["WTSA"], description="A network"),
+            AssetRIDConfig(rid=lab.rids["WTSB"], description="Trained further"),
+        ],
+        name="further",
+    )
     defaults = ["_self_", {"datasets": "one"}, {"assets": "network"}]
     run = builds(ExecutionConfiguration, populate_full_signature=True, hydra_defaults=defaults)
     store(run, name="run")
     one = instantiate(composed("run"))
     assert [str(d) for d in one.datasets] == [f"{first}@1.0.0"]
-    both = instantiate(composed("run", "datasets=both"))
+    assert [(a.rid, a.description) for a in one.assets] == [(lab.rids["WTSA"], "A network")]
+    both = instantiate(composed("run", "datasets=both", "assets=further"))
     assert [str(d) for d in both.datasets] == [f"{first}@2.0.0", f"{second}@1.0.0"]
-    assert [(a.rid, a.description) for a in both.assets] == [(lab.rids["WTSA"], "A network")]
+    assert [(a.rid, a.description) for a in both.assets] == [
+        (lab.rids["WTSA"], "A network"),
+        (lab.rids["WTSB"], "Trained further"),
+    ]
 
 
 def test_the_combined_configuration_runs(lab: Any) -> None:
@@ -189,13 +222,16 @@ def test_the_combined_configuration_runs(lab: Any) -> None:
     )
     cfg = combined()
     ml = connected(cfg.deriva_ml)
-    execution = instantiate(cfg.execution)
-    execution.workflow = instantiate(cfg.workflow)
-    with ml.create_execution(execution) as run:
+    with ml.create_execution(instantiate(cfg.execution)) as run:
         (bag,) = (run.download_dataset_bag(dataset) for dataset in run.datasets)
     run.upload_execution_outputs()
     assert len(bag.list_dataset_members()["Image"]) == 1
-    assert ml.lookup_execution(run.execution_rid).status == "Uploaded"
+    made = ml.lookup_execution(run.execution_rid)
+    assert (made.status, made.description) == ("Uploaded", "Combined")
+    # The block hands over no workflow, so it is that of the file that asks.
+    workflow, here = ml.lookup_workflow(str(made.workflow_rid)), Path(__file__).name
+    assert (workflow.name, f"/{here}" in workflow.url) == (here, True)
+    assert instantiate(cfg.workflow).workflow_types == ["Training"]
     ml.catalog.close()
 
 
@@ -231,9 +267,11 @@ def test_models_say_what_they_are() -> None:
         zen_meta={"description": "Three rounds. For looking whether it works."},
     )
     quick = instantiate(store["model_config", "quick"])
-    assert quick(ml_instance="here") == (1e-3, 3, 128, "here")
+    assert quick(ml_instance="here", execution="run") == (1e-3, 3, 128, "here", "run")
     usual = instantiate(store["model_config", "default_model"])
-    assert usual(ml_instance="here") == (1e-3, 10, 32, "here")
+    assert usual(batch_size=32, ml_instance="here") == (1e-3, 10, 32, "here", None)
+    with pytest.raises(TypeError, match="batch_size"):
+        usual(ml_instance="here")
     told = {o.name: o.description for o in stored_options() if o.group == "model_config"}
     assert told == {
         "default_model": "Ten rounds. For most runs.",

@@ -18,8 +18,9 @@ Running the Model                       test_each_line_trains_with_its_settings
 Running the Model                       test_a_sweep_trains_each
 ======================================  ==========================================================
 
-The document's script in one file decorates its function with ``@zen(Config)`` and forgets an
-import. What it means is shown: the function gets the whole configuration, as ``zen_cfg``.
+The document's script in one file decorates its function with ``@zen(Config)``, forgets an import,
+and declares ``datasets=list``, into which Hydra merges no list. What it means is shown: the
+function gets the whole configuration, as ``zen_cfg``.
 The line with ``+datasets=`` goes with a configuration that has the key and no default for it.
 """
 
@@ -96,7 +97,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_defaults_train_and_upload(shell: WarmPython, lab: Any, ml: DerivaML) -> None:
     user = shell.directory / "work" / getpass.getuser() / "deriva-ml"
     before = set(user.glob("hydra/*"))
-    told = said(shell.run("python train.py"))
+    # Once as it is typed: nothing has been imported before.
+    told = lab.shell(shell.directory, "python train.py").splitlines()
     (where,) = set(user.glob("hydra/*")) - before
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", where.name)
     own = yaml.safe_load((where / "hydra-config" / "config.yaml").read_text())
@@ -118,6 +120,7 @@ def test_the_defaults_train_and_upload(shell: WarmPython, lab: Any, ml: DerivaML
 @pytest.mark.parametrize(
     ("words", "read", "written"),
     [
+        ("model_config=long_training", "on 1 pictures", "0.0001 100 32"),
         ("model_config=fast_training datasets=validation", "on 2 pictures", "0.01 5 32"),
         ("model_config.epochs=25 model_config.learning_rate=0.003", "on 1 pictures", "0.003 25 32"),
     ],
@@ -142,7 +145,8 @@ def test_a_sweep_trains_each(shell: WarmPython, ml: DerivaML) -> None:
 
 def test_a_dry_run_leaves_no_trace(shell: WarmPython, ml: DerivaML) -> None:
     before = ml.catalog.latest_snapshot()
-    told = said(shell.run("python train.py dry_run=true"))
+    told = said(shell.run("python train.py dry_run=true model_config=large_batch"))
+    assert told[2] == "with 0.001 50 128"
     assert told[-1].startswith("run 0000 ")
     (told,) = said(shell.run("deriva-ml-run --config-dir configs dry_run=true"))
     assert told.startswith("Dry run: ")
@@ -152,13 +156,15 @@ def test_a_dry_run_leaves_no_trace(shell: WarmPython, ml: DerivaML) -> None:
 def test_the_command_runs_the_same_groups(shell: WarmPython, ml: DerivaML) -> None:
     words = "+datasets=validation model_config=fast_training"
     told = said(shell.run(f"deriva-ml-run --config-dir configs {words}"))
-    assert told[:3] == [
+    *said_by_model, uploaded, ran, where = told
+    assert said_by_model == [
         "from Execution_Asset old",
         "on 2 pictures",
-        "Uploaded to Execution_Asset: 'trained_model.pt'",
+        "with 0.01 5 32",
     ]
-    rid = told[3].removeprefix("Execution ").removesuffix(": Uploaded")
-    assert told[4] == ml.cite(rid, current=True)
+    assert uploaded == "Uploaded to Execution_Asset: 'trained_model.pt'"
+    rid = ran.removeprefix("Execution ").removesuffix(": Uploaded")
+    assert where == f"Catalog 1: {ml.catalog.url}"
     assert weights(ml, rid) == "0.01 5 32"
 
 
@@ -180,10 +186,12 @@ def test_the_combined_configuration_takes_each_line(shell: WarmPython, lab: Any)
     told = said(shell.run("python application.py"))
     assert told[0] == f"on {first}1.0.0"
     assert told[1].endswith("/store/catalogs/1")
-    words = f"deriva_ml.hostname={lab.staging} +datasets=training_v2"
-    told = said(shell.run(f"python application.py {words}"))
-    assert told[0] == f"on {first}2.0.0 {second}1.0.0"
+    told = said(shell.run(f"python application.py deriva_ml.hostname={lab.staging}"))
+    assert told[0] == f"on {first}1.0.0"
     assert told[1].endswith("/staging")
+    told = said(shell.run("python application.py +datasets=training_v2"))
+    assert told[0] == f"on {first}2.0.0 {second}1.0.0"
+    assert told[1].endswith("/store/catalogs/1")
     line = "python application.py --multirun +datasets=training_v1,training_v2"
     told = [t for t in said(shell.run(line)) if t.startswith("on ")]
     assert told == [f"on {first}1.0.0", f"on {first}2.0.0 {second}1.0.0"]

@@ -5,15 +5,16 @@ heading of the document                 test
 ======================================  ==========================================================
 Version Control and Semantic Versions   test_a_version_is_a_tag_and_leaves_nothing_to_commit
 Clearing Notebook Outputs               test_a_commit_has_no_outputs
-Setting Notebook Parameters             test_words_and_parameters_change_the_run
+Setting Notebook Parameters             test_a_dry_run_leaves_no_trace
 Notebook Structure and Execution Flow   test_a_dry_run_leaves_no_trace
 Commit and Tagging Procedures           test_a_commit_has_no_outputs
 Configuring Notebooks with Hydra        test_a_notebook_runs_as_it_is_configured
 Quick Example                           test_a_notebook_runs_as_it_is_configured
-Quick Example                           test_words_and_parameters_change_the_run
+Quick Example                           test_words_change_the_run
 Executing Notebooks with DerivaML       test_a_notebook_runs_as_it_is_configured
-Executing Notebooks with DerivaML       test_words_and_parameters_change_the_run
+Executing Notebooks with DerivaML       test_words_change_the_run
 Executing Notebooks with DerivaML       test_the_parameters_are_told
+Executing Notebooks with DerivaML       test_a_file_has_values
 Executing Notebooks with DerivaML       test_a_dry_run_leaves_no_trace
 ======================================  ==========================================================
 """
@@ -126,14 +127,14 @@ def test_a_version_is_a_tag_and_leaves_nothing_to_commit(lab: Any, tmp_path: Pat
     lab.shell(
         tmp_path,
         "git config user.email lab@example.org && git config user.name Lab\n"
-        "git add -A && git commit -qm Begin",
+        "git add -A && git commit -qm Begin && git tag v0.3.0",
     )
     # Here uv makes the environment, and the lock of what is in it.
     real = {"UV_NO_SYNC": "0", "UV_PROJECT_ENVIRONMENT": ".venv", "UV_PYTHON": sys.executable}
-    line = "uv run bump-version {}\nuv run git status --porcelain"
-    said = [lab.shell(tmp_path, line.format(part), **real) for part in ("major", "minor", "patch")]
-    assert said == ["v0.3.0\n", "v0.4.0\n", "v0.4.1\n"]
-    assert 'version = "0.4.1"' in lab.git(tmp_path, "show", "v0.4.1:uv.lock")
+    lines = "\n".join(f"uv run bump-version {part}" for part in ("major", "minor", "patch"))
+    assert lab.shell(tmp_path, lines, **real).split() == ["v1.0.0", "v1.1.0", "v1.1.1"]
+    assert lab.git(tmp_path, "status", "--porcelain") == ""
+    assert 'version = "1.1.1"' in lab.git(tmp_path, "show", "v1.1.1:uv.lock")
 
 
 def test_a_notebook_runs_as_it_is_configured(lab: Any, clone: Path, ml: DerivaML) -> None:
@@ -158,22 +159,13 @@ def test_a_notebook_runs_as_it_is_configured(lab: Any, clone: Path, ml: DerivaML
     assert workflow.version == "0.1.0"
 
 
-def test_words_and_parameters_change_the_run(lab: Any, warm: WarmPython) -> None:
-    line = (
-        f"{RUN} \\\n    -p measure width -p digits 3 \\\n"
-        "    assets=different_weights deriva_ml=production"
-    )
-    rid = made_by(ran(warm.run(line)))
+def test_words_change_the_run(lab: Any, warm: WarmPython) -> None:
+    rid = made_by(ran(warm.run(f"{RUN} \\\n    assets=different_weights deriva_ml=production")))
     staging = DerivaML(str(lab.staging))
     made, run = outputs(staging, rid), staging.lookup_execution(rid)
     assert "overrides: assets=different_weights, deriva_ml=production" in run.description
     assert "one file" in made["comparison.md"]
-    cells = json.loads(made["comparison.ipynb"])["cells"]
-    (at,) = (n for n, c in enumerate(cells) if "parameters" in c["metadata"].get("tags", ()))
-    injected = "".join(cells[at + 1]["source"])
-    assert 'measure = "width"' in injected
-    assert "digits = 3" in injected
-    assert made["table.csv"].splitlines() == ["weights,width", "new,0.667"]
+    assert made["table.csv"].splitlines() == ["weights,length", "new,0.67"]
     staging.catalog.close()
 
 
@@ -184,11 +176,29 @@ def test_the_parameters_are_told(warm: WarmPython) -> None:
     assert re.search(r"digits *: *int .*2", told)
 
 
-def test_a_dry_run_leaves_no_trace(warm: WarmPython, ml: DerivaML, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("values.json", '{"measure": "depth", "digits": "one"}'),
+        ("values.yaml", "measure: depth\ndigits: one\n"),
+    ],
+)
+def test_a_file_has_values(warm: WarmPython, tmp_path: Path, name: str, text: str) -> None:
+    values = tmp_path / name
+    values.write_text(text)
+    done = warm.run(f"{RUN} --file {values}")
+    assert done.returncode == 2
+    assert "'digits' is declared as int, and 'one' is none" in done.stderr
+    assert "measure" not in done.stderr
+
+
+def test_a_dry_run_leaves_no_trace(warm: WarmPython, ml: DerivaML) -> None:
     before = ml.catalog.latest_snapshot()
-    values = tmp_path / "values.yaml"
-    values.write_text("measure: depth\ndigits: 1\n")
-    told = ran(warm.run(f"{RUN} --file {values} dry_run=True"))
+    told = ran(warm.run(f"{RUN} \\\n    -p measure depth -p digits 1 dry_run=True"))
     assert ml.catalog.latest_snapshot() == before
     (kept,) = re.findall(r"(\S+\.ipynb)\.", told)
-    assert 'measure = "depth"' in Path(kept).read_text().replace("\\", "")
+    cells = json.loads(Path(kept).read_text())["cells"]
+    (at,) = (n for n, c in enumerate(cells) if "parameters" in c["metadata"].get("tags", ()))
+    injected = "".join(cells[at + 1]["source"])
+    assert 'measure = "depth"' in injected
+    assert "digits = 1" in injected

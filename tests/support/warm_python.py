@@ -10,14 +10,21 @@ import importlib
 import json
 import os
 import runpy
+import select
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+LIMIT_S = 120.0
+"""How long a line may take, in seconds."""
+TAIL = 20
+"""How many lines are shown of what a line wrote to its standard error."""
 
 
 @dataclass
@@ -27,17 +34,40 @@ class WarmPython:
     directory: Path
     process: subprocess.Popen[str]
 
-    def run(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run a line of the shell that begins with ``python`` or a command of this project."""
+    def run(self, line: str, *, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
+        """Run a line of the shell that begins with ``python`` or a command of this project.
+
+        Raises:
+            RuntimeError: It took longer than `limit_s`, or the interpreter is gone. Then the
+                interpreter runs no other line.
+        """
         words = shlex.split(line.replace("\\\n", " "))
         said, wrong = (self.directory.parent / f"warm-{name}" for name in ("out", "err"))
+        for file in (said, wrong):
+            file.write_text("")
         job = {"words": words, "out": str(said), "err": str(wrong)}
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(job) + "\n")
-        self.process.stdin.flush()
-        status = int(self.process.stdout.readline())
+        try:
+            status = self._status(json.dumps(job), limit_s)
+        except RuntimeError as error:
+            tail = "\n".join(wrong.read_text().splitlines()[-TAIL:])
+            raise RuntimeError(f"{line!r} {error}.\n{tail}") from error
         return subprocess.CompletedProcess(words, status, said.read_text(), wrong.read_text())
+
+    def _status(self, job: str, limit_s: float) -> int:
+        """How a job ended; an error, and the interpreter is ended, if that is not told in time."""
+        asked, told = self.process.stdin, self.process.stdout
+        assert asked is not None
+        assert told is not None
+        with suppress(BrokenPipeError):
+            asked.write(job + "\n")
+            asked.flush()
+        # One line is told of each job, so that nothing waits in the buffer.
+        ready, _, _ = select.select([told], [], [], limit_s)
+        answer = told.readline() if ready else ""
+        if answer:
+            return int(answer)
+        _end(self.process)
+        raise RuntimeError("lost its interpreter" if ready else f"took more than {limit_s} s")
 
 
 @contextmanager
@@ -52,9 +82,20 @@ def warm_python(
         text=True,
         cwd=directory,
         env=dict(environment),
+        start_new_session=True,
     ) as process:
-        yield WarmPython(directory, process)
-        process.communicate(timeout=60)
+        try:
+            yield WarmPython(directory, process)
+            process.communicate(timeout=LIMIT_S)
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End an interpreter, and what it runs, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _serve(modules: Iterable[str]) -> None:

@@ -6,6 +6,9 @@ is stored. And a main function that declares ``datasets: list[...]`` gets a conf
 refuses a described list, which is not yet a list while it is composed. `keep_descriptions` lets
 a store accept all three; everything that worked before works as before.
 
+A partial configuration has no fields for required parameters that it does not set, and hydra-zen
+refuses a variant that sets them. In such a store a variant may set any parameter of the target.
+
 An experiment inherits from a main configuration, so it would repeat the values that fields have
 there, and hide what was chosen for them from groups. In a stored experiment, inherited fields are
 `MISSING`: only what the experiment says itself counts.
@@ -16,10 +19,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_origin
 
-from hydra_zen import ZenStore, store
+from hydra_zen import MISSING, ZenStore, builds, get_target, store
 from hydra_zen.typing import StoreEntry
 from hydra_zen.wrapper import default_to_config
 from hydra_zen.wrapper._implementations import _Deferred
@@ -38,7 +41,40 @@ _BESIDE = "__deriva_ml_description__"
 
 def _to_config(target: Any, **keywords: Any) -> Any:
     """Return the configuration of `target`, as hydra-zen does, able to hold descriptions."""
-    return _open_lists(_described(target, keywords))
+    return _open_lists(_described(_widened(target, keywords), keywords))
+
+
+def _widened(target: Any, keywords: Mapping[str, Any]) -> Any:
+    """Return the configuration `target` with fields for what `keywords` set and it does not have.
+
+    Only parameters of what it configures become fields; hydra-zen refuses other words.
+    """
+    if not (isinstance(target, type) and dataclasses.is_dataclass(target)):
+        return target
+    here = {field.name for field in dataclasses.fields(target)}
+    unset = keywords.keys() - here
+    if "_target_" not in here or not unset:
+        return target
+    configured: Any = get_target(target)
+    named = [p.name for p in _parameters(configured) if p.name in unset]
+    if not named:
+        return target
+    # hydra-zen knows best which types a configuration can have.
+    typed = dataclasses.fields(builds(configured, **dict.fromkeys(named, MISSING)))
+    more = [(f.name, f.type, MISSING) for f in typed if f.name in named]
+    made = dataclasses.make_dataclass(target.__name__, more, bases=(target,))
+    made.__module__ = target.__module__
+    return made
+
+
+def _parameters(configured: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of what is configured that may be given by name; none if it tells none."""
+    try:
+        listed = inspect.signature(configured).parameters.values()
+    except ValueError:
+        return []
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [parameter for parameter in listed if parameter.kind in by_name]
 
 
 def _experiment_to_config(target: Any, **keywords: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hydra_zen import ZenStore, builds, instantiate, make_config
+from omegaconf import OmegaConf, ValidationError
 
 from deriva_ml.core.config import DerivaMLConfig
 from deriva_ml.core.zen_store import (
@@ -48,6 +49,28 @@ def test_model_variants_keep_their_values_and_descriptions(store: ZenStore) -> N
     assert instantiate(store["model_config", "quick"])() == 3
     described = {o.name: o.description for o in stored_options(store)}
     assert described == {"default": "Ten epochs.", "quick": "Three epochs."}
+
+
+def fit(rates: list[float], batch_size: int, *, ml_instance: object, wide: bool = False) -> object:
+    return rates, batch_size, ml_instance, wide
+
+
+def test_a_variant_sets_what_its_configuration_left_out(store: ZenStore) -> None:
+    models = store(group="model_config")
+    config = builds(fit, populate_full_signature=True, zen_partial=True)
+    models(config, name="bare")
+    about = {"description": "Small batches."}
+    models(config, name="small", rates=[0.1, 0.2], batch_size=8, zen_meta=about)
+    models(config, name="misspelt", batchsize=8)
+    small = instantiate(store["model_config", "small"])
+    assert small(ml_instance="here") == ([0.1, 0.2], 8, "here", False)
+    assert description_of(store["model_config", "small"]) == "Small batches."
+    kept = OmegaConf.structured(store["model_config", "small"])
+    with pytest.raises(ValidationError, match="Integer"):
+        kept.batch_size = "many"
+    assert store["model_config", "bare"] is config
+    with pytest.raises(TypeError, match="batchsize"):
+        store["model_config", "misspelt"]
 
 
 WORKFLOW = builds(Workflow, name="n", workflow_type="Training", description="what it does")

@@ -1,4 +1,8 @@
-"""All in one file: configurations, the function that Hydra calls, and the run."""
+"""All in one file: configurations, the function that Hydra calls, and the run.
+
+The datasets are an empty list at first. With ``datasets=list``, the type, the configuration would
+describe how to build a list, and Hydra merges no list into that.
+"""
 
 from hydra_zen import builds, instantiate, make_config, store, zen
 
@@ -14,7 +18,7 @@ store([DatasetSpecConfig(rid="PIXA", version="1.0.0")], group="datasets", name="
 store([DatasetSpecConfig(rid="PIXA", version="2.0.0")], group="datasets", name="corrected")
 
 Config = make_config(
-    hydra_defaults=["_self_", {"deriva_ml": "local"}, {"datasets": "default"}],
+    defaults=["_self_", {"deriva_ml": "local"}, {"datasets": "default"}],
     deriva_ml=DerivaMLConf,
     datasets=[],
     description="One file",

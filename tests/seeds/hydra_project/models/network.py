@@ -16,6 +16,7 @@ def train_network(
     for spec in execution.datasets:
         pictures = execution.download_dataset_bag(spec).list_dataset_members()["Image"]
         print("on", len(pictures), "pictures")
+    print("with", learning_rate, epochs, batch_size)
     weights = execution.asset_file_path(
         MLAsset.execution_asset, "trained_model.pt", ExecAssetType.output_file
     )
