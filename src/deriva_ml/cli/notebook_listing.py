@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from itertools import groupby
 
 from deriva_ml.core.zen_store import description_of, stored_options
@@ -16,18 +17,21 @@ _OF_OTHERS = ("config_choices", "script_config", "model_config")
 """Fields of every configuration that a notebook does not use."""
 
 
-def notebook_options_text(name: str, width: int | None = None) -> str:
+def notebook_options_text(
+    name: str, overrides: Sequence[str] = (), width: int | None = None
+) -> str:
     """Return the values of a notebook's configuration, then its groups with their options.
 
     Args:
         name: The configuration's name.
+        overrides: Words that change it.
         width: Columns of a line; None means those of the terminal.
 
     Raises:
         DerivaMLConfigurationError: There is no such configuration, or it cannot be composed.
     """
     columns = shutil.get_terminal_size().columns if width is None else width
-    composed = compose_only(name)
+    composed = compose_only(name, overrides)
     options = [o for o in stored_options() if o.group and o.group not in _OF_OTHERS]
     left_out = {*_OF_OTHERS, *(option.group for option in options)}
     values = [

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from deriva_ml.core.context import offer_context
 from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLValidationError
 from deriva_ml.execution.creation import SAVE_RID
-from deriva_ml.execution.workflow import Workflow
 from deriva_ml.notebook.configuration import Composed, compose_only
 from deriva_ml.notebook.document import ConfigurationCall, Document
 from deriva_ml.notebook.kernels import chosen_kernel
@@ -58,7 +56,7 @@ class Request:
     Attributes:
         document: The notebook.
         values: Values of parameters.
-        words: Overrides of the configuration.
+        words: Overrides of the configuration that the command was given.
         call: How the notebook asks for its configuration; None when it does not.
         resume: Whether an interrupted run is taken up.
     """
@@ -78,6 +76,12 @@ class Request:
     def parameters(self) -> str:
         """The parameters as the kernel's environment has them; empty without any."""
         return json.dumps(dict(self.values), sort_keys=True, default=str) if self.values else ""
+
+    @property
+    def all_words(self) -> tuple[str, ...]:
+        """The overrides of the command, and behind them those that the notebook gives itself."""
+        own = None if self.call is None else self.call.overrides
+        return (*self.words, *(own or ()))
 
     def configuration_name(self) -> str:
         """The name of the notebook's configuration.
@@ -105,8 +109,7 @@ class Request:
         call = self.call
         if call is None or not call.known or call.overrides is None:
             return None
-        words = [*self.words, *call.overrides]
-        return compose_only(self.configuration_name(), words)
+        return compose_only(self.configuration_name(), self.all_words)
 
     def connected(self, composed: Composed) -> DerivaML | None:
         """A connection that found all inputs; None when the notebook has a class of its own.
@@ -128,16 +131,14 @@ class Request:
         """
         return chosen_kernel(self.document, name)
 
-    def environment(self, who: Path) -> dict[str, str]:
+    def environment(self, who: Path, code: tuple[str, str]) -> dict[str, str]:
         """The environment of the kernel.
 
         Args:
             who: The file that the execution is to write its identity to.
-
-        Raises:
-            DerivaMLDirtyWorkflowError: There are uncommitted changes, and they are refused.
+            code: The URL and the checksum of the notebook.
         """
-        url, checksum = Workflow.get_url_and_checksum(self.path)
+        url, checksum = code
         own = {
             "DERIVA_ML_WORKFLOW_URL": url,
             "DERIVA_ML_WORKFLOW_CHECKSUM": checksum,
@@ -172,7 +173,6 @@ def make_request(
     call = document.configuration_call(variables(declared, values))
     if call is not None:
         load_project(call.package, document.path)
-        offer_context(document.path.resolve().parent)
     _check_words(words, flags)
     _refuse_lost(document, options, words, declared or {}, call)
     resumed = ["resume=True"] if options.resume else []

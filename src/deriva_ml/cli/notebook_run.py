@@ -16,6 +16,7 @@ from rich.console import Console
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import DerivaMLException
 from deriva_ml.execution.claim import claimed_soon
+from deriva_ml.execution.outputs import has_results
 from deriva_ml.execution.telling import tell_result
 from deriva_ml.execution.workflow import Workflow
 from deriva_ml.notebook import keeping
@@ -27,6 +28,7 @@ from .notebook_request import Request
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
+    from deriva_ml.execution.execution import Execution
     from deriva_ml.notebook.configuration import Composed
 
 __all__ = ["run_request"]
@@ -49,6 +51,7 @@ class _Setting:
 
     Attributes:
         kernel: The kernel's name.
+        code: The URL and the checksum of the notebook.
         connection: The configuration of the connection; None where the notebook's text does not
             tell it.
         working_dir: Where executions of the connection have their files.
@@ -56,6 +59,7 @@ class _Setting:
     """
 
     kernel: str
+    code: tuple[str, str]
     connection: Any = None
     working_dir: Path | None = None
     recorded: bool = True
@@ -80,7 +84,7 @@ def run_request(request: Request, options: Options, command: Sequence[str]) -> i
     if problem:
         _say(f"warning: {problem}")
     with new_place(setting.working_dir) as place:
-        environment = request.environment(place.who)
+        environment = request.environment(place.who, setting.code)
         stopper = Stopper()
         with _progress(options.log_output) as tell, interruptible(stopper, _say):
             outcome = run_cells(
@@ -120,25 +124,26 @@ def _checked(
     Returns the setting, and an exit status when there is nothing left to run.
     """
     kernel = request.kernel(options.kernel)
-    Workflow.get_url_and_checksum(request.path)  # refuses uncommitted changes where that is asked
-    if composed is None:
-        return _Setting(kernel), None
-    ml = request.connected(composed)
-    if ml is None:
-        return _Setting(kernel), None
+    # Refuses uncommitted changes where that is asked.
+    code = Workflow.get_url_and_checksum(request.path)
+    ml = None if composed is None else request.connected(composed)
+    if composed is None or ml is None:
+        return _Setting(kernel, code), None
     try:
-        setting = _Setting(
-            kernel, composed.config.deriva_ml, ml.session.working_dir, not composed.config.dry_run
-        )
+        config = composed.config
+        recorded = not config.dry_run
+        setting = _Setting(kernel, code, config.deriva_ml, ml.session.working_dir, recorded)
         status = None
         if request.resume and setting.recorded:
-            status = _finished_before(request, composed, ml)
+            status = _finished_before(request, composed, code, ml)
         return setting, status
     finally:
         ml.catalog.close()
 
 
-def _finished_before(request: Request, composed: Composed, ml: DerivaML) -> int | None:
+def _finished_before(
+    request: Request, composed: Composed, code: tuple[str, str], ml: DerivaML
+) -> int | None:
     """Complete a run whose cells had all been run, or say that it is complete; else None."""
     mark = request.fingerprint(composed)
     known = ml.executions.with_fingerprint(mark, None)
@@ -146,21 +151,50 @@ def _finished_before(request: Request, composed: Composed, ml: DerivaML) -> int 
         return None
     with claimed_soon(ml.executions.around.local.directory(known.rid)):
         execution = ml.resume_execution(known.rid)
-        if not (execution.has_finished or execution.status is ExecutionStatus.Uploaded):
+        uploaded = execution.status is ExecutionStatus.Uploaded
+        if not (execution.has_finished or uploaded):
             return None
-        if execution.status is ExecutionStatus.Uploaded and kept_notebook(
-            execution, request.path.name
-        ):
+        if not _is_of(execution, composed, code, ml):
+            _say(f"the notebook is not the one of execution {known.rid}: a new one is made.")
+            return None
+        if uploaded and kept_notebook(execution, request.path.name):
             _say("the run was completed before; nothing is left to do.")
-        else:
-            saved = places_of(ml.session.working_dir, known.rid)
-            if saved:
-                keeping.keep(execution, saved[0], request.path)
-            else:
-                _say("the executed notebook is not here any more, and is not uploaded.")
-                execution.commit_output_assets(clean_folder=None)
+        elif not _completed(request, execution, ml):
+            return None
         tell_result(ml, execution.execution_rid)
     return 0
+
+
+def _is_of(execution: Execution, composed: Composed, code: tuple[str, str], ml: DerivaML) -> bool:
+    """Whether an execution ran the notebook as it is now; its name alone does not tell."""
+    given = composed.config.workflow
+    if given is not None and given.workflow_rid is not None:
+        return bool(execution.workflow_rid == given.workflow_rid)
+    known = ml.lookup_workflow(str(execution.workflow_rid))
+    url, checksum = code if given is None else (given.url or code[0], given.checksum or code[1])
+    return (known.url, known.checksum) == (url, checksum)
+
+
+def _completed(request: Request, execution: Execution, ml: DerivaML) -> bool:
+    """Upload what a run misses whose cells had all been run; False when not all had been."""
+    saved = places_of(ml.session.working_dir, execution.execution_rid)
+    if not saved:
+        _say("the executed notebook is not here any more, and is not uploaded.")
+        execution.commit_output_assets(clean_folder=None)
+        return True
+    if keeping.ran_whole(saved[0]):
+        keeping.keep(execution, saved[0], request.path)
+        return True
+    ended = f"Execution {execution.execution_rid} ended before its last cell did"
+    if has_results(execution._run):
+        keeping.keep_failed(execution, saved[0], request.path, f"{ended}.")
+        for place in saved[1:]:
+            keeping.let_go(place)
+        _say(f"{ended}, after it had uploaded outputs. It is Failed, and a new one is made.")
+    else:
+        keeping.mark_failed(execution, f"{ended}.")
+        _say(f"{ended}: its cells are run again.")
+    return False
 
 
 # --- while it runs -----------------------------------------------------------------------
@@ -214,11 +248,13 @@ def _finish(
     if identity is None:
         return _finish_unrecorded(request, place, outcome, command)
     with open_execution(identity, setting.connection) as (ml, execution):
-        if outcome.ok:
-            if execution.status is ExecutionStatus.Aborted:
-                _say("the notebook gave its execution up, so nothing is uploaded.")
-            else:
-                keeping.keep(execution, place, request.path)
+        if execution.status is ExecutionStatus.Aborted:
+            _tell_aborted(place, outcome)
+            tell_result(ml, execution.execution_rid)
+            return _status_of(outcome)
+        failed = execution.status is ExecutionStatus.Failed and not execution.has_finished
+        if outcome.ok and not failed:
+            keeping.keep(execution, place, request.path)
             tell_result(ml, execution.execution_rid)
             return 0
         text = f"{outcome.summary}\n\n{outcome.trace}".rstrip()
@@ -230,6 +266,8 @@ def _finish(
                 f"{_how_to_resume(request, command)}"
             )
             return _INTERRUPTED
+        if outcome.ok:
+            text = execution.error or "The notebook itself marked its execution as failed."
         print(text, file=sys.stderr)
         keeping.keep_failed(execution, place, request.path, text)
         _say(
@@ -240,17 +278,34 @@ def _finish(
         return 1
 
 
+def _tell_aborted(place: Place, outcome: Outcome) -> None:
+    """The end of a run whose notebook gave its execution up: there is nothing to resume."""
+    if outcome.trace:
+        print(outcome.trace, file=sys.stderr)
+    keeping.let_go(place)
+    _say(
+        f"{'' if outcome.ok else f'{outcome.summary} '}The notebook gave its execution up, so "
+        f"nothing is uploaded. As it was run, it is {place.told()}."
+    )
+
+
 def _finish_unrecorded(
     request: Request, place: Place, outcome: Outcome, command: Sequence[str]
 ) -> int:
     """The end of a run that began no execution, such as a dry run."""
-    kept = place.notebook
+    kept = place.told()
     if outcome.ok:
         print(f"The notebook made no execution. As it was run, it is {kept}.")
         return 0
     if outcome.trace:
         print(outcome.trace, file=sys.stderr)
     _say(f"{outcome.summary} No execution had begun. The notebook as far as it came is {kept}.")
+    return _status_of(outcome)
+
+
+def _status_of(outcome: Outcome) -> int:
+    if outcome.ok:
+        return 0
     return _INTERRUPTED if outcome.stopped == "interrupt" else 1
 
 

@@ -183,13 +183,19 @@ def _show(request: Request, options: argparse.Namespace) -> int:
     from deriva_ml.notebook.configuration import render_notebook_config
 
     name = request.configuration_name()
+    if request.call is not None and request.call.overrides is None:
+        print(
+            f"{_PROGRAM}: what the notebook itself overrides is left out, because its text does "
+            "not tell it.",
+            file=sys.stderr,
+        )
     if options.list_configs:
         from .notebook_listing import notebook_options_text
 
-        print(notebook_options_text(name))
+        print(notebook_options_text(name, request.all_words))
         return 0
     text = render_notebook_config(
-        name, overrides=request.words, cfg_mode=options.cfg, info_mode=options.info
+        name, overrides=request.all_words, cfg_mode=options.cfg, info_mode=options.info
     )
     print(text, end="")
     return 0

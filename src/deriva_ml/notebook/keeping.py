@@ -1,7 +1,8 @@
 """What is kept of a notebook's run: the executed notebook and its Markdown, in the catalog.
 
 While it runs, the executed notebook is in a directory of its own below the working directory, so
-that it outlives the process. When all is in the catalog, the directory goes away.
+that it outlives the process. When all is in the catalog, the directory goes away. That of a run
+that nothing is uploaded of stays some days for the user.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,15 +33,19 @@ __all__ = [
     "keep",
     "keep_failed",
     "kept_notebook",
+    "let_go",
     "mark_failed",
     "new_place",
     "open_execution",
     "places_of",
+    "ran_whole",
 ]
 
 _DIRECTORY = "notebook-runs"
 _NOTEBOOK = "executed.ipynb"
 _WHO = "execution.json"
+_DAYS = 7
+"""How long the notebook of a run is kept that nothing is uploaded of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +76,17 @@ class Place:
             return None
         return found if isinstance(found, dict) else None
 
+    def told(self) -> str:
+        """Where the notebook is and how long it stays there, for the user."""
+        swept = self.directory.parent.name == _DIRECTORY
+        return f"{self.notebook} (kept for {_DAYS} days)" if swept else str(self.notebook)
+
 
 @contextmanager
 def new_place(working_dir: Path | None) -> Iterator[Place]:
     """A directory for a run; without a working directory it is a temporary one.
 
-    What earlier runs left that began no execution is removed.
+    What runs that began no execution left is removed after some days.
     """
     if working_dir is None:
         place = Place(Path(tempfile.mkdtemp(prefix="deriva-ml-notebook-")))
@@ -88,19 +99,50 @@ def new_place(working_dir: Path | None) -> Iterator[Place]:
 
 
 def _sweep(root: Path) -> None:
-    for directory in root.iterdir() if root.is_dir() else ():
-        if directory.is_dir() and Place(directory).identity() is None:
-            with claimed(directory) as mine:
-                if mine:
-                    shutil.rmtree(directory, ignore_errors=True)
+    oldest = time.time() - _DAYS * 24 * 3600
+    with claimed(root) as alone:  # otherwise another run does it at the moment
+        for directory in root.iterdir() if alone else ():
+            with suppress(FileNotFoundError):  # its own run may remove it
+                past = directory.is_dir() and directory.stat().st_mtime < oldest
+                if past and Place(directory).identity() is None:
+                    _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Remove the directory of a run, unless that is still under way."""
+    with claimed(directory) as mine:
+        if mine:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def let_go(place: Place) -> None:
+    """A run that nothing will be uploaded of is over; its notebook stays some days."""
+    place.who.unlink(missing_ok=True)
+
+
+def ran_whole(place: Place) -> bool:
+    """Whether all cells of the saved notebook were run to their ends."""
+    try:
+        content = json.loads(place.notebook.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return all(
+        cell["metadata"].get("papermill", {}).get("status") == "completed"
+        for cell in content["cells"]
+        if cell["cell_type"] == "code"
+    )
 
 
 def places_of(working_dir: Path, rid: str) -> list[Place]:
     """The directories of the runs of an execution, the newest first."""
     root = working_dir / _DIRECTORY
     found = [Place(d) for d in root.iterdir()] if root.is_dir() else []
-    own = [p for p in found if (p.identity() or {}).get("execution_rid") == rid]
-    return sorted(own, key=lambda p: p.who.stat().st_mtime, reverse=True)
+    own: list[tuple[float, Place]] = []
+    for place in found:
+        if (place.identity() or {}).get("execution_rid") == rid:
+            with suppress(FileNotFoundError):  # its own run may remove it
+                own.append((place.who.stat().st_mtime, place))
+    return [place for _, place in sorted(own, key=lambda pair: pair[0], reverse=True)]
 
 
 @contextmanager
@@ -152,6 +194,8 @@ def keep(execution: Execution, place: Place, source: Path) -> None:
 
 def keep_failed(execution: Execution, place: Place, source: Path, error: str) -> None:
     """Mark a run as failed, and upload the notebook as far as it came.
+
+    Nothing happens to one that was given up.
 
     Raises:
         DerivaMLUploadError: It cannot be uploaded; the execution is ``Failed`` all the same.

@@ -30,19 +30,20 @@ def chosen_kernel(document: Document, name: str | None = None) -> str:
     and for another language the one that the notebook was saved with.
 
     Raises:
-        DerivaMLConfigurationError: There is no such kernel; the message has those there are.
+        DerivaMLConfigurationError: There is no such kernel, or its program is not there; the
+            message has those there are.
     """
     interpreters = _interpreters()
     if name is not None:
         if name not in interpreters:
             raise _missing(f"There is no kernel {name!r}.", name, interpreters)
-        return name
+        return _startable(name, interpreters)
     saved = document.kernel_name
     if document.language != "python":
         if saved not in interpreters:
             text = f"{document.path.name!r} is in {document.language} and wants kernel {saved!r}."
             raise _missing(text, saved or "", interpreters)
-        return str(saved)
+        return _startable(str(saved), interpreters)
     here = [k for k, program in interpreters.items() if _is_here(program)]
     if not here:
         text = f"No kernel uses the active environment {sys.prefix!r}."
@@ -59,16 +60,31 @@ def _interpreters() -> dict[str, str]:
             f"Notebooks cannot be run, because {error.name} is missing: {INSTALL}"
         ) from error
     found = KernelSpecManager().get_all_specs()
-    return {name: str(about["spec"]["argv"][0]) for name, about in sorted(found.items())}
+    return {
+        name: str((about["spec"].get("argv") or [""])[0]) for name, about in sorted(found.items())
+    }
+
+
+def _startable(name: str, interpreters: Mapping[str, str]) -> str:
+    """The kernel of that name, whose program is there.
+
+    Raises:
+        DerivaMLConfigurationError: It is not, as where its environment was removed.
+    """
+    program = interpreters[name]
+    if program not in _THIS_ONE and shutil.which(program) is None:
+        text = f"Kernel {name!r} cannot be started, because its program {program!r} is not there."
+        raise _missing(text, "", {k: v for k, v in interpreters.items() if k != name})
+    return name
 
 
 def _is_here(program: str) -> bool:
     """Whether a kernel's interpreter lies in the active environment."""
     if program in _THIS_ONE:
         return True
-    where = shutil.which(program) or program
+    where = shutil.which(program)
     # Not resolved: the interpreter of an environment is a link to one outside it.
-    return Path(where).absolute().is_relative_to(Path(sys.prefix).absolute())
+    return where is not None and Path(where).absolute().is_relative_to(Path(sys.prefix).absolute())
 
 
 def _missing(text: str, wanted: str, known: Mapping[str, str]) -> DerivaMLConfigurationError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ __all__ = ["to_markdown"]
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_REFERENCE = re.compile(r"&(?=#?\w+;)")
 _ATTACHED = re.compile(r"attachment:([^)\s\"']+)")
 
 
@@ -214,7 +215,7 @@ class _Tables(HTMLParser):
         return "\n\n".join(part for part in self._parts if part)
 
     def _end_cell(self) -> None:
-        text = " ".join("".join(self._cell or ()).split()).replace("|", "\\|")
+        text = _words(self._cell or ()).replace("|", "\\|")
         for column in range(self._span):
             if self._down > 1:
                 self._below[len(self._row)] = (self._down - 1, "")
@@ -230,10 +231,16 @@ class _Tables(HTMLParser):
             self._row.append(text)
 
     def _flush_words(self) -> None:
-        words = " ".join("".join(self._words).split())
+        words = _words(self._words)
         self._words = []
         if words:
             self._parts.append(words)
+
+
+def _words(parts: Iterable[str]) -> str:
+    """Text of HTML in one line; what would be a tag or a reference in it stays text."""
+    text = " ".join("".join(parts).split())
+    return _REFERENCE.sub("&amp;", text).replace("<", "&lt;")
 
 
 def _number(text: str | None) -> int:

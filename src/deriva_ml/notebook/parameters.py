@@ -265,7 +265,9 @@ def _of_text(parameter: Parameter, text: str) -> list[Any]:
             continue
     if parameter.hint or isinstance(default, bool | list | dict):
         with suppress(yaml.YAMLError):
-            readings.append(yaml.safe_load(text))
+            meant = yaml.safe_load(text)
+            if not isinstance(meant, str):  # a text is meant as it was given, with all its marks
+                readings.append(meant)
     return [*readings, text]
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionError
 from papermill import execute_notebook
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
@@ -44,7 +44,7 @@ class Limits:
 
     Attributes:
         cell_s: Each cell.
-        whole_s: All cells together.
+        whole_s: All cells together, from the start of the first.
         start_s: The start of the kernel.
     """
 
@@ -95,12 +95,14 @@ class Stopper:
     def watch(self, client: Any) -> None:
         """The client whose kernel is to be stopped."""
         self._client = client
+        self._hurry()
 
     def stop(self, reason: str) -> None:
         """Interrupt the cell; kill the kernel when it goes on all the same."""
         if self.reason is not None:
             return
         self.reason = reason
+        self._hurry()
         self.interrupt()
         for seconds in _AGAIN_S:
             self.after(seconds, self.interrupt)
@@ -127,6 +129,11 @@ class Stopper:
         self._client = None
         for timer in self._timers:
             timer.cancel()
+
+    def _hurry(self) -> None:
+        """A kernel that was stopped is not asked to end, but ended."""
+        if self.reason is not None and self._client is not None:
+            self._client.shutdown_kernel = "immediate"
 
     def _send(self, number: int) -> None:
         provisioner = getattr(getattr(self._client, "km", None), "provisioner", None)
@@ -156,11 +163,16 @@ class _Run:
     stopper: Stopper
     numbers: dict[int, int] = field(default_factory=dict)
     timer: threading.Timer | None = None
+    begun: bool = False
     cell: int = 0
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]
-    """Saves the notebook whole or not at all, and tells which cell begins."""
+    """Saves the notebook whole or not at all, and tells which cell begins.
+
+    A cell that did not run stays ``pending``, and one that the kernel died in is ``failed``, so
+    that the file tells whether all cells were run.
+    """
 
     run: _Run
     output_path: str | None
@@ -189,6 +201,9 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
         run, number = self.run, self.run.numbers.get(cell_index or 0, 0)
         if run.stopper.reason is not None:
             raise _Stopped
+        if run.limits.whole_s is not None and not run.begun:
+            run.stopper.after(run.limits.whole_s, lambda: run.stopper.stop("whole_limit"))
+        run.begun = True
         super().cell_start(cell, cell_index, **kwargs)
         if not number:
             return
@@ -200,11 +215,34 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
             run.timer = run.stopper.after(run.limits.cell_s, lambda: run.stopper.stop("cell_limit"))
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
-        """A cell has ended."""
+        """A cell has ended; papermill tells it of one that was kept from its start, too."""
         if self.run.timer is not None:
             self.run.timer.cancel()
             self.run.timer = None
-        super().cell_complete(cell, cell_index, **kwargs)
+        if cell.metadata.papermill["status"] != self.PENDING:
+            super().cell_complete(cell, cell_index, **kwargs)
+
+    def notebook_complete(self, **kwargs: Any) -> None:
+        """The run is over. Not as papermill has it, which takes cells that wait for completed."""
+        self.end_time = self.now()
+        noted = self.nb.metadata.papermill
+        noted["end_time"] = self.end_time.isoformat()
+        noted["duration"] = (self.end_time - self.start_time).total_seconds()
+        self.save()
+
+
+class _Client(PapermillNotebookClient):  # type: ignore[misc]
+    """Marks a cell as failed whatever ended it."""
+
+    def execute_cell(self, cell: Any, cell_index: int, *args: Any, **kwargs: Any) -> Any:
+        """Run a cell."""
+        try:
+            return super().execute_cell(cell, cell_index, *args, **kwargs)
+        except CellExecutionError:
+            raise  # which papermill notes
+        except BaseException as error:  # such as the death of the kernel
+            self.nb_man.cell_exception(cell, cell_index=cell_index, exception=error)
+            raise
 
 
 class _DerivaEngine(Engine):  # type: ignore[misc]
@@ -225,14 +263,14 @@ class _DerivaEngine(Engine):  # type: ignore[misc]
         manager = _Manager(nb, output_path=output_path, progress_bar=False)
         manager.run = run
         manager.notebook_start()
-        client = PapermillNotebookClient(
+        client = _Client(
             manager,
             kernel_name=kernel_name,
             startup_timeout=start_timeout,
             timeout=None,
             stdout_file=run.output,
             stderr_file=run.output,
-            shutdown_kernel="immediate" if run.stopper.reason else "graceful",
+            shutdown_kernel="graceful",
         )
         run.stopper.watch(client)
         try:
@@ -277,8 +315,6 @@ def run_cells(
     stop = stopper or Stopper()
     log = target.with_name("kernel.log")
     run = _Run(environment, log, limits or Limits(), progress, output, stop)
-    if run.limits.whole_s is not None:
-        stop.after(run.limits.whole_s, lambda: stop.stop("whole_limit"))
     error, trace = "", ""
     try:
         execute_notebook(
@@ -297,9 +333,10 @@ def run_cells(
         trace = plain("\n".join(failed.traceback))
     except _Stopped:
         error = "The run was stopped between two cells."
-    except (DeadKernelError, RuntimeError) as failed:
-        # What the kernel itself wrote is the only trace of such an end.
-        error = str(failed)
+    # Whatever else it is, such as a full disk, the execution is not to stay Running.
+    except Exception as failed:  # noqa: BLE001 - told as the outcome
+        error = str(failed) or type(failed).__name__
+        # Where the kernel died, what it wrote itself is the only trace.
         trace = plain(log.read_text(errors="replace"))[-_TAIL:] if log.exists() else ""
     finally:
         stop.close()

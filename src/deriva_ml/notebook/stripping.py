@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..execution.git import find_repository
 
@@ -15,28 +16,15 @@ __all__ = ["stripping_problem"]
 _FILTER = "nbstripout"
 _SET_UP = "nbstripout --install"
 _TIMEOUT_S = 30
-_PROBE = {
-    "cells": [
-        {
-            "cell_type": "code",
-            "execution_count": 1,
-            "id": "probe",
-            "metadata": {},
-            "outputs": [{"name": "stdout", "output_type": "stream", "text": ["an output"]}],
-            "source": ["print('an output')"],
-        }
-    ],
-    "metadata": {},
-    "nbformat": 4,
-    "nbformat_minor": 5,
-}
+_OUTPUTS = [{"name": "stdout", "output_type": "stream", "text": ["an output"]}]
 
 
 def stripping_problem(notebook: Path) -> str | None:
     """What keeps git from stripping outputs of a notebook, and the line that mends it.
 
-    None when all is well, and outside a repository. A notebook with outputs is sent through the
-    repository's filter, so that one that is set up but does not work is noticed.
+    None when all is well, and outside a repository. A notebook with outputs and the same without
+    are sent through the repository's filter, so that one that is set up but does not work, or
+    does something else, is noticed.
     """
     repository = find_repository(notebook)
     if repository is None:
@@ -57,15 +45,29 @@ def stripping_problem(notebook: Path) -> str | None:
             f"The attributes of {notebook.name!r} ask for the filter {name!r}, which this clone "
             f"does not have, so outputs are committed. Set it up once in this clone: {install}"
         )
-    probe = json.dumps(_PROBE)
-    filtered = _git(directory, "hash-object", "--stdin", f"--path={path}", text=probe)
-    plain = _git(directory, "hash-object", "--stdin", "--no-filters", text=probe)
-    if filtered is None or filtered == plain:
+    # A filter may do something else, so what it makes of a notebook without outputs counts.
+    probes = (_probe(_OUTPUTS), _probe([]))
+    words = ("hash-object", "--stdin", f"--path={path}")
+    filtered, bare = [_git(directory, *words, text=probe) for probe in probes]
+    if filtered is None or filtered != bare:
         return (
             f"The filter {name!r} of this clone does not strip outputs: its command is "
             f"{command!r}. Set it up again: {install}"
         )
     return None
+
+
+def _probe(outputs: list[dict[str, Any]]) -> str:
+    """A small notebook whose cell has these outputs."""
+    cell = {
+        "cell_type": "code",
+        "execution_count": 1,
+        "id": "probe",
+        "metadata": {},
+        "outputs": outputs,
+        "source": ["print('an output')"],
+    }
+    return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
 
 def _git(directory: str, *words: str, text: str | None = None) -> str | None:

@@ -1,7 +1,7 @@
 """What a failing cell means for the execution of a notebook that a person runs.
 
-The execution is marked as ``Failed`` with the traceback, and is ``Running`` again when that cell
-is run again: a notebook goes on where it was. An upload ends the watch.
+The execution is marked as ``Failed`` with the traceback, and is ``Running`` again when the next
+cell is run, be it that one or another: a notebook goes on where it was. An upload ends the watch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ENDS = ("", "0", "None")
 
 
 class _Watch:
-    """The execution of one kernel, and the cell that made it fail.
+    """The execution of one kernel, and whether a cell made it fail.
 
     Args:
         run: The execution.
@@ -37,14 +37,12 @@ class _Watch:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._failed: str | None = None
+        self._failed = False
 
     def before_cell(self, info: Any) -> None:
-        """See whether the cell that is about to run is the one that failed."""
-        if self._failed is None or self._failed != _name_of(info):
-            return
-        self._failed = None
-        if self.run.status is _S.Failed:
+        """A cell is about to run: an execution that a cell made fail goes on with it."""
+        failed, self._failed = self._failed, False
+        if failed and self.run.status is _S.Failed:
             self._tell(lambda: lifecycle.go_on(self.run))
 
     def after_cell(self, result: Any) -> None:
@@ -53,7 +51,7 @@ class _Watch:
         if error is None or (isinstance(error, SystemExit) and str(error) in _ENDS):
             return
         if self.run.status is _S.Running:
-            self._failed = _name_of(result.info)
+            self._failed = True
             self._tell(lambda: lifecycle.fail(self.run, _text(error, result.execution_count)))
 
     def _tell(self, change: Any) -> None:
@@ -82,11 +80,6 @@ def watch_cells(run: Run) -> None:
     watch = _watches[id(shell)] = _Watch(run)
     shell.events.register("pre_run_cell", watch.before_cell)
     shell.events.register("post_run_cell", watch.after_cell)
-
-
-def _name_of(info: Any) -> str:
-    """What tells a cell from others: its mark, else what it says."""
-    return str(getattr(info, "cell_id", None) or info.raw_cell)
 
 
 def _text(error: BaseException, count: int | None) -> str:

@@ -61,7 +61,7 @@ WAIT = (
     "print('waiting', flush=True)\ntime.sleep(wait)\nif fail:\n    raise ValueError('told to fail')"
 )
 UPLOAD = "_ = execution.upload_execution_outputs()"
-AFTER = "time.sleep(0.3)"
+AFTER = "time.sleep(wait)"
 CELLS = [IMPORTS, PARAMETERS, BEGIN, MAKE, SHOW, WAIT, UPLOAD, AFTER]
 
 
@@ -128,11 +128,20 @@ class Project:
 def project(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(_template, root / "catalog")
-    for directory in ("notebooks", "src/configs"):
+    for directory in ("notebooks/other", "src/configs"):
         (root / directory).mkdir(parents=True)
     (root / "src/configs/__init__.py").write_text("")
     (root / "src/configs/base.py").write_text(CONFIGS)
-    made = Project(root)
+    kernels = {
+        "stale": ["/an/environment/that/was/removed/bin/python"],
+        "empty": [],
+        "ending": [sys.executable, "-c", "raise SystemExit"],
+    }
+    for name, words in kernels.items():
+        (root / "jupyter/kernels" / name).mkdir(parents=True)
+        about = {"argv": words, "display_name": name, "language": "python"}
+        (root / "jupyter/kernels" / name / "kernel.json").write_text(json.dumps(about))
+    made = Project(root, {"JUPYTER_PATH": str(root / "jupyter")})
     made.write("analysis", CELLS)
     return made
 
@@ -161,37 +170,55 @@ def files_of(record: ExecutionRecord, directory: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(project: Project) -> subprocess.CompletedProcess[str]:
-    """A run with everything that a run may be given, from its first cell to its last."""
+def undisturbed(project: Project) -> list[tuple[int, str, str]]:
+    """A run with everything that a run may be given, from its first cell to its last.
+
+    Then what is told to the same request with ``--resume``, and to that for another notebook of
+    the same name, which gets no further than to its kernel.
+    """
     (project.root / "values.yml").write_text("label: from the file\nsizes: [4, 5]\n")
-    return project.run(
-        "notebooks/analysis.ipynb",
+    words = [
         *("-p", "folds", "5", "-p", "label", "from the command", "--file", "values.yml"),
         *("--host", str(project.root / "catalog"), "--log-output"),
         *("threshold=0.25", "assets=different_weights"),
-    )
+    ]
+    project.write("other/analysis", [*CELLS, "# edited"])
+    resumed = [*words, "--resume"]
+    requests = [
+        ["notebooks/analysis.ipynb", *words],
+        ["notebooks/analysis.ipynb", *resumed],
+        ["notebooks/other/analysis.ipynb", *resumed, "--kernel", "ending"],
+    ]
+    return many(project, requests)
 
 
 @pytest.mark.slow
 def test_a_run_with_everything(
     project: Project,
     ml: DerivaML,
-    undisturbed: subprocess.CompletedProcess[str],
+    undisturbed: list[tuple[int, str, str]],
     tmp_path: Path,
 ) -> None:
-    done = undisturbed
-    assert done.returncode == 0, done.stderr
-    record = made_by(ml, done.stdout)
+    (status, out, err), again, other = undisturbed
+    assert status == 0, err
+    record = made_by(ml, out)
     assert record.status == "Uploaded"
-    assert f"Execution {record.execution_rid}: Uploaded" in done.stdout.splitlines()
+    assert f"Execution {record.execution_rid}: Uploaded" in out.splitlines()
+    assert (again[0], "nothing is left to do" in again[2]) == (0, True), again
+    assert f"is not the one of execution {record.execution_rid}" in other[2]
+    assert (other[0], "No execution had begun." in other[2]) == (1, True), other
+    kept = re.findall(r"as far as it came is (\S+) \(kept for 7 days\)\.$", other[2], re.MULTILINE)
+    assert Path(kept[0]).exists()
+    left = (project.root / "work").glob("**/notebook-runs/*/execution.json")
+    assert record.execution_rid not in "".join(path.read_text() for path in left)
     workflow = ml.lookup_workflow(str(record.workflow_rid))
     assert (workflow.name, workflow.is_notebook) == ("Analysis", True)
     files = files_of(record, tmp_path)
     assert set(files) == {"made.txt", "analysis.ipynb", "analysis.md"}
     host = project.root / "catalog"
     assert files["made.txt"] == f"5 from the file [4, 5] 0.25 {host}"
-    assert f"at {host}" in done.stdout
-    assert "cell 9 of 9" in done.stderr
+    assert f"at {host}" in out
+    assert "cell 9 of 9" in err
     assert "| 0 | x\\|y | 1 |" in files["analysis.md"]
     executed = json.loads(files["analysis.ipynb"])
     assert [c["metadata"]["papermill"]["status"] for c in executed["cells"]] == ["completed"] * 9
@@ -201,7 +228,6 @@ def test_a_run_with_everything(
     kinds = {a.filename: a.asset_types for a in record.list_assets("Output")}
     assert "Notebook_Output" in kinds["analysis.ipynb"]
     assert "Notebook_Output" in kinds["analysis.md"]
-    assert not list(project.root.glob("work/**/notebook-runs/*"))
 
 
 SHOWN = [
@@ -211,6 +237,8 @@ SHOWN = [
     ["notebooks/analysis.ipynb", "--info", "defaults"],
     ["notebooks/analysis.ipynb", "--info", "threshold=0.125"],
     ["--help"],
+    ["notebooks/own.ipynb", "--cfg", "job", "threshold=0.125"],
+    ["notebooks/own.ipynb", "--list-configs"],
 ]
 """What shows something and runs nothing."""
 
@@ -252,12 +280,16 @@ def test_requests_that_run_nothing(project: Project) -> None:
     project.write("bare", ["x = 1"])
     project.write("crooked", ["folds = 3\nprint(folds)"], "folds = 3\nprint(folds)")
     project.write("nameless", [BEGIN])
+    own = "run_notebook('analysis', ['threshold=0.375', 'assets=different_weights'])"
+    project.write("own", [own])
     (project.root / "wrong.toml").write_text("folds = 3")
     expected = [
         ([analysis, "-p", "fold", "3"], "no parameter 'fold'. Did you mean 'folds'?"),
         ([analysis, "-p", "folds", "many"], "'folds' is declared as int, and 'many' is none."),
         ([analysis, "--file", "wrong.toml"], "ends in none of .yaml, .yml and .json"),
         ([analysis, "--kernel", "pyton3"], "no kernel 'pyton3'. Did you mean 'python3'?"),
+        ([analysis, "--kernel", "stale"], "was/removed/bin/python' is not there."),
+        ([analysis, "--kernel", "empty"], "its program '' is not there."),
         ([analysis, "assets=different_wieghts"], "Did you mean 'different_weights'?"),
         ([analysis, "assets=unknown_weights"], "3-ZZZZ"),
         ([analysis, "asset=different_weights"], "Did you mean 'assets'?"),
@@ -287,7 +319,7 @@ def test_requests_that_run_nothing(project: Project) -> None:
         assert "Traceback" not in err
     shown = answers[len(expected) :]
     assert [status for status, _, _ in shown] == [0] * len(SHOWN)
-    inspected, listed, composed, defaults, _, text = [out for _, out, _ in shown]
+    inspected, listed, composed, defaults, _, text, own, chosen = [out for _, out, _ in shown]
     assert inspected.splitlines()[0] == "folds:int  (default 3)  how many parts"
     assert "threshold" in listed
     assert "* default_deriva" in listed
@@ -295,6 +327,8 @@ def test_requests_that_run_nothing(project: Project) -> None:
     assert "threshold: 0.125" in composed
     assert "catalog_id: 7" in composed
     assert "default_deriva" in defaults
+    assert "threshold: 0.375" in own
+    assert "* different_weights" in chosen
     assert "--resume" in text
     assert project.executions() == before
 
@@ -375,27 +409,16 @@ def test_what_is_left_of_a_notebook_that_fails(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("option", "seconds", "told"),
-    [
-        ("--cell-timeout", "2", "Cell 2 of 2: It ran longer than the limit of 2 s for a cell."),
-        ("--timeout", "6", "Cell 2 of 2: The notebook ran longer than its limit of 6 s."),
-    ],
-)
-def test_limits_of_time_stop_a_cell_where_it_is(
-    project: Project,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    option: str,
-    seconds: str,
-    told: str,
+def test_a_limit_of_time_stops_a_cell_where_it_is(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = project.write("slow", ["import time", "time.sleep(60)"])
+    path = project.write("slow", ["import time\ntime.sleep(60)"])
     monkeypatch.chdir(project.root)
-    status = main([path, option, seconds])
+    status = main([path, "--timeout", "100", "--cell-timeout", "1"])
     _, err = capfd.readouterr()
+    told = "Cell 1 of 1: It ran longer than the limit of 1 s for a cell."
     assert (status, told in err) == (1, True), err
-    assert "----> 1 time.sleep(60)" in err
+    assert "----> 2 time.sleep(60)" in err
     kept = Path(re.findall(r"as far as it came is (\S+)\.$", err, re.MULTILINE)[0])
     assert "KeyboardInterrupt" in kept.read_text()
     shutil.rmtree(kept.parent)
@@ -435,52 +458,61 @@ class Watched:
         return self.process.returncode, out, self.seen + err
 
 
-def content(ml: DerivaML, rid: str) -> list[tuple[str, ...]]:
-    """What the catalog has of an execution, without what tells one run from another."""
+def content(ml: DerivaML, rid: str, directory: Path) -> list[tuple[str, ...]]:
+    """What the catalog has of an execution, without what tells one run from another.
+
+    Of the executed notebook, what became of its cells.
+    """
     record = ml.lookup_execution(rid)
     found = [("status", str(record.status)), ("description", str(record.description))]
     for asset in record.list_assets("Output"):
         name = re.sub(rf"{rid}|\d{{4}}-\d\d-\d\d_\d\d-\d\d-\d\d", "", asset.filename)
         found.append((asset.asset_table, name, *sorted(asset.asset_types)))
+        if name.endswith(".ipynb"):
+            cells = json.loads(asset.download(directory / rid).read_text())["cells"]
+            found.append((name, *(cell["metadata"]["papermill"]["status"] for cell in cells)))
     return sorted(found)
 
 
 @pytest.mark.slow
 def test_stopped_and_killed_runs_are_taken_up(
-    project: Project, ml: DerivaML, undisturbed: subprocess.CompletedProcess[str]
+    project: Project, ml: DerivaML, undisturbed: list[tuple[int, str, str]], tmp_path: Path
 ) -> None:
-    chance = random.Random(8)
-    expected = content(ml, made_by(ml, undisturbed.stdout).execution_rid)
+    expected = content(ml, made_by(ml, undisturbed[0][1]).execution_rid, tmp_path)
     before = project.executions()
     # The description tells the overrides, so they are the same.
     given = ["threshold=0.25", "assets=different_weights"]
     given += ["--host", str(project.root / "catalog")]
-    words = ["notebooks/analysis.ipynb", "-p", "wait", "2", *given]
+    words = ["notebooks/analysis.ipynb", "-p", "wait", "1", *given]
     stopped = Watched(project, *words)
     stopped.wait_for("cell 7 of 9")
     status, _, err = stopped.send(signal.SIGINT)
     assert status == 130, err
-    assert "Resume with: deriva-ml-run-notebook notebooks/analysis.ipynb -p wait 2" in err
+    assert "Resume with: deriva-ml-run-notebook notebooks/analysis.ipynb -p wait 1" in err
     (rid,) = set(project.executions()) - set(before)
     row = ml.retrieve_rid(rid)
     assert row["Status"] == "Failed"
     assert row["Status_Detail"].startswith("Cell 7 of 9: It was interrupted.")
     assert "KeyboardInterrupt" in row["Status_Detail"]
 
-    for cell, longest in (("cell 4 of 9", 2.0), ("cell 8 of 9", 1.0)):
-        killed = Watched(project, *words, "--resume")
-        try:
-            killed.wait_for(cell)
-        except AssertionError:
-            break  # the one before had come so far that nothing was left to run
-        seconds = chance.uniform(0, longest)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            killed.process.wait(seconds)
-        killed.send(signal.SIGKILL)
+    killed = Watched(project, *words, "--resume")
+    killed.wait_for("cell 4 of 9")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        killed.process.wait(random.Random(8).uniform(0, 0.8))
+    killed.send(signal.SIGKILL)
+    killed = Watched(project, *words, "--resume")
+    killed.wait_for("cell 9 of 9")  # the one behind the upload
+    killed.send(signal.SIGKILL)
+    assert set(project.executions()) - set(before) == {rid}
+    assert ml.retrieve_rid(rid)["Status"] == "Uploaded"
+
     resumed = project.run(*words, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert set(project.executions()) - set(before) == {rid}
-    assert content(ml, rid) == expected
-    again = project.run(*words, "--resume")
-    assert (again.returncode, "nothing is left to do" in again.stderr) == (0, True)
-    assert set(project.executions()) - set(before) == {rid}
+    assert f"Execution {rid} ended before its last cell did" in resumed.stderr
+    made = made_by(ml, resumed.stdout).execution_rid
+    assert set(project.executions()) - set(before) == {rid, made}
+    assert content(ml, made, tmp_path) == expected
+    first = content(ml, rid, tmp_path)
+    assert ("status", "Failed") in first
+    states = [line for line in first if line[0] == "analysis.failed.ipynb"]
+    assert [cells[1:] for cells in states] == [(*["completed"] * 8, "running")]

@@ -28,6 +28,15 @@ def test_frames_become_tables() -> None:
     assert shown(data(text_html=html, text_plain="...")) == (
         "|  | name | count |\n| --- | --- | --- |\n| 0 | x\\|y | 1 |\n| 1 | a b | 2 |\n"
     )
+    odd = pd.DataFrame(
+        {"<b>": ["<script>x</script>", "&lt; & more"], "n": pd.array([pd.NA, 3], dtype="Int64")}
+    )
+    lines = shown(data(text_html=odd.to_html())).splitlines()
+    assert lines[0] == "|  | &lt;b> | n |"
+    assert lines[2:] == [
+        "| 0 | &lt;script>x&lt;/script> | &lt;NA> |",
+        "| 1 | &amp;lt; & more | 3 |",
+    ]
     grouped = pd.DataFrame(
         {"n": [1, 2, 3]}, index=pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)])
     )
@@ -39,6 +48,7 @@ def test_text_around_tables_stays_and_styles_go() -> None:
     html = "<style>td {a: b}</style><p>Above &amp; more</p><table><tr><td>1<br>2</td></tr></table>x"
     text = shown(data(text_html=[html]))
     assert text == "Above & more\n\n|  |\n| --- |\n| 1 2 |\n\nx\n"
+    assert shown(data(text_html="<p>1 &lt; 2</p>")) == "1 &lt; 2\n"
 
 
 def test_images_are_inside_the_text() -> None:

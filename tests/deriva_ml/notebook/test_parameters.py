@@ -27,6 +27,7 @@ sizes: list[int] = [1, 2]
 mode: Literal["fast", "slow"] = "fast"
 limit: int | None = None
 table: pd.DataFrame = None
+note: str | None = None
 plain = 5
 rid: str
 '''
@@ -56,6 +57,7 @@ def test_what_a_cell_declares(look: Document) -> None:
         "mode:Literal['fast', 'slow']  (default \"fast\")",
         "limit:int | None  (default None)",
         "table:pd.DataFrame  (default None)",
+        "note:str | None  (default None)",
         "plain:int  (default 5)",
         "rid:str  (no default)",
     ]
@@ -79,6 +81,10 @@ def test_what_a_cell_declares(look: Document) -> None:
         ("plain", "many", "many"),
         ("table", "some.csv", "some.csv"),
         ("label", "", ""),
+        ("label", "run #3", "run #3"),
+        ("label", " 'quoted' ", " 'quoted' "),
+        ("note", "a: b # c", "a: b # c"),
+        ("note", "null", None),
     ],
 )
 def test_texts_get_the_type_that_is_declared(

@@ -38,6 +38,8 @@ def test_the_filter_has_to_be_there_and_to_work(tmp_path: Path) -> None:
     assert "does not strip outputs" in str(stripping_problem(notebook))
     git(tmp_path, "config", "filter.nbstripout.clean", "cat")
     assert "its command is 'cat'" in str(stripping_problem(notebook))
+    git(tmp_path, "config", "filter.nbstripout.clean", "tr a b")  # as one that reformats
+    assert "its command is 'tr a b'" in str(stripping_problem(notebook))
 
     subprocess.run([sys.executable, "-m", "nbstripout", "--install"], cwd=tmp_path, check=True)
     assert stripping_problem(notebook) is None
