@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,8 @@ store(group="model_config")(Model, name="quick", epochs=2)
 store(create_model_config(description="Small models"), name="deriva_model")
 """
 
-# It writes down when it begins; with the file `hold` it then waits until that is gone.
+# It writes down when it begins; with the file `hold` it then waits until that is gone, except for
+# the rate of 1.
 MODEL = """
 import os, time
 from pathlib import Path
@@ -42,7 +44,7 @@ from pathlib import Path
 def train(rate: float = 0.1, epochs: int = 1, ml_instance=None, execution=None) -> float:
     with Path("journal").open("a") as file:
         file.write(f"{rate} {os.getpid()}\\n")
-    while Path("hold").exists():
+    while rate != 1 and Path("hold").exists():
         time.sleep(0.02)
     if rate == 13 and Path("unlucky").exists():
         raise ZeroDivisionError("an unlucky rate")
@@ -99,6 +101,14 @@ class Lab:
     def journal(self) -> list[str]:
         """The rates that the model was called with."""
         return [line.split()[0] for line in self._entries()]
+
+    def queued(self) -> list[str]:
+        """The states of the tasks in the queues of all sweeps."""
+        found = []
+        for path in (self.folder / "work").rglob("run.lock.tasks.db"):
+            with closing(sqlite3.connect(path)) as queue:
+                found += [state for (state,) in queue.execute("SELECT state FROM tasks")]
+        return found
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """Kill a command and the processes that its model ran in."""

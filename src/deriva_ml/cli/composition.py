@@ -25,7 +25,8 @@ def composition_text(error: Exception) -> str:
     reason = str(cause).strip().splitlines()[0] if cause is not None and str(cause).strip() else ""
     if reason and reason not in told:
         told += f" {reason.rstrip('.')}."
-    return f"{told}{_hint(error, text)} '--info' lists what there is."
+    notes = "".join(f" {note.rstrip('.')}." for note in getattr(error, "__notes__", ()))
+    return f"{told}{_hint(error, text)}{notes} '--info' lists what there is."
 
 
 def _hint(error: Exception, text: str) -> str:

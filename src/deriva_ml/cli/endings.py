@@ -5,9 +5,21 @@ An early end is a `SystemExit`, so that nothing on its way takes it for an error
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["BAD_INPUT", "DONE", "FAILED", "INTERRUPTED", "CannotGoOn", "Refused", "ended_by"]
+__all__ = [
+    "BAD_INPUT",
+    "DONE",
+    "FAILED",
+    "INTERRUPTED",
+    "CannotGoOn",
+    "Refused",
+    "ended_by",
+    "reader_may_leave",
+]
 
 DONE = 0
 FAILED = 1
@@ -48,3 +60,16 @@ def ended_by(program: str, error: Exception, *, writing: bool = True) -> int:
     print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
     asked = isinstance(error, (DerivaMLConfigurationError, DerivaMLDataError))
     return BAD_INPUT if asked or not writing else FAILED
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Show something to a reader that may have seen enough, such as ``head``, without an error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer goes nowhere when the process ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -117,8 +117,13 @@ def _hand_over(
     from hydra_zen import zen
 
     from deriva_ml.core.exceptions import DerivaMLException
+    from deriva_ml.execution.begun import begun
+    from deriva_ml.execution.sweep import has_begun
 
     called: list[bool] = []
+
+    def is_over() -> bool:  # jobs in other processes call nothing here
+        return bool(called) or bool(begun()) or has_begun()
 
     @functools.wraps(task)
     def run(*arguments: Any, **settings: Any) -> Any:
@@ -131,7 +136,7 @@ def _hand_over(
             raise _end(error) from error  # at once: Hydra would print a line about it
 
     try:
-        with composing(lambda: bool(called), tracebacks=tracebacks):
+        with composing(is_over, tracebacks=tracebacks):
             zen(run).hydra_main(config_name=config_name, config_path=None, version_base="1.3")
     except DerivaMLException as error:
         if tracebacks:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .endings import Refused
-from .overrides import quoted
+from .overrides import quoted, says
 
 __all__ = ["ManyRuns", "many_runs"]
 
@@ -70,7 +70,7 @@ class ManyRuns:
             made += ["hydra/sweeper=tasks", f"hydra.sweeper.files=[{listed}]"]
         if self.key is not None:
             made.append(f"hydra.sweeper.task_to={quoted(self.key)}")
-        if resume and self.is_used:
+        if resume and self.is_used and not says(words, "dry_run", "true"):
             made += self._directory(config_name, words)
         return made
 
@@ -108,12 +108,18 @@ def _check_lists(files: Sequence[str], key: str | None) -> None:
     from deriva_ml.core.exceptions import DerivaMLConfigurationError
     from deriva_ml.launching.words import read_words
 
-    kept = [name for name in files if name != "-"]  # it can be read only once
+    kept = [name for name in files if not _is_read_once(name)]
     try:
         if kept:
             read_words(kept, key)
     except DerivaMLConfigurationError as error:
         raise Refused(str(error)) from error
+
+
+def _is_read_once(name: str) -> bool:
+    """Whether a list is standard input, a pipe or the like: it is left for the sweep to read."""
+    path = Path(name)
+    return name == "-" or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def _check_slurm(source: Path | None) -> None:

@@ -10,8 +10,9 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
-from .endings import DONE, INTERRUPTED, CannotGoOn, Refused
+from .endings import DONE, INTERRUPTED, CannotGoOn, Refused, reader_may_leave
 from .overrides import check_words, expand_multirun, quoted, says
 from .run_options import LIST, PROGRAM, option_words, parser
 
@@ -62,7 +63,8 @@ def _run(
     if listing:
         from .listing import options_text
 
-        print(options_text(options.config_name))
+        with reader_may_leave():
+            print(options_text(options.config_name))
         return DONE
     return _start(options, *_overrides(options, words))
 
@@ -128,7 +130,9 @@ def _start(options: argparse.Namespace, overrides: list[str], swept: bool) -> in
         flags = ["--multirun"]
         with composing():
             overrides += asked.overrides(options.config_name, overrides, resume=options.resume)
-    compose_and_run(main, options.config_name, flags, overrides, quiet=options.quiet)
+    is_shown = options.cfg is not None or options.info is not None
+    with reader_may_leave() if is_shown else nullcontext():
+        compose_and_run(main, options.config_name, flags, overrides, quiet=options.quiet)
     return DONE
 
 

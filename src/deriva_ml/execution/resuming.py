@@ -122,7 +122,7 @@ def _is_circumstance(word: str) -> bool:
     name = word.lstrip("+~").partition("=")[0]
     return (
         name in _CIRCUMSTANCES
-        or name.startswith("hydra.")
+        or name.startswith(("hydra.", "hydra/"))
         or name.removeprefix("deriva_ml.") in _PLACES | _LEVELS
     )
 

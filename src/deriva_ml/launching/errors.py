@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLExecutionError
 
-__all__ = ["REFUSED", "JobFailedError", "RefusedJobError", "translated_tasks"]
+__all__ = ["REFUSED", "JobFailedError", "RefusedJobError", "listed", "refusal", "translated_tasks"]
 
 REFUSED = 2
 """The exit status of a job that was refused."""
+
+_MOST_TOLD = 10
 
 
 class JobFailedError(DerivaMLExecutionError):
@@ -26,6 +29,23 @@ class RefusedJobError(SystemExit):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.code = REFUSED
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Return lines as one text, the first of them when there are many."""
+    more = len(lines) - _MOST_TOLD
+    return "\n".join([*lines[:_MOST_TOLD], *([f"  and {more} more"] if more > 0 else [])])
+
+
+def refusal(errors: Sequence[Any]) -> DerivaMLConfigurationError | None:
+    """Return one error for jobs that were all refused; None where any was not.
+
+    Args:
+        errors: What each job has raised, or returned.
+    """
+    if not errors or not all(isinstance(one, DerivaMLConfigurationError) for one in errors):
+        return None
+    return DerivaMLConfigurationError(listed(list(dict.fromkeys(map(str, errors)))))
 
 
 @contextmanager

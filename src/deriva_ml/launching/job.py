@@ -26,7 +26,11 @@ from hydra.core.utils import run_job as run_with_hydra
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLException
+from deriva_ml.core.exceptions import (
+    DerivaMLConfigurationError,
+    DerivaMLException,
+    DerivaMLExecutionError,
+)
 from deriva_ml.execution.begun import begun
 
 from .errors import RefusedJobError
@@ -47,11 +51,13 @@ class JobSetup:
         context: Hydra's loader of configurations and its callbacks.
         function: What a job calls.
         config: The configuration of the sweep.
+        words: Overrides of every job that do not tell which job it is.
     """
 
     context: HydraContext
     function: TaskFunction
     config: DictConfig
+    words: tuple[str, ...] = ()
 
 
 def keep_setup(setup: JobSetup, directory: Path, *, for_others: bool) -> Path:
@@ -98,16 +104,18 @@ def run_job(setup: str, number: int, words: str) -> Any:
 
     Raises:
         RefusedJobError: It was refused before it had written anything to the catalog.
+        DerivaMLExecutionError: The function ended the process with an exit status of its own.
     """
     shared = _here.get(setup) or _read_setup(setup)
     setup_globals()
-    config = shared.context.config_loader.load_sweep_config(shared.config, unpacked(words))
+    told = [*unpacked(words), *shared.words]
+    config = shared.context.config_loader.load_sweep_config(shared.config, told)
     with open_dict(config):
         config.hydra.job.id = os.environ.get("SLURM_JOB_ID", str(number))
         config.hydra.job.num = number
     HydraConfig.instance().set_config(config)
     before = len(begun())
-    with _stops_as_ctrl_c():
+    with _stops_as_ctrl_c(), _exit_is_failure():
         done = run_with_hydra(
             hydra_context=shared.context,
             task_function=shared.function,
@@ -122,6 +130,18 @@ def run_job(setup: str, number: int, words: str) -> Any:
     if refused and len(begun()) == before:
         raise RefusedJobError(str(error)) from error
     raise error
+
+
+@contextmanager
+def _exit_is_failure() -> Iterator[None]:
+    """Let a function that ends its process fail: the status may be the one of a refused job."""
+    try:
+        yield
+    except SystemExit as end:
+        if end.code in (None, 0):
+            raise
+        msg = f"The model function ended the process: exit({end.code!r})."
+        raise DerivaMLExecutionError(msg) from end
 
 
 @contextmanager

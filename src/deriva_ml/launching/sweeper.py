@@ -17,14 +17,13 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from deriva_ml.core.exceptions import DerivaMLConfigurationError
+from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLException
+from deriva_ml.execution.secrets import masked_words
 
-from .errors import JobFailedError
+from .errors import JobFailedError, listed, refusal
 from .words import read_words
 
 __all__ = ["TasksConf", "TasksSweeper"]
-
-_MOST_FAILURES = 10
 
 
 @dataclass
@@ -108,23 +107,35 @@ class TasksSweeper(Sweeper):
             try:
                 self._context.config_loader.load_sweep_config(self._config, list(job))
             except ConfigCompositionException as error:
-                error.add_note(f"In job {number}: {' '.join(job)}")
+                error.add_note(f"In job {number}: {' '.join(masked_words(job))}")
                 raise
 
 
 def _raise_failures(returned: Sequence[JobReturn]) -> None:
-    """Raise what a job has raised; what several have told of their failures in one error."""
-    errors = [one._return_value for one in returned if one.status is JobStatus.FAILED]
-    refused = [error for error in errors if isinstance(error, DerivaMLConfigurationError)]
-    if refused and len(refused) == len(returned):
-        raise DerivaMLConfigurationError("\n".join(dict.fromkeys(map(str, errors))))
-    if any(isinstance(error, JobFailedError) for error in errors):
-        listed = "\n".join(f"  {error}" for error in errors[:_MOST_FAILURES])
-        more = len(errors) - _MOST_FAILURES
-        rest = f"\n  and {more} more" if more > 0 else ""
-        raise JobFailedError(f"{len(errors)} of {len(returned)} jobs failed:\n{listed}{rest}")
+    """Raise what a job has raised; what several have told of their failures in one error.
+
+    The errors of jobs that ran in this process without the task engine have tracebacks, so the
+    first of these is raised as it is.
+    """
+    ended = {number: one for number, one in enumerate(returned) if one.status is JobStatus.FAILED}
+    errors = {number: one._return_value for number, one in ended.items()}
+    refused = refusal(list(errors.values())) if len(errors) == len(returned) else None
+    if refused is not None:
+        raise refused
+    for error in errors.values():
+        if not isinstance(error, DerivaMLException):
+            raise error
     if errors:
-        raise errors[0]
+        told = listed([f"  {_told(number, error)}" for number, error in errors.items()])
+        raise JobFailedError(f"{len(errors)} of {len(returned)} jobs failed:\n{told}")
+
+
+def _told(number: int, error: DerivaMLException) -> str:
+    """Return what a job's error says, with the number of the job."""
+    if isinstance(error, JobFailedError):
+        return str(error)
+    what = "was refused" if isinstance(error, DerivaMLConfigurationError) else "failed"
+    return f"Job {number} {what}: {error}"
 
 
 def _merged(words: Sequence[str], task: Sequence[str]) -> list[str]:

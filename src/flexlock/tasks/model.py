@@ -68,6 +68,7 @@ class TaskOptions:
         attach: Whether to help a living command on the same tasks instead of refusing.
         queue: Which kind of queue; ``auto`` is SQLite unless the file system cannot lock.
         quiet: Whether nothing but failures is printed.
+        tell_failures: Whether each failure is printed when it happens; the report has all of them.
         export: A file (.csv, .json or .parquet) for the table of results.
     """
 
@@ -87,4 +88,5 @@ class TaskOptions:
     attach: bool = False
     queue: Literal["auto", "sqlite", "files"] = "auto"
     quiet: bool = False
+    tell_failures: bool = True
     export: Path | None = None

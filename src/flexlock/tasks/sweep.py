@@ -242,7 +242,14 @@ def _run_backend(sweep: Sweep, queue: TaskQueue, plan: Plan, secret: str) -> Tas
     is_inline = sweep.backend == "inline"
     watched = find_queue(queue.path)
     wanted = [task.id for task in sweep.tasks]
-    monitor = Monitor(watched, sweep.root, wanted, quiet=options.quiet, echo=not is_inline)
+    monitor = Monitor(
+        watched,
+        sweep.root,
+        wanted,
+        quiet=options.quiet,
+        echo=not is_inline,
+        tell_failures=options.tell_failures,
+    )
     command = Command(
         queue=queue,
         plan=plan,

@@ -80,6 +80,7 @@ class Monitor:
         *,
         quiet: bool,
         echo: bool = True,
+        tell_failures: bool = True,
     ) -> None:
         """Watch a queue.
 
@@ -89,11 +90,13 @@ class Monitor:
             wanted: Ids of the tasks that belong to the command.
             quiet: Whether only failures are shown.
             echo: Whether what tasks print is shown.
+            tell_failures: Whether each failure is shown.
         """
         self._queue = queue
         self._root = root
         self._wanted = frozenset(wanted)
         self._echo = echo
+        self._tell_failures = tell_failures
         self._quiet = quiet
         self._readers: dict[str, _Reader] = {}
         self._told: set[tuple[str, int]] = set()
@@ -176,7 +179,7 @@ class Monitor:
                 self._display.line(f"{prefix}{line}", stream)
 
     def _tell(self, row: TaskRow) -> None:
-        if self._display is not None:
+        if self._display is not None and self._tell_failures:
             self._display.line(failure_text(row, self._root).strip(), sys.stderr)
 
 

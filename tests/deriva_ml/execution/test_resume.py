@@ -13,7 +13,7 @@ from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import DerivaMLConfigurationError
 from deriva_ml.execution.claim import claimed
 from deriva_ml.execution.execution import Execution
-from deriva_ml.execution.resuming import fingerprint_of_call
+from deriva_ml.execution.resuming import fingerprint_of_call, fingerprint_of_words
 from deriva_ml.execution.runner import run_model
 
 calls: list[tuple[str, float]] = []
@@ -44,6 +44,12 @@ def start(ml: DerivaML, place: Path, rate: float, *, resume: bool, **settings: A
         resume=resume,
         **settings,
     )
+
+
+def test_a_sweep_is_the_same_however_it_is_run() -> None:
+    how = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "resume=True"]
+    assert fingerprint_of_words("a", ["rate=1", *how]) == fingerprint_of_words("a", ["rate=1"])
+    assert fingerprint_of_words("a", ["rate=2", *how]) != fingerprint_of_words("a", ["rate=1"])
 
 
 def test_without_resume_every_call_is_a_new_run(ml: DerivaML, place: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shlex
 import shutil
 import signal
@@ -68,16 +67,13 @@ def test_killed_stopped_and_resumed_is_as_if_undisturbed(lab: Lab, tmp_path: Pat
     calm.write()
     for one in (lab, calm):
         one.file("rates.txt", 1, 2, 3)
-    assert calm.run(*RATES).returncode == 0
-    moment = random.Random(8)
+    undisturbed = calm.start(*RATES)
+    hold = lab.file("hold")  # which the first job passes by
     process = lab.start(*RATES, "--n_jobs", "2")
-    wanted = moment.randint(1, 3)
-    until(lambda: len(lab.journal()) >= wanted)
+    until(lambda: len(lab.journal()) == 3)
     lab.kill(process)
-    hold = lab.file("hold")
-    begun = len(lab.journal())
     process = lab.start(*RATES, "--n_jobs", "2", "--resume")
-    until(lambda: len(lab.journal()) > begun)
+    until(lambda: len(lab.journal()) == 5)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
@@ -86,6 +82,10 @@ def test_killed_stopped_and_resumed_is_as_if_undisturbed(lab: Lab, tmp_path: Pat
     assert "--n_jobs 2 --resume" in line
     done = lab.run(*shlex.split(line.replace("--n_jobs 2", "--n_jobs 1"))[1:])
     assert done.returncode == 0, done.stderr
+    assert sorted(lab.journal()) == ["1.0", *["2.0"] * 3, *["3.0"] * 3]
+    assert lab.queued() == ["done"] * 3
+    undisturbed.communicate(timeout=60)
+    assert undisturbed.returncode == 0
     assert lab.content() == calm.content()
     assert lab.statuses() == ["Uploaded"] * 4
 
@@ -94,13 +94,18 @@ def test_killed_stopped_and_resumed_is_as_if_undisturbed(lab: Lab, tmp_path: Pat
 def test_slurm_runs_the_tasks_and_a_resumed_command_joins_its_workers(lab: Lab) -> None:
     lab.file("slurm.yaml", "partition: main", "array: 2", "mem: 100")
     hold = lab.file("hold")
-    words = ("-m", "model_config.rate=1,2,3", "--slurm_config", "slurm.yaml")
+    words = ("-m", "model_config.rate=2,3,4", "--slurm_config", "slurm.yaml")
     process = lab.start(*words)
     until(lambda: len(lab.journal()) == 2)
     os.killpg(process.pid, signal.SIGKILL)  # the workers are Slurm's, and go on
     process.communicate(timeout=30)
+    process = lab.start(*words, "--resume")
+    assert process.stderr is not None
+    joined = next((line for line in process.stderr if "workers" in line), "")
     hold.unlink()
-    done = lab.run(*words, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert sorted(lab.journal()) == ["1.0", "2.0", "3.0"]
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert joined == "flexlock: 2 workers of an earlier command are at work\n"
+    assert sorted(lab.journal()) == ["2.0", "3.0", "4.0"]
+    assert lab.queued() == ["done"] * 3
     assert lab.statuses() == ["Uploaded"] * 4

@@ -21,6 +21,7 @@ TEXTS = st.lists(
     | st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=9),
     max_size=4,
 ).map("".join)
+KEYS = st.text(st.sampled_from("aZ_09 ()[]{}:=,\\/+-.$%*@?|\t"), max_size=5).map("k".__add__)
 SIMPLE = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
 
 
@@ -30,7 +31,7 @@ def test_packed_words_come_back_also_through_a_configuration(words: list[str]) -
     assert unpacked(config.words) == words
 
 
-@given(SIMPLE | st.lists(SIMPLE, max_size=3))
+@given(SIMPLE | st.lists(SIMPLE | st.dictionaries(KEYS, SIMPLE, max_size=2), max_size=3))
 def test_hydra_reads_the_value_of_a_word_back(value: Any) -> None:
     read = OverridesParser.create().parse_override(word_of("key", value)).value()
     # Resolving undoes what protects a reference.
@@ -53,6 +54,12 @@ def test_a_list_of_any_kind_becomes_words(
     path = tmp_path / name
     path.write_text(text)
     assert read_words([str(path)], key) == expected
+
+
+@pytest.mark.parametrize("key", ["it's", "1", "", None, '"'])
+def test_a_key_that_hydra_does_not_read_is_refused(key: str | None) -> None:
+    with pytest.raises(DerivaMLConfigurationError, match="cannot be written as a word"):
+        word_of("key", [{key: 1}])
 
 
 def test_values_without_a_key_are_refused(tmp_path: Path) -> None:
