@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,6 @@ from pathlib import Path
 from deriva_ml import DerivaML
 from deriva_ml.execution.record import ExecutionRecord
 from deriva_ml.execution.sweep_record import FILE_NAME, Sweep, SweepJob
-from deriva_ml.schema import create_ml_catalog
 
 __all__ = ["Project", "make_project", "until", "until_gone"]
 
@@ -45,6 +45,24 @@ from pathlib import Path
 
 calls = []
 count = 0
+
+
+def _die(frame, event, argument):
+    # Kill the process, once for each point that is in the file.
+    name = frame.f_code.co_name
+    if frame.f_code.co_filename.endswith("sweep_job.py") and name in points:
+        known = frame.f_locals
+        number = known["number"] if "number" in known else known["job"].number
+        where, when = points[name]
+        here = event == when and where in (None, number)
+        if here and not Path(f"died-{name}").exists():
+            Path(f"died-{name}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+if Path("die.json").exists():
+    points = json.loads(Path("die.json").read_text())
+    sys.setprofile(_die)
 
 
 class Unpicklable(Exception):
@@ -93,6 +111,13 @@ class Project:
         content = {rate.removeprefix("r"): do for rate, do in what.items()}
         (self.directory / "plan.json").write_text(json.dumps(content))
 
+    def die(self, **where: tuple[int | None, str]) -> None:
+        """Where processes are killed once: the number of a job (None: any), ``call`` or ``return``.
+
+        The names are those of functions in `deriva_ml.execution.sweep_job`.
+        """
+        (self.directory / "die.json").write_text(json.dumps(where))
+
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start the command, in a process group of its own."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DERIVA_")}
@@ -130,7 +155,7 @@ class Project:
 
     def forget(self) -> None:
         """Remove the plan, and what calls have seen."""
-        for name in ("plan.json", "seen.txt"):
+        for name in ("plan.json", "seen.txt", "die.json"):
             (self.directory / name).unlink(missing_ok=True)
 
     def content(self) -> list[object]:
@@ -158,8 +183,9 @@ def _named(file: str) -> str:
     return re.sub(pattern, r"\1\2\3", file)
 
 
-def make_project(directory: Path) -> Project:
-    create_ml_catalog(str(directory / "catalog"), "zoo").close()
+def make_project(directory: Path, catalog: Path) -> Project:
+    """A project with a copy of a catalog."""
+    shutil.copytree(catalog, directory / "catalog")
     config = CONFIG.format(place=str(directory / "catalog"), kept=str(directory / "work"))
     for name, text in {
         "src/configs/__init__.py": "",

@@ -6,6 +6,7 @@ Both read the sweep's record only, so that they fit any launcher.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 from collections import Counter
@@ -221,5 +222,8 @@ def _what_is_missing(sweep: Sweep, jobs: Sequence[SweepJob]) -> list[str]:
         told.append(f"Still running in processes of their own: {numbers}")
     resume = sweep.resume_line()
     if missing and resume:
-        told.append(f"Run what is missing with: {resume}")
+        hidden = shlex.join(masked_words(shlex.split(resume)))
+        told.append(f"Run what is missing with: {hidden}")
+        if hidden != shlex.join(shlex.split(resume)):
+            told.append("Where it says ***, write the secret again.")
     return told

@@ -29,7 +29,7 @@ from .configuration import ExecutionConfiguration
 from .creation import Request, begin, settle_unfinished
 from .lifecycle import catalog_row, tell_catalog
 from .record import ExecutionRecord, find_rows, record_row
-from .registry import ExecutionSnapshot, chosen, pending_of, snapshots
+from .registry import ExecutionSnapshot, chosen, pending_of, snapshots, with_fingerprint
 from .report import PendingSummary, UploadReport, WorkspacePendingSummary
 from .run import Run, Surroundings
 from .workflow import Workflow
@@ -347,11 +347,9 @@ class Executions:
 
         Aborted ones do not count: they were given up.
         """
-        for found in self.local():
-            same = (found.fingerprint, found.parent) == (fingerprint, parent)
-            if same and found.status is not _S.Aborted:
-                return found
-        return None
+        settle_unfinished(self.around)
+        found = with_fingerprint(self.around.local, fingerprint, parent)
+        return next((s for s in found if s.status is not _S.Aborted), None)
 
     def execution(self, run: Run) -> Execution:
         """The object that stands for a run."""

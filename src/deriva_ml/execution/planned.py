@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.enums import ExecutionStatus
 from ..core.logging_config import get_logger, is_hydra_initialized
 from .begun import note_begun
 from .claim import claimed
@@ -54,7 +55,7 @@ def current_job() -> Job:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from .sweep import sweep_directory
+    from .sweep_place import sweep_directory
 
     config: Any = HydraConfig.instance().cfg  # declared as one class, but is a DictConfig
     hydra = config.hydra
@@ -147,12 +148,17 @@ def run_plan(
         fingerprint=plan.fingerprint,
     )
     value = None
+    run_again = found.run_again
     with claimed(execution.working_dir) as mine:
         if not mine:
             _log.warning("Execution %s is run by another process.", execution.execution_rid)
             return Outcome(execution.execution_rid, elsewhere=True)
+        if found.execution is not None:  # another process may have gone on with it meanwhile
+            if execution.status is ExecutionStatus.Uploaded:
+                return Outcome(execution.execution_rid)
+            run_again = not execution.has_finished
         begun(execution)
-        if found.run_again:
+        if run_again:
             if found.execution is not None:
                 note_begun(execution.execution_rid)
                 execution.restart()

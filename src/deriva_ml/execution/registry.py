@@ -18,7 +18,7 @@ from .report import PendingSummary
 if TYPE_CHECKING:
     from .local import LocalRuns
 
-__all__ = ["ExecutionSnapshot", "pending_of", "snapshots"]
+__all__ = ["ExecutionSnapshot", "pending_of", "snapshots", "with_fingerprint"]
 
 _log = get_logger(__name__)
 
@@ -90,6 +90,40 @@ def snapshots(local: LocalRuns) -> list[ExecutionSnapshot]:
         except DerivaMLStateInconsistency as error:
             _log.warning("Execution %s is left out of the list: %s", rid, error)
     return sorted(found, key=lambda s: s.created_at, reverse=True)
+
+
+# By the journal's directory and file number: what an execution is created with never changes.
+_asked_for: dict[tuple[Path, int], tuple[str | None, str | None]] = {}
+
+
+def with_fingerprint(
+    local: LocalRuns, fingerprint: str, parent: str | None
+) -> list[ExecutionSnapshot]:
+    """The executions of a working directory with a fingerprint and a parent, the newest first.
+
+    A process reads each journal once to know which these are, and then those alone.
+    """
+    found: list[ExecutionSnapshot] = []
+    for rid, place in local.journals():
+        try:
+            if _what_was_asked(place) == (fingerprint, parent):
+                found.append(_snapshot(local, rid, place))
+        except DerivaMLStateInconsistency as error:
+            _log.warning("Execution %s is left out of the list: %s", rid, error)
+    return sorted(found, key=lambda s: s.created_at, reverse=True)
+
+
+def _what_was_asked(place: Path) -> tuple[str | None, str | None]:
+    """The fingerprint and the parent of the execution in a directory."""
+    key = (place, (place / FILE_NAME).stat().st_ino)
+    if key not in _asked_for:
+        journal = Journal.open(place)
+        try:
+            facts = journal.facts()
+        finally:
+            journal.close()
+        _asked_for[key] = (facts.get("fingerprint"), facts.get("parent"))
+    return _asked_for[key]
 
 
 def _snapshot(local: LocalRuns, rid: str, place: Path) -> ExecutionSnapshot:

@@ -20,7 +20,8 @@ from ..core.enums import ExecutionStatus
 from ..core.exceptions import DerivaMLException
 from ..core.logging_config import get_logger
 from .claim import claimed
-from .sweep_record import FILE_NAME, Sweep, SweepJob, has_record
+from .sweep_place import take_place
+from .sweep_record import FILE_NAME, Sweep, SweepJob, has_record, keep_credential
 
 if TYPE_CHECKING:
     from .execution import Execution
@@ -29,6 +30,7 @@ __all__ = [
     "FILE_NAME",
     "FinishSweep",
     "Sweep",
+    "begin_sweep",
     "finish_sweep",
     "reset_multirun_state",
     "settle_sweep",
@@ -168,26 +170,47 @@ def reset_multirun_state() -> None:
     _launching.clear()
 
 
-def sweep_directory(config: DictConfig) -> Path:
-    """Return the directory of the sweep that a Hydra configuration belongs to."""
-    start = OmegaConf.select(config, "hydra.runtime.cwd", throw_on_missing=False)
-    return Path(start or ".").absolute() / str(config.hydra.sweep.dir)
+def begin_sweep(config: DictConfig, resume_line: str) -> Path:
+    """Begin the record of a sweep that this process launches, and return its directory.
+
+    Args:
+        config: The composed configuration of the sweep.
+        resume_line: The command line that takes it up again.
+
+    Raises:
+        DerivaMLConfigurationError: Another process runs a sweep in the directory.
+        DerivaMLUnavailableError: The record cannot be written.
+    """
+    directory = take_place(config)
+    _launching.add(directory)
+    _keep_credential(config)
+    record = Sweep(directory)
+    if not OmegaConf.select(config, "resume", throw_on_missing=False):
+        record.forget()
+    record.note_launcher(resume_line)
+    finish_at_exit(directory)
+    return directory
+
+
+def _keep_credential(config: DictConfig) -> None:
+    """Remember the credential of the composed configuration: this process closes the parent."""
+    connection = config.deriva_ml
+    known = [OmegaConf.select(connection, n) for n in ("hostname", "catalog_id", "credential")]
+    host, catalog, credential = known
+    if credential is not None:
+        keep_credential((str(host), str(1 if catalog is None else catalog)), credential)
 
 
 class FinishSweep(Callback):
     """Hydra's callback in the launching process: keep the record, close the parent at the end."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Put our sweeper around the configured one; it sees to the record and the end."""
+        """Put our sweeper around the configured one; it sees to the record and the end.
+
+        Nothing else is done here, since Hydra makes warnings of the errors of callbacks.
+        """
         if OmegaConf.select(config, "deriva_ml", throw_on_missing=False) is None:
             return
-        from .sweep_keeper import keep, resume_line
+        from .sweep_keeper import keep
 
-        directory = sweep_directory(config)
-        _launching.add(directory)
-        record = Sweep(directory)
-        if not OmegaConf.select(config, "resume", throw_on_missing=False):
-            record.forget()
-        record.note_launcher(resume_line(str(config.hydra.job.config_name)))
-        finish_at_exit(directory)
         keep(config)

@@ -16,19 +16,25 @@ import sysconfig
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["isolated"]
+__all__ = ["is_installed", "isolated"]
 
 _PLAIN = (dict, list, set)
 _SOURCES = Path(__file__).resolve().parents[2]
 _OURS = ("deriva_catalog", "deriva_ml", "flexlock", "hamilton")
-_INSTALLED = (
-    *{str(Path(sysconfig.get_path(n)).resolve()) for n in ("stdlib", "purelib", "platlib")},
-    *(str(_SOURCES / name) for name in _OURS),
+_FOLDERS = ("site-packages", "dist-packages")
+_PLACES = (
+    *(Path(sysconfig.get_path(n)) for n in ("stdlib", "platstdlib", "purelib", "platlib")),
+    Path(os.__file__).parent,
+    *(_SOURCES / name for name in _OURS),
 )
+# A module's file is named as the search path leads to it, which may be through links.
+_INSTALLED = frozenset(p for place in _PLACES for p in (place.absolute(), place.resolve()))
 
 
 @contextmanager
@@ -38,7 +44,8 @@ def isolated() -> Iterator[None]:
     That is: the environment, the current directory, the search path, the words of the command
     line, filters of warnings, the state of the random number generators of Python and NumPy, and
     the global variables of the project's own modules, with the plain lists, sets and mappings in
-    them. Modules of the project that the block imported are imported anew by the next one.
+    them. Modules of the project that the block imported are imported anew by the next one, except
+    those of a package with an extension module, since many of these cannot be imported twice.
     Modules of installed packages are left alone.
     """
     if not gc.get_freeze_count():
@@ -52,10 +59,12 @@ def isolated() -> Iterator[None]:
     try:
         yield
     finally:
-        for name, module in _project_modules():
+        there = _project_modules()
+        kept = {_top(name) for name, module in there if _is_extension(module)}
+        for name, module in there:
             if name in modules:
                 _put_back(module, modules[name])
-            else:
+            elif _top(name) not in kept:
                 del sys.modules[name]
         _put_random_states_back(numbers)
         sys.path[:], sys.argv[:] = path, words
@@ -71,11 +80,30 @@ def _project_modules() -> list[tuple[str, ModuleType]]:
     found = []
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or name.partition(".")[0] in ("__main__", "__mp_main__"):
+        if not isinstance(file, str) or _top(name) in ("__main__", "__mp_main__"):
             continue
-        if "site-packages" not in file and not file.startswith(_INSTALLED):
+        if not is_installed(file):
             found.append((name, module))
     return found
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _is_extension(module: ModuleType) -> bool:
+    return str(module.__file__).endswith(tuple(EXTENSION_SUFFIXES))
+
+
+@cache
+def is_installed(path: str) -> bool:
+    """Whether a file or directory is of Python, of an installed package, or of this project."""
+    for one in (Path(path).absolute(), Path(path).resolve()):
+        if any(folder in one.parts for folder in _FOLDERS):
+            return True
+        if one in _INSTALLED or not _INSTALLED.isdisjoint(one.parents):
+            return True
+    return False
 
 
 def _contents(module: ModuleType) -> dict[str, tuple[Any, Any]]:

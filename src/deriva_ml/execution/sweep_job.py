@@ -7,6 +7,8 @@ import pickle
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +49,14 @@ def run_in_sweep(
         raise DerivaMLConfigurationError(msg)
     sweep, number = Sweep(job.sweep), job.number
     known = sweep.job(number)
-    again = known is not None and known.rid is not None  # the process of the first try died
-    plan = replace(plan, resume=plan.resume or again)
+    again = known is not None and known.begin is not None  # the process of the first try died
+    is_resumed, plan = plan.resume, replace(plan, resume=plan.resume or again)
     catalog = (str(connection.hostname), str(connection.catalog_id))
     sweep.note_job(number, "running", catalog=catalog, overrides=job.overrides)
     in_worker = sweep.has_launcher() and not is_launching(sweep.directory)
     try:
         with isolated() if in_worker else nullcontext():
-            return _run(ml, connection, job, description, plan, sweep)
+            return _run(ml, connection, job, description, plan, sweep, is_resumed)
     except KeyboardInterrupt:
         sweep.note_job(number, "interrupted", error="The run was interrupted.")
         raise
@@ -78,14 +80,16 @@ def _run(
     description: str,
     plan: Plan,
     sweep: Sweep,
+    is_resumed: bool,
 ) -> Any:
     """Run the job under its parent; note in the record what comes of it."""
     number = job.number
     assert number is not None
 
-    def make_parent() -> str:
+    def make_parent(since: datetime | None) -> str:
+        since = datetime.min.replace(tzinfo=UTC) if is_resumed else since
         fingerprint = fingerprint_of_sweep(sweep.directory, job.config_name)
-        parent = _parent(ml, plan, job, description, fingerprint)
+        parent = _parent(ml, plan, job, description, fingerprint, since)
         if is_launching(sweep.directory) or not sweep.has_launcher():
             keep_parent(parent.execution_rid, parent)
         return parent.execution_rid
@@ -95,7 +99,7 @@ def _run(
         sweep.note_job(number, "running", rid=execution.execution_rid, directory=place)
 
     def returned(execution: Execution, value: Any) -> None:
-        kept = {"returned": plain_value(value), "measured": _last_metrics(execution)}
+        kept = {"returned": plain_value(value), "measured": plain_value(_last_metrics(execution))}
         execution._run.journal.record(**kept)
 
     session = f"{type(ml).__module__}:{type(ml).__qualname__}"
@@ -111,15 +115,23 @@ def _run(
         )
     execution = outcome.execution or ml.resume_execution(outcome.rid)
     facts = execution._run.facts
-    kept = {"metrics": facts.get("measured") or {}, "value": facts.get("returned")}
+    measured = {name: float(value) for name, value in (facts.get("measured") or {}).items()}
+    kept = {"metrics": measured, "value": facts.get("returned")}
     sweep.note_job(number, "completed", rid=outcome.rid, **kept)
     return kept["value"]
 
 
-def _parent(ml: DerivaML, plan: Plan, job: Job, description: str, fingerprint: str) -> Execution:
-    """The execution that the jobs of a sweep belong to: the one there is, or a new one."""
-    known = ml.executions.with_fingerprint(fingerprint, None) if plan.resume else None
-    if known is not None:
+def _parent(
+    ml: DerivaML,
+    plan: Plan,
+    job: Job,
+    description: str,
+    fingerprint: str,
+    since: datetime | None,
+) -> Execution:
+    """The execution that the jobs of a sweep belong to: one made `since` then, or a new one."""
+    known = None if since is None else ml.executions.with_fingerprint(fingerprint, None)
+    if since is not None and known is not None and known.created_at >= since:
         parent = ml.resume_execution(known.rid)
     else:
         about = ExecutionConfiguration(description=description, config_choices=job.choices)
@@ -138,7 +150,7 @@ def _last_metrics(execution: Execution) -> dict[str, float]:
         if ExecMetadataType.metrics_file.value in output.types
     ]
     found = latest(metric for file in _there(files) for metric in read_metrics(file))
-    return {name: metric.value for name, metric in found.items() if math.isfinite(metric.value)}
+    return {name: metric.value for name, metric in found.items()}
 
 
 def _there(files: Iterable[Path]) -> Iterable[Path]:
@@ -148,7 +160,8 @@ def _there(files: Iterable[Path]) -> Iterable[Path]:
 def plain_value(value: Any) -> Any:
     """A value as it can be written down: numbers, texts, lists and mappings of these; else None.
 
-    Numbers of NumPy and of other libraries that have ``item()`` become Python's.
+    Numbers of NumPy and of other libraries that have ``item()`` become Python's; those that are not
+    finite become texts, which JSON has.
     """
     if isinstance(value, bool | int | float | str | None):
         return value if not isinstance(value, float) or math.isfinite(value) else str(value)
@@ -156,9 +169,19 @@ def plain_value(value: Any) -> Any:
         return [plain_value(v) for v in value]
     if isinstance(value, dict):
         return {str(k): plain_value(v) for k, v in value.items()}
-    if callable(getattr(value, "item", None)) and getattr(value, "size", 1) == 1:
-        return plain_value(value.item())
-    return None
+    return _item_of(value)
+
+
+def _item_of(value: Any) -> Any:
+    """The one number that an object of NumPy, PyTorch or another library holds; else None."""
+    item: Any
+    try:
+        item = value.item()
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        return None  # it has no such method, or holds several
+    if type(item) not in (bool, int, float) and isinstance(item, Real):
+        item = float(item)  # as of a number that is wider than Python's
+    return None if hasattr(item, "item") else plain_value(item)
 
 
 def _travels(error: Exception) -> bool:

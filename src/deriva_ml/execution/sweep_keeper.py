@@ -14,7 +14,7 @@ import importlib.util
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import pairwise
@@ -35,6 +35,8 @@ from ..core.logging_config import get_logger
 from . import sweep
 from .begun import note_begun
 from .sweep_configs import SweepConfigs
+from .sweep_isolation import is_installed
+from .sweep_place import sweep_directory
 from .sweep_record import Sweep, SweepJob
 
 __all__ = ["KeptLauncher", "KeptSweeper", "failed_job", "keep", "resume_line"]
@@ -48,6 +50,7 @@ there whenever it starts; ours are put there by hand when a sweep begins."""
 _HYDRAS_OWN = "hydra._internal.core_plugins."
 _COMMAND = "deriva-ml-run"
 _MODULE = "deriva_ml.cli.run"
+_NEVER_BEGAN = "The process of the job died twice before the job began."
 
 
 class DeadJobError(DerivaMLExecutionError):
@@ -103,8 +106,13 @@ class KeptSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Make the sweeper, with our launcher around the configured one."""
-        self._directory = sweep.sweep_directory(config)
+        """Begin the record, and make the sweeper, with our launcher around the configured one.
+
+        Raises:
+            DerivaMLConfigurationError: Another process runs a sweep in the directory.
+        """
+        line = resume_line(str(config.hydra.job.config_name))
+        self._directory = sweep.begin_sweep(config, line)
         own = str(self._configured.get("_target_", "")).startswith(_HYDRAS_OWN)
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.sweeper = self._configured
@@ -133,18 +141,47 @@ class KeptSweeper(Sweeper):
         try:
             with sweep_screen.watch(self._directory), _collector_at_ease():
                 returned = self._sweeper.sweep(arguments)
-        finally:
-            self._configs.forget()
-            close_shared_catalogs()
-            sweep.settle_sweep(self._directory)
-            sweep.finish_sweep(self._directory)
-            for parent in Sweep(self._directory).known_parents():
-                note_begun(parent.rid)  # by a job, which may be in another process
-            sweep_screen.summary(self._directory)
+        except BaseException:
+            self._end(self._configs)  # what goes wrong there is logged: this is what counts
+            raise
+        error = self._end(self._configs)
         missing = [j for j in Sweep(self._directory).jobs() if j.status != "completed"]
         if missing:
-            raise DerivaMLExecutionError(_what_failed(missing))
+            raise DerivaMLExecutionError(_what_failed(missing)) from error
+        if error is not None:
+            raise error
         return returned
+
+    def _end(self, configs: SweepConfigs) -> Exception | None:
+        """Bring the sweep to its end; a step that fails is logged and stops no other.
+
+        Returns the first error.
+        """
+        from ..cli import sweep_screen
+
+        steps: tuple[Callable[[Path], object], ...] = (
+            lambda _: configs.forget(),
+            lambda _: close_shared_catalogs(),
+            sweep.settle_sweep,
+            sweep.finish_sweep,
+            _note_parents,
+            sweep_screen.summary,
+        )
+        first: Exception | None = None
+        for step in steps:
+            try:
+                step(self._directory)
+            except Exception as error:  # noqa: BLE001  (whatever it is, the others are done)
+                _log.error("The sweep in %s did not end in order: %s", self._directory, error)
+                _log.debug("Where that happened:", exc_info=error)
+                first = first or error
+        return first
+
+
+def _note_parents(directory: Path) -> None:
+    """Note that the parents were begun: by a job, which may be in another process."""
+    for parent in Sweep(directory).known_parents():
+        note_begun(parent.rid)
 
 
 def _what_failed(missing: Sequence[SweepJob]) -> str:
@@ -178,13 +215,21 @@ class KeptLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Make the launcher; the configuration is then again what the user asked for."""
+        """Make the launcher; the configuration is then again what the user asked for.
+
+        Raises:
+            DerivaMLConfigurationError: The launcher would run a job several times over.
+        """
+        from .sweep_submitit import check_submitit, is_submitit
+
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.launcher = self._configured
-        self._record = Sweep(sweep.sweep_directory(config))
+        self._record = Sweep(sweep_directory(config))
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        if is_submitit(self._launcher):
+            check_submitit(self._launcher)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -224,6 +269,8 @@ class KeptLauncher(Launcher):
                 _log.warning("A process that ran jobs died: %s", str(error).strip())
                 sweep.settle_sweep(record.directory)
                 alone, rest = self._after_death(record, numbers, tried, returned)
+                if not alone and rest == numbers:  # none came as far as to begin
+                    alone, rest = rest, []
                 waiting += [list(group) for group in _in_a_row(rest)] + [[n] for n in alone]
                 tried.update(alone)
                 continue
@@ -252,7 +299,10 @@ class KeptLauncher(Launcher):
         for job in record.jobs():
             if job.number not in numbers:
                 continue
-            if job.status == "queued":
+            if job.status == "queued" and job.number in tried:
+                record.note_job(job.number, "interrupted", error=_NEVER_BEGAN)
+                returned[job.number] = failed_job(job.overrides, _NEVER_BEGAN)
+            elif job.status == "queued":
                 rest.append(job.number)
             elif job.status == "interrupted" and job.number not in tried:
                 alone.append(job.number)
@@ -305,13 +355,8 @@ def _in_a_row(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
 def _path_for_children() -> Iterator[None]:
     """Let processes that jobs are started in find the modules that this one finds."""
     before = os.environ.get("PYTHONPATH")
-    known = {str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix)}
-    ours = [
-        str(Path(entry).absolute())
-        for entry in sys.path
-        if not any(str(Path(entry).resolve()).startswith(prefix) for prefix in known)
-    ]
-    os.environ["PYTHONPATH"] = os.pathsep.join(ours)
+    ours = [str(Path(entry).absolute()) for entry in sys.path]
+    os.environ["PYTHONPATH"] = os.pathsep.join(p for p in ours if not is_installed(p))
     try:
         yield
     finally:

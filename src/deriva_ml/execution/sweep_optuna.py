@@ -29,7 +29,8 @@ from ..core.exceptions import DerivaMLConfigurationError, some_of
 from ..core.logging_config import get_logger
 from .resuming import fingerprint_of_sweep
 from .secrets import masked_words
-from .sweep import BEST, sweep_directory
+from .sweep import BEST
+from .sweep_place import sweep_directory
 from .sweep_record import Sweep
 from .sweep_space import Space, read_space
 
@@ -44,6 +45,9 @@ _log = get_logger(__name__)
 
 _JOB, _EXECUTION = "job", "execution"
 """What a trial's user attributes say: its job's number, and the RID of the execution."""
+
+_NOT_FINITE = ("nan", "inf", "-inf")
+"""What a job returns in place of such a number, see `plain_value`."""
 
 _SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes", "nsgaii")
 _DIRECTIONS = ("minimize", "maximize")
@@ -179,15 +183,24 @@ class _Study:
                 latest[trial.user_attrs[_JOB]] = trial
             elif trial.state is TrialState.RUNNING:  # cut off before it had all its values
                 self._study.tell(trial.number, state=TrialState.FAIL)
-        found = []
+        again = (TrialState.FAIL, TrialState.WAITING)
+        found = [
+            _Trial(t.number, job, self._space.words(t.params), t.state is TrialState.COMPLETE)
+            for job, t in latest.items()
+            if t.state not in again
+        ]
         for job, trial in sorted(latest.items()):
-            number, told = trial.number, trial.state is TrialState.COMPLETE
-            if trial.state in (TrialState.FAIL, TrialState.WAITING):
-                if trial.state is TrialState.FAIL:
-                    self._study.enqueue_trial(trial.params, user_attrs={_JOB: job})
-                number = self._study.ask(self._space.distributions()).number
-            found.append(_Trial(number, job, self._space.words(trial.params), told))
-        return found
+            if trial.state is TrialState.FAIL:
+                self._study.enqueue_trial(trial.params, user_attrs={_JOB: job})
+        # Whose turn it is, the study says: an earlier sweep may have left some in its queue.
+        for _ in self._study.get_trials(states=(TrialState.WAITING,)):
+            asked = self._study.ask(self._space.distributions())
+            job = asked.user_attrs.get(_JOB, max(latest, default=-1) + 1)
+            if job not in latest:  # somebody else has put it into the queue
+                asked.set_user_attr(_JOB, job)
+                latest[job] = asked
+            found.append(_Trial(asked.number, job, self._space.words(asked.params)))
+        return sorted(found, key=lambda trial: trial.job)
 
     def ask(self, count: int) -> list[_Trial]:
         """New trials."""
@@ -205,13 +218,21 @@ class _Study:
         """Run trials, and tell the study what came of them."""
         returned = launcher.launch_numbered({t.job: t.words for t in batch})
         by_job = dict(zip(sorted(t.job for t in batch), returned, strict=True))
-        for trial in batch:
-            if not trial.told:
-                self._tell(trial, by_job[trial.job])
+        wrong = [self._tell(t, by_job[t.job]) for t in batch if not t.told]
         self._record.note(BEST, self._best())
+        error = next(filter(None, wrong), None)
+        if error is not None and not self._completed():
+            raise error  # the others would be no better
         return returned
 
-    def _tell(self, trial: _Trial, returned: JobReturn) -> None:
+    def _completed(self) -> bool:
+        """Whether any trial has a value."""
+        from optuna.trial import TrialState
+
+        return any(t.state is TrialState.COMPLETE for t in self._study.get_trials())
+
+    def _tell(self, trial: _Trial, returned: JobReturn) -> DerivaMLConfigurationError | None:
+        """Tell the study what came of a trial; gives the error where there is no objective."""
         from optuna.trial import TrialState
 
         job = self._record.job(trial.job)
@@ -221,21 +242,24 @@ class _Study:
             storage.set_trial_user_attr(frozen._trial_id, _EXECUTION, job.rid)
         if returned.status is JobStatus.FAILED:
             self._study.tell(trial.number, state=TrialState.FAIL)
-            return
+            return None
         try:
             values = self._objective(trial, returned, job.metrics if job else None)
-        except DerivaMLConfigurationError:
+        except DerivaMLConfigurationError as error:
             self._study.tell(trial.number, state=TrialState.FAIL)
-            if not any(t.state is TrialState.COMPLETE for t in self._study.get_trials()):
-                raise  # the others would be no better
-            _log.exception("Job %s counts as failed in the study.", trial.job)
-            return
-        self._study.tell(trial.number, values)
+            _log.error("Job %s counts as failed in the study: %s", trial.job, error)
+            return error
+        if all(map(math.isfinite, values)):
+            self._study.tell(trial.number, values)
+        else:
+            self._study.tell(trial.number, state=TrialState.FAIL)
+            _log.warning("Job %s counts as failed in the study: it gave %s.", trial.job, values)
+        return None
 
     def _objective(
         self, trial: _Trial, returned: JobReturn, metrics: Mapping[str, float] | None
     ) -> list[float]:
-        """The values of the objectives.
+        """The values of the objectives; of a run that diverged they are not finite.
 
         Raises:
             DerivaMLConfigurationError: The job gave none, or something else than numbers.
@@ -252,20 +276,18 @@ class _Study:
             return [known[n] for n in names]
         value = returned.return_value
         values = value if isinstance(value, list | tuple) else [value]
-        numbers = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+        numbers = [v for v in values if isinstance(v, int | float) or v in _NOT_FINITE]
         if len(numbers) != len(values) or len(values) != len(self._study.directions):
             raise DerivaMLConfigurationError(
                 f"The model function of job {trial.job} returned {value!r}, not "
-                f"{len(self._study.directions)} finite number(s). Return the objective, or name a "
+                f"{len(self._study.directions)} number(s). Return the objective, or name a "
                 "recorded metric with hydra.sweeper.metric."
             )
         return [float(v) for v in numbers]
 
     def _best(self) -> str:
         """The best values so far, in one line; empty when no trial was completed."""
-        from optuna.trial import TrialState
-
-        if not any(t.state is TrialState.COMPLETE for t in self._study.get_trials()):
+        if not self._completed():
             return ""
         several = len(self._study.directions) > 1
         best = self._study.best_trials[:5] if several else [self._study.best_trial]
@@ -328,10 +350,17 @@ def _open(settings: OptunaSettings, directory: Path, config_name: str, resume: b
     kept = [d.name.lower() for d in study.directions]
     if kept != directions:
         raise DerivaMLConfigurationError(
-            f"Study {name!r} of {storage!r} is to {', '.join(kept)}, and the sweep to "
+            f"Study {name!r} of {_shown(storage)!r} is to {', '.join(kept)}, and the sweep to "
             f"{', '.join(directions)}. Choose another hydra.sweeper.study_name."
         )
     return study
+
+
+def _shown(storage: str) -> str:
+    """The URL of a database without its password."""
+    from sqlalchemy import make_url
+
+    return make_url(storage).render_as_string(hide_password=True)
 
 
 def _sampler(settings: OptunaSettings, space: Space, job: int) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import socket
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from ..core.exceptions import DerivaMLUnavailableError
 if TYPE_CHECKING:
     from ..core.base import DerivaML
 
-__all__ = ["JobStatus", "Parent", "Sweep", "SweepJob", "has_record"]
+__all__ = ["JobStatus", "Parent", "Sweep", "SweepJob", "has_record", "keep_credential"]
 
 FILE_NAME = "deriva-ml-sweep.sqlite"
 _WAIT_FOR_LOCK_S = 600
@@ -43,8 +42,10 @@ CREATE TABLE IF NOT EXISTS parent (
 CREATE TABLE IF NOT EXISTS job (
     number INTEGER PRIMARY KEY, status TEXT NOT NULL, overrides TEXT NOT NULL DEFAULT '[]',
     hostname TEXT, catalog_id TEXT, rid TEXT, directory TEXT, begin TEXT, end TEXT,
-    metrics TEXT NOT NULL DEFAULT '{}', value TEXT NOT NULL DEFAULT 'null', error TEXT,
-    host TEXT, process INTEGER);
+    metrics TEXT NOT NULL DEFAULT '{}', value TEXT NOT NULL DEFAULT 'null', error TEXT);
+CREATE TABLE IF NOT EXISTS making (
+    hostname TEXT NOT NULL, catalog_id TEXT NOT NULL, since TEXT NOT NULL,
+    PRIMARY KEY (hostname, catalog_id));
 """
 
 
@@ -98,12 +99,22 @@ class Parent:
     finished: bool
 
     def connect(self) -> DerivaML:
-        """Connect to its catalog."""
+        """Connect to its catalog, with the credential that this process was given for it."""
         from ..core.config import DerivaMLConfig
 
         module, _, name = self.session_class.partition(":")
         session: type[DerivaML] = getattr(importlib.import_module(module), name)
-        return session.instantiate(DerivaMLConfig(**json.loads(self.connection)))
+        settings = {**json.loads(self.connection), "credential": _credentials.get(self.catalog)}
+        return session.instantiate(DerivaMLConfig(**settings))
+
+
+# By host name and id of the catalog. They are never written down.
+_credentials: dict[tuple[str, str], Any] = {}
+
+
+def keep_credential(catalog: tuple[str, str], credential: Any) -> None:
+    """Remember, as long as this process lives, what proves who it is to a catalog."""
+    _credentials[catalog] = credential
 
 
 _COLUMNS = (
@@ -130,8 +141,11 @@ class Sweep:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
+        if not has_record(directory):
+            _make_private(directory / FILE_NAME)
         with self._open() as connection:
-            known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'job'").fetchone()
+            query = "SELECT 1 FROM sqlite_master WHERE name = 'making'"
+            known = connection.execute(query).fetchone()
         if known is None:
             with self._locked() as connection:
                 for statement in filter(str.strip, _TABLES.split(";")):
@@ -177,7 +191,7 @@ class Sweep:
     def forget(self) -> None:
         """Begin a new record: the directory is used for another sweep."""
         with self._locked() as connection:
-            for table in ("launcher", "note", "parent", "job"):
+            for table in ("launcher", "note", "parent", "job", "making"):
                 connection.execute(f"DELETE FROM {table}")
 
     def has_launcher(self) -> bool:
@@ -205,31 +219,56 @@ class Sweep:
     # --- parents ---------------------------------------------------------------------
 
     def parent(
-        self, catalog: tuple[str, str], make: Callable[[], str], connect_with: tuple[str, str]
+        self,
+        catalog: tuple[str, str],
+        make: Callable[[datetime | None], str],
+        connect_with: tuple[str, str],
     ) -> str:
         """Return the RID of the open parent execution; the first caller makes it.
 
         Args:
             catalog: Host name and id of the catalog; a sweep over catalogs has a parent in each.
             make: Makes the parent and returns its RID. Other jobs wait meanwhile; an error
-                leaves it to the next job.
+                leaves it to the next job. It is given the time since when a process may have
+                made one that died before it could say so; None when there was no such process.
             connect_with: The configuration (JSON) and the class (``module:name``) by which
                 the launching process connects.
         """
+        rid = self._open_parent(catalog)
+        if rid is not None:
+            return rid
+        since = self._about_to_make(catalog)
         with self._locked() as connection:
-            row = connection.execute(
-                "SELECT rid FROM parent WHERE hostname = ? AND catalog_id = ? AND NOT finished",
-                catalog,
-            ).fetchone()
-            if row is not None:
-                return str(row[0])
-            rid = make()
+            rid = self._open_parent(catalog)  # another job may have been quicker
+            if rid is not None:
+                return rid
+            rid = make(since)
+            connection.execute("DELETE FROM making WHERE (hostname, catalog_id) = (?, ?)", catalog)
             connection.execute(
                 "INSERT OR REPLACE INTO parent (hostname, catalog_id, rid, connection, class) "
                 "VALUES (?, ?, ?, ?, ?)",
                 (*catalog, rid, *connect_with),
             )
             return rid
+
+    def _open_parent(self, catalog: tuple[str, str]) -> str | None:
+        with self._open() as connection:
+            row = connection.execute(
+                "SELECT rid FROM parent WHERE hostname = ? AND catalog_id = ? AND NOT finished",
+                catalog,
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def _about_to_make(self, catalog: tuple[str, str]) -> datetime | None:
+        """Note that a parent is about to be made, and return since when that was noted before."""
+        with self._locked() as connection:
+            row = connection.execute(
+                "SELECT since FROM making WHERE (hostname, catalog_id) = (?, ?)", catalog
+            ).fetchone()
+            if row is None:
+                now = datetime.now(UTC).isoformat()
+                connection.execute("INSERT INTO making VALUES (?, ?, ?)", (*catalog, now))
+        return None if row is None else datetime.fromisoformat(row[0])
 
     def known_parents(self) -> list[Parent]:
         """The parent executions, one for each catalog."""
@@ -301,8 +340,7 @@ class Sweep:
         columns = {"status": status, **_columns(facts)}
         now = datetime.now(UTC).isoformat()
         if status == "running":
-            here = {"host": socket.gethostname(), "process": os.getpid()}
-            columns = {"error": None, **columns, "begin": now, "end": None, **here}
+            columns = {"error": None, **columns, "begin": now, "end": None}
         elif status in _ENDED:
             columns["end"] = now
         names = ", ".join(columns)
@@ -331,6 +369,15 @@ class Sweep:
             query = f"SELECT {_COLUMNS} FROM job WHERE number = ?"
             row = connection.execute(query, (number,)).fetchone()
         return None if row is None else _job(row)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file: overrides, and the line that resumes, may have passwords in them."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        msg = f"The record of the sweep in {str(path)!r} cannot be made: {error}"
+        raise DerivaMLUnavailableError(msg) from error
 
 
 def _columns(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ all are waited for, and all are cancelled when the launching process is interrup
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,10 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, filter_overrides
 from hydra.plugins.launcher import Launcher
 
+from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger
 
-__all__ = ["is_submitit", "launch_by_submitit"]
+__all__ = ["check_submitit", "is_submitit", "launch_by_submitit"]
 
 _log = get_logger(__name__)
 _MODULE = "hydra_plugins.hydra_submitit_launcher"
@@ -35,6 +37,22 @@ _OF_THE_EXECUTOR = {"max_num_timeout"}
 def is_submitit(launcher: Launcher) -> bool:
     """Whether a launcher is one of Hydra's plugin for submitit."""
     return type(launcher).__module__.startswith(_MODULE)
+
+
+def check_submitit(launcher: Any) -> None:
+    """Refuse parameters by which a job would run several times over.
+
+    Raises:
+        DerivaMLConfigurationError: They ask for more than one task for a job.
+    """
+    asked = {name: launcher.params.get(name) or 1 for name in ("nodes", "tasks_per_node")}
+    for name, number in asked.items():
+        if number != 1:
+            raise DerivaMLConfigurationError(
+                f"hydra.launcher.{name} is {number}, so that each job of the sweep would run "
+                f"{number} times at once. Leave it at 1; hydra.launcher.cpus_per_task and "
+                "gpus_per_node give a job more to work with."
+            )
 
 
 def launch_by_submitit(
@@ -60,9 +78,17 @@ def launch_by_submitit(
         return [_outcome(job, words) for job, words in zip(jobs, job_overrides, strict=True)]
     except BaseException:
         for job in jobs:
-            if not job.done():
-                job.cancel()
+            _cancel(job)
         raise
+
+
+def _cancel(job: Any) -> None:
+    """Cancel a job; one that cannot be is logged, so that the others are."""
+    try:
+        if not job.done():
+            job.cancel()
+    except (OSError, subprocess.SubprocessError) as error:
+        _log.error("Job %s is not cancelled: %s", job.job_id, error)
 
 
 def _executor(launcher: Any) -> Any:

@@ -21,8 +21,13 @@ __all__ = ["onebox_slurm"]
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return make_project(tmp_path_factory.mktemp("shared"))
+def template(_template: Path) -> Path:
+    return _template
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Project:
+    return make_project(tmp_path_factory.mktemp("shared"), template)
 
 
 @pytest.fixture
@@ -47,9 +52,7 @@ def test_failing_jobs_leave_the_others_alone_and_are_resumed(project: Project) -
     assert project.jobs()[3].metrics == {"loss": 0.0}
     assert project.jobs()[0].value == 9.0
     assert "ValueError: rate 2 is bad" in err.splitlines()[-1]
-    assert (
-        "Job 2 failed: DerivaMLExecutionError: The model function ended" in out or "exit(3)" in out
-    )
+    assert "Job 2 failed: The model function ended the process: exit(3)." in out
     assert "4 jobs: 2 completed, 2 failed" in out
     assert "loss=9" in out
     assert f"deriva-ml-run --resume {words[0]} {words[1]}" in out
@@ -116,18 +119,23 @@ def _rids(jobs: Sequence[SweepJob]) -> list[str | None]:
 
 
 SEED = 20261126
+RATES = ("-m", "model_config.rate=1,2,3")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["basic", "joblib"])
+@pytest.mark.parametrize(("launcher", "kills"), [((), 1), (JOBLIB, 2)], ids=["basic", "joblib"])
 def test_a_sweep_killed_at_any_moment_ends_as_an_undisturbed_one(
-    launcher: tuple[str, ...], tmp_path: Path, undisturbed: list[object]
+    launcher: tuple[str, ...],
+    kills: int,
+    tmp_path: Path,
+    undisturbed: list[object],
+    template: Path,
 ) -> None:
     rng = random.Random(f"{SEED} {launcher}")
-    project = make_project(tmp_path)
-    words = ("-m", "model_config.rate=1,2,3,4", *launcher)
-    project.plan(**{f"r{n}": "nap" for n in range(1, 5)})
-    for number in range(2):
+    project = make_project(tmp_path, template)
+    words = (*RATES, *launcher)
+    project.plan(**{f"r{n}": "nap" for n in range(1, 4)})
+    for number in range(kills):
         process = project.start(*(("--resume",) if number else ()), *words)
         calls = number + 1
         until(lambda: len(project.seen()) >= calls, process)  # noqa: B023
@@ -140,11 +148,22 @@ def test_a_sweep_killed_at_any_moment_ends_as_an_undisturbed_one(
     assert project.content() == undisturbed
 
 
+@pytest.mark.slow
+def test_workers_killed_where_executions_are_made_leave_no_second_ones(
+    tmp_path: Path, undisturbed: list[object], template: Path
+) -> None:
+    project = make_project(tmp_path, template)
+    project.die(_parent=(None, "return"), begun=(2, "call"))
+    status, _, err = project.run(*RATES, *JOBLIB)
+    assert status == 0, err
+    assert {p.name for p in tmp_path.glob("died-*")} == {"died-_parent", "died-begun"}
+    assert project.content() == undisturbed
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
-    project = make_project(tmp_path_factory.mktemp("undisturbed"))
-    project.plan()
-    status, _, err = project.run("-m", "model_config.rate=1,2,3,4")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, template: Path) -> list[object]:
+    project = make_project(tmp_path_factory.mktemp("undisturbed"), template)
+    status, _, err = project.run(*RATES)
     assert status == 0, err
     content = project.content()
     shutil.rmtree(project.directory)

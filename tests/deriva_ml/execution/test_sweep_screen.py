@@ -18,8 +18,8 @@ CATALOG = ("localhost", "1")
 @pytest.fixture
 def sweep(tmp_path: Path) -> Sweep:
     made = Sweep(tmp_path)
-    made.note_launcher("deriva-ml-run --resume -m rate=1,2,3")
-    made.parent(CATALOG, lambda: "1AA", ("{}", "a:b"))
+    made.note_launcher("deriva-ml-run --resume -m rate=1,2,3 api_key=abc123")
+    made.parent(CATALOG, lambda _: "1AA", ("{}", "a:b"))
     made.queue((n, ["name=net", f"rate={n}", "api_key=abc123"]) for n in (1, 2, 3))
     made.note_job(1, "running", catalog=CATALOG, rid="1AB")
     made.note_job(1, "completed", metrics={"loss": 0.25})
@@ -48,7 +48,8 @@ def test_summary_tells_what_became_of_the_jobs(sweep: Sweep) -> None:
     assert "Parent execution 1AA" in told
     assert "Best: loss 0.25 with rate=1" in told
     assert "Job 2 failed: ValueError: no\nmore [red]lines[/red]" in told
-    assert "Run what is missing with: deriva-ml-run --resume -m rate=1,2,3" in told
+    assert "Run what is missing with: deriva-ml-run --resume -m rate=1,2,3 'api_key=***" in told
+    assert "Where it says ***, write the secret again." in told
     assert "name=net" not in told  # all jobs have it
     assert "abc123" not in told
 
