@@ -20,7 +20,7 @@ import copy
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_origin
+from typing import Any, cast, get_origin
 
 from hydra_zen import MISSING, ZenStore, builds, get_target, store
 from hydra_zen.typing import StoreEntry
@@ -55,7 +55,7 @@ def _widened(target: Any, keywords: Mapping[str, Any]) -> Any:
     unset = keywords.keys() - here
     if "_target_" not in here or not unset:
         return target
-    configured: Any = get_target(target)
+    configured: Any = get_target(cast(Any, target))
     named = [p.name for p in _parameters(configured) if p.name in unset]
     if not named:
         return target
