@@ -26,6 +26,7 @@ def follow(page: str, folder: Path) -> None:
         "PATH": f"{folder / 'bin'}{os.pathsep}{environment['PATH']}",
         "PYTHONPATH": os.pathsep.join(sys.path),
         "HOME": str(folder),
+        "FLEXLOCK_POLL_INTERVAL": "0.5",
     }
     for block in BLOCK.finditer((PAGES / page).read_text()):
         name, _, text = block["text"].partition("\n")
