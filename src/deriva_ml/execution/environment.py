@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from email.parser import Parser
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -104,10 +105,17 @@ def _changed(path: str) -> int | None:
 def _packages_in(where: tuple[tuple[str, int | None], ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            found.setdefault(name, distribution.version)
+        name, version = _name_and_version(distribution)
+        if name and version:
+            found.setdefault(name, version)
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def _name_and_version(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Two fields of a distribution's metadata, read without its description, which is long."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    head = Parser().parsestr(text.partition("\n\n")[0], headersonly=True)
+    return str(head["Name"] or ""), str(head["Version"] or "")
 
 
 def _usable_cpus() -> int | None:
