@@ -99,10 +99,13 @@ test-koalas: $(VENV)/pandas-for-spark
 
 checks: lint typecheck imports test-koalas clients validators $(VENV)/node/.ready
 
+# Each check's lines together, which make can since version 4; macOS has 3.81.
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
 # What comes before pytest waits for downloads or for one core: two of them run at a time. pytest
 # comes last, so that its closing line is the last thing printed.
 test: $(VENV)/.test-ready
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target checks
+	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) checks
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=$(KOALAS)
 
 bench: $(VENV)/.test-ready $(VENV)/clients/deriva-ml/ready

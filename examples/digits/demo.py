@@ -33,10 +33,7 @@ def main() -> None:
     began = time.perf_counter()
 
     ml = open_catalog()
-    once("Load the digits", "Ingest", partial(load.write_images, options.images))
-    once("Make the dataset", "Dataset_Management", load.make_dataset)
-    once("Split the dataset", "Dataset_Split", load.split)
-    load.record_datasets(ml, home / "datasets.json")
+    _load(ml, options.images, home / "datasets.json")
 
     again = _is_complete(ml)
     experiment("+experiment=baseline", "--resume")
@@ -46,10 +43,26 @@ def main() -> None:
     show(ml, home, time.perf_counter() - began)
 
 
-def once(description: str, kind: str, function: Callable[..., None]) -> None:
-    """Run a function as an execution, unless that was done; go on where it was interrupted."""
+def _load(ml: DerivaML, images: int | None, record: Path) -> None:
+    """Put the images into the catalog, as a dataset and its split, and note their versions."""
+    what = "the digits" if images is None else f"{images} digits"
+    loaded = once(ml, f"Load {what}", "Ingest", partial(load.write_images, images))
+    put = partial(load.make_dataset, loaded)
+    made = once(ml, f"Make the dataset of {what}", "Dataset_Management", put)
+    whole = load.find_dataset(ml, "Complete", made)
+    cut = partial(load.split, whole.dataset_rid)
+    divided = once(ml, f"Split the dataset of {what}", "Dataset_Split", cut)
+    load.record_datasets(whole, load.find_dataset(ml, "Split", divided), record)
+
+
+def once(ml: DerivaML, description: str, kind: str, function: Callable[..., None]) -> str:
+    """Run a function as an execution, and return the execution's RID.
+
+    What was done before is not done again; what was interrupted goes on.
+    """
     began = time.perf_counter()
     print(f"{description} ...", flush=True)
+    before = _runs_of(ml, description)
     run_model(
         DerivaMLConfig(hostname=HOST, catalog_id=NAME),
         datasets=[],
@@ -59,7 +72,17 @@ def once(description: str, kind: str, function: Callable[..., None]) -> None:
         model_config=function,
         resume=True,
     )
-    print(f"{description}: done in {time.perf_counter() - began:.1f} s", flush=True)
+    run = _runs_of(ml, description)[0]
+    took = f"done in {time.perf_counter() - began:.1f} s"
+    told = "was done before" if run in before else took
+    print(f"{description}: {told}, execution {run}", flush=True)
+    return run
+
+
+def _runs_of(ml: DerivaML, description: str) -> list[str]:
+    """The completed executions of a step, the newest first."""
+    runs = ml.find_executions(status="Uploaded", sort=True)
+    return [run.execution_rid for run in runs if run.description == description]
 
 
 def experiment(*arguments: str) -> None:

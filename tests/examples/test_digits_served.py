@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -72,6 +72,20 @@ def comparable(table: str, row: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def step(ml: DerivaML, name: str, kind: str, function: Callable[..., None]) -> str:
+    """Run a function as an execution, and return its RID."""
+    run_model(
+        DerivaMLConfig(hostname=name, catalog_id="digits"),
+        datasets=[],
+        assets=[],
+        description=kind,
+        workflow=Workflow(name=kind, workflow_type=kind),
+        model_config=function,
+    )
+    [run] = [run for run in ml.find_executions() if run.description == kind]
+    return run.execution_rid
+
+
 def made(where: str, home: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What there is after a small version of the demonstration's first steps."""
     import catalog
@@ -79,21 +93,11 @@ def made(where: str, home: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     with host(where, home, patch) as name:
         ml = catalog.open_catalog(name)
-        steps = [
-            ("Ingest", partial(load.write_images, IMAGES)),
-            ("Dataset_Management", load.make_dataset),
-            ("Dataset_Split", load.split),
-        ]
-        for kind, function in steps:
-            run_model(
-                DerivaMLConfig(hostname=name, catalog_id="digits"),
-                datasets=[],
-                assets=[],
-                description=kind,
-                workflow=Workflow(name=kind, workflow_type=kind),
-                model_config=function,
-            )
-        whole = load.find_dataset(ml, "Split")
+        loaded = step(ml, name, "Ingest", partial(load.write_images, IMAGES))
+        made = step(ml, name, "Dataset_Management", partial(load.make_dataset, loaded))
+        complete = load.find_dataset(ml, "Complete", made).dataset_rid
+        divided = step(ml, name, "Dataset_Split", partial(load.split, complete))
+        whole = load.find_dataset(ml, "Split", divided)
         bag = whole.download_dataset_bag(whole.current_version)
         pictures = {path.name: path.read_bytes() for path in sorted(bag.path.rglob("*.png"))}
         frame = bag.get_table_as_dataframe("Image")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
+
+import pandas as pd
+import pytest
 
 from deriva_ml.template import project_files
 
@@ -32,6 +36,18 @@ def test_the_same_files() -> None:
     assert missing == set()
     configs = {path.name for path in (PROJECT / "src" / "configs").glob("*.py")}
     assert configs == {Path(path).name for path in theirs if path.startswith("src/configs/")}
+
+
+@pytest.mark.parametrize("where", ["example", "template"])
+def test_the_notebook_shows_an_empty_table_before_there_are_runs(where: str) -> None:
+    path = "notebooks/results.ipynb"
+    text = TEMPLATE[path] if where == "template" else (PROJECT / path).read_text(encoding="utf-8")
+    cells = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
+    [cell] = [cell for cell in cells if "runs = runs_frame(ml)" in cell]
+    runs = pd.DataFrame([], columns=["run", "what", "accuracy"])
+    shown = eval(cell.splitlines()[-1], {"runs": runs, "best": 3})
+    assert list(shown.columns) == list(runs.columns)
+    assert shown.empty
 
 
 def test_the_same_names_in_them() -> None:

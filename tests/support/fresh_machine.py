@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -49,13 +50,15 @@ class Machine:
 
 
 def fresh_machine(place: Path) -> Machine:
-    """Set one up: packages of others are linked, ours is built as a wheel that pip can find."""
+    """Set one up: packages of others are linked, ours is a wheel that pip is not told of."""
     dist, packages, programs, home = (place / name for name in ("dist", "lib", "bin", "home"))
     for directory in (dist, packages, programs, home):
         directory.mkdir()
     [wheel] = WheelBuilder(str(ROOT)).build(directory=str(dist), versions=["standard"])
     _link_packages(packages)
-    _write(programs / "python", f'exec "{Path(sys._base_executable).resolve()}" "$@"')  # type: ignore[attr-defined]
+    own = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+    for name in ("python", "python3"):
+        _write(programs / name, f'exec "{own}" "$@"')
     _write(programs / "nbstripout", 'exec python -m nbstripout "$@"')
     (programs / "ruff").symlink_to(Path(shutil.which("ruff", path=_scripts()) or "ruff"))
     (home / ".gitconfig").write_text("[user]\nname = Somebody\nemail = somebody@example.org\n")
@@ -67,7 +70,6 @@ def fresh_machine(place: Path) -> Machine:
         "PATH": f"{programs}:{git}:/usr/bin:/bin",
         "PYTHONPATH": str(packages),
         "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(dist),
         # pip reads the variable as the setting itself: builds are not isolated.
         "PIP_NO_BUILD_ISOLATION": "false",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -77,10 +79,13 @@ def fresh_machine(place: Path) -> Machine:
 
 
 def unpacked(machine: Machine) -> Path:
-    """The packages of the wheel, as they are where it is installed."""
+    """The packages of the wheel as they are where pip has installed it, with its record."""
     place = machine.place / "installed"
     with zipfile.ZipFile(machine.wheel) as archive:
         archive.extractall(place)
+    [facts] = place.glob("derivaml-*.dist-info")
+    record = {"url": machine.wheel.as_uri(), "archive_info": {}}
+    (facts / "direct_url.json").write_text(json.dumps(record))
     return place
 
 

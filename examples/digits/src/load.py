@@ -39,20 +39,21 @@ def write_images(limit: int | None, *, ml_instance: DerivaML, execution: Executi
     execution.add_features(values)
 
 
-def make_dataset(*, ml_instance: DerivaML, execution: Execution) -> None:
-    """Put all images in one dataset."""
+def make_dataset(loaded: str, *, ml_instance: DerivaML, execution: Execution) -> None:
+    """Put all images that an execution loaded in one dataset."""
     dataset = execution.create_dataset(
         ["Complete", "Labeled"], description="All handwritten digits, with ground truth"
     )
-    images = [asset.asset_rid for asset in ml_instance.list_assets("Image")]
+    outputs = ml_instance.lookup_execution(loaded).list_assets(asset_role="Output")
+    images = [asset.asset_rid for asset in outputs if asset.asset_table == "Image"]
     dataset.add_dataset_members({"Image": images})
 
 
-def split(*, ml_instance: DerivaML, execution: Execution) -> None:
-    """Split 80/20 by label, so that both parts have the same share of each digit."""
+def split(dataset: str, *, ml_instance: DerivaML, execution: Execution) -> None:
+    """Split a dataset 80/20 by label, so that both parts have the same share of each digit."""
     split_dataset(
         ml_instance,
-        find_dataset(ml_instance, "Complete").dataset_rid,
+        dataset,
         execution,
         test_size=0.2,
         seed=42,
@@ -63,16 +64,16 @@ def split(*, ml_instance: DerivaML, execution: Execution) -> None:
     )
 
 
-def find_dataset(ml: DerivaML, kind: str) -> Dataset:
-    """The first dataset of a type."""
-    return next(d for d in ml.find_datasets() if kind in d.dataset_types)
+def find_dataset(ml: DerivaML, kind: str, run: str) -> Dataset:
+    """The dataset of a type that an execution made."""
+    found = (d for d in ml.find_datasets(sort=True) if kind in d.dataset_types)
+    return next(d for d in found if d.dataset_history()[0].execution_rid == run)
 
 
-def record_datasets(ml: DerivaML, path: Path) -> None:
+def record_datasets(whole: Dataset, divided: Dataset, path: Path) -> None:
     """Write down which versions experiments shall use, for `configs/datasets.py`."""
-    datasets = {name: find_dataset(ml, name.title()) for name in ("complete", "split")}
     known = {
         name: {"rid": dataset.dataset_rid, "version": str(dataset.current_version)}
-        for name, dataset in datasets.items()
+        for name, dataset in (("complete", whole), ("split", divided))
     }
     path.write_text(json.dumps(known, indent=2) + "\n")

@@ -157,8 +157,7 @@ def _bump(part: str, *, push: bool | None, dry_run: bool) -> str:
         _git(root, "add", "--", "uv.lock")
         _git(root, "commit", "--quiet", "--message", "Update uv.lock", "--", "uv.lock")
     if own is not None and own != str(new):
-        changed = _set_version(root, project, new)
-        _git(root, "commit", "--quiet", "--message", f"Version {new}", "--", *changed)
+        _commit_version(root, project, new)
     _git(root, "tag", "--annotate", tag, "--message", f"Version {new}")
     if remote is not None:
         _push(root, remote, branch, tag)
@@ -287,6 +286,26 @@ def _first(own: str | None) -> Version:
             f"START={text!r} is no version; write three numbers, such as {_FIRST}.", _REFUSED
         )
     return version
+
+
+def _commit_version(root: Path, project: Path, new: Version) -> None:
+    """Commit the version in ``pyproject.toml`` and ``uv.lock``; if that fails, they stay as before.
+
+    Raises:
+        _Failure: It cannot be written, git has no author, or a hook refuses; with what it says.
+    """
+    files = [file for file in (project, root / "uv.lock") if file.is_file()]
+    before = [file.read_bytes() for file in files]
+    try:
+        changed = _set_version(root, project, new)
+        _git(root, "commit", "--quiet", "--message", f"Version {new}", "--", *changed)
+    except _Failure as failure:
+        for file, content in zip(files, before, strict=True):
+            file.write_bytes(content)
+        raise _Failure(
+            f"version {new} could not be committed, so nothing was tagged and the files are as "
+            f"they were: {failure}"
+        ) from failure
 
 
 def _set_version(root: Path, project: Path, new: Version) -> list[str]:

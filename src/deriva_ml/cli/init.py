@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from deriva_ml import __version__
@@ -81,13 +82,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _told(made: Made, given: Path) -> str:
+    from deriva_ml.template import INDEXED, own_requirement
+
     lines = [f"The project {made.name!r} is in {made.directory}."]
     if made.repository is not None and not made.committed:
         lines.append(f"Its files are not committed to the repository {made.repository}.")
+        if made.repository != made.directory:
+            lines.append(
+                "It has no repository of its own there: bump-version gives versions to that one. "
+                "Make it in another place if it is not a part of that."
+            )
     if made.directory != Path.cwd():
         lines.append(f"  cd {given}")
     lines += ["  python src/load.py", "  deriva-ml-run +experiment=quick"]
     lines.append("README.md there has the whole way.")
+    wanted = own_requirement()
+    if wanted != INDEXED:
+        lines.append("Its set-up installs the DerivaML that made it after this line:")
+        lines.append(f"  export DERIVAML={quote(wanted)}")
     return "\n".join(lines)
 
 

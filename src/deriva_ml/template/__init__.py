@@ -8,5 +8,14 @@ from __future__ import annotations
 
 from .files import TEMPLATE, check_name, project_files
 from .making import Made, make_project
+from .origin import INDEXED, own_requirement
 
-__all__ = ["TEMPLATE", "Made", "check_name", "make_project", "project_files"]
+__all__ = [
+    "INDEXED",
+    "TEMPLATE",
+    "Made",
+    "check_name",
+    "make_project",
+    "own_requirement",
+    "project_files",
+]

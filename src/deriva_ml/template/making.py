@@ -88,7 +88,7 @@ def _make(target: Path, place: Path, files: Mapping[PurePosixPath, bytes], git: 
             make_repository(content)
         elif git:
             install_filter(place, content / ".gitattributes")
-        _publish(workspace, target)
+        _publish(workspace, target, files)
     root = target if own else around.root if around is not None else None
     return Made(target, target.name, root, committed=own)
 
@@ -127,12 +127,19 @@ def _refuse_clashes(target: Path, paths: Iterable[PurePosixPath]) -> None:
 @contextmanager
 def _workspace(place: Path, name: str) -> Iterator[Path]:
     """A hidden directory that is this process's own, and gone afterwards."""
-    workspace = Path(tempfile.mkdtemp(prefix=f"{_MARK}{name}-", dir=place))
+    workspace = Path(tempfile.mkdtemp(prefix=_prefix(name), dir=place))
     try:
-        with claimed(workspace):
+        with claimed(workspace) as mine:
+            if not mine:
+                raise DerivaMLDataError(f"Another process is making the project {name!r}.")
             yield workspace
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _prefix(name: str) -> str:
+    """What workspaces of a project begin with: no name of a project has a full stop."""
+    return f"{_MARK}{name}."
 
 
 def _take_up(target: Path) -> bool:
@@ -143,14 +150,15 @@ def _take_up(target: Path) -> bool:
     """
     finished = False
     for place in (target.parent, target):
-        for workspace in place.glob(f"{_MARK}{target.name}-*"):
+        for workspace in place.glob(f"{_prefix(target.name)}*"):
             with claimed(workspace) as mine:
                 if not mine:
                     raise DerivaMLDataError(f"Another process is making {str(target)!r}.")
                 if place == target and (workspace / _READY).exists():
                     _move_in(workspace / _CONTENT, target)
                     finished = True
-            shutil.rmtree(workspace, ignore_errors=True)
+                # Under the claim: afterwards it could be another's.
+                shutil.rmtree(workspace, ignore_errors=True)
     return finished
 
 
@@ -161,12 +169,23 @@ def _write(directory: Path, files: Mapping[PurePosixPath, bytes]) -> None:
         file.write_bytes(content)
 
 
-def _publish(workspace: Path, target: Path) -> None:
-    """Put what is in the workspace where it belongs."""
+def _publish(workspace: Path, target: Path, files: Mapping[PurePosixPath, bytes]) -> None:
+    """Put what is in the workspace where it belongs.
+
+    Raises:
+        DerivaMLDataError: Others have put something there meanwhile.
+    """
     content = workspace / _CONTENT
-    if not target.exists():
+    if workspace.parent != target:
+        if target.exists():
+            raise DerivaMLDataError(
+                f"{str(target)!r} was made by somebody else meanwhile. Nothing was changed. "
+                "Look at it, and choose another directory, or say this again to add to it."
+            )
         content.rename(target)
         return
+    repository = [PurePosixPath(".git")] if (content / ".git").exists() else []
+    _refuse_clashes(target, [*files, *repository])
     (workspace / _READY).touch()
     _move_in(content, target)
 

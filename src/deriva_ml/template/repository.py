@@ -8,8 +8,10 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 
 from ..core.exceptions import DerivaMLConfigurationError, DerivaMLException
+from .origin import own_requirement
 
 __all__ = ["FIRST_COMMIT", "check_git", "install_filter", "make_repository"]
 
@@ -34,7 +36,7 @@ def check_git(directory: Path, *, commits: bool) -> None:
     if find_spec("nbstripout") is None:
         raise DerivaMLConfigurationError(
             "nbstripout is not installed; it keeps the outputs of notebooks out of git. Install "
-            f"it with: pip install 'derivaml[notebook]', {otherwise}"
+            f"it with: python -m pip install {quote(own_requirement())}, {otherwise}"
         )
     if commits and any(_run(directory, "git", "var", f"GIT_{who}_IDENT")[0] for who in _WHO):
         raise DerivaMLConfigurationError(

@@ -108,6 +108,29 @@ def test_the_version_of_the_project_is_set_too(project: Path) -> None:
     assert said["project"]["version"] == "0.4.0"
 
 
+def test_a_commit_that_is_refused_leaves_the_files_as_they_were(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = '[[package]]\nname = "p"\nversion = "0.1.0"\nsource = { virtual = "." }\n'
+    files = {"pyproject.toml": '[project]\nname = "p"\nversion = "0.1.0"\n', "uv.lock": lock}
+    for name, text in files.items():
+        (project / name).write_text(text)
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message", "Project")
+    git(project, "tag", "v0.1.0")
+    hook = project / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    hook.chmod(0o755)
+    assert main([]) == 1
+    told = capsys.readouterr().err
+    assert "0.1.1 could not be committed" in told
+    assert "not today" in told
+    assert {name: (project / name).read_text() for name in files} == files
+    assert git(project, "status", "--porcelain") == ""
+    assert tags(project) == ["v0.1.0"]
+
+
 def test_the_version_in_the_lock_of_uv_is_set_too(project: Path) -> None:
     own = '[[package]]\nname = "p"\nversion = "{}"\nsource = {{ virtual = "." }}\n'
     other = '[[package]]\nname = "a"\nversion = "0.1.0"\nsource = { virtual = "../a" }\n\n'

@@ -114,6 +114,11 @@ def test_in_a_repository_that_is_there_nothing_is_committed(
     assert git(place, "rev-list", "--all") == ""
     assert "nbstripout" in git(place, "config", "filter.nbstripout.clean")
     assert not (place / "demo").exists()
+    # Deeper in it: said, since versions would be that repository's.
+    assert main(["demo/part", "--no-git"]) == 0
+    told = capsys.readouterr().out
+    assert f"not committed to the repository {place}" in told
+    assert "no repository of its own" in told
 
 
 def test_files_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,15 +166,36 @@ def test_without_an_author_nothing_is_made(
     assert main(["demo", "--no-git"]) == 0
 
 
-def test_a_hook_that_refuses_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def before_commits(tmp_path: Path, script: str) -> None:
+    """Let git run a script before each commit."""
     hook = tmp_path / "hooks" / "pre-commit"
     hook.parent.mkdir()
-    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    hook.write_text(f"#!/bin/sh\n{script}\n")
     hook.chmod(0o755)
     with (tmp_path / "gitconfig").open("a") as settings:
         settings.write(f"[core]\nhooksPath = {hook.parent}\n")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_appears_meanwhile_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], there: bool
+) -> None:
+    place = tmp_path / "demo"
+    if there:
+        place.mkdir()
+    before_commits(tmp_path, f"mkdir -p '{place}' && echo Mine > '{place}/README.md'")
+    assert main(["demo"]) == 2
+    told = "would overwrite: 'README.md'" if there else "somebody else meanwhile"
+    assert told in capsys.readouterr().err
+    assert content(place) == {"README.md": b"Mine\n"}
+    assert names(place) == ["README.md"]
+    assert names(tmp_path) == ["demo", "gitconfig", "hooks"]
+
+
+def test_a_hook_that_refuses_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before_commits(tmp_path, "echo not today >&2\nexit 1")
     assert main(["demo"]) == 1
     assert "not today" in capsys.readouterr().err
     assert names(tmp_path) == ["gitconfig", "hooks"]
@@ -177,10 +203,16 @@ def test_a_hook_that_refuses_leaves_nothing(
 
 def test_another_process_is_at_it(tmp_path: Path) -> None:
     with (
-        claimed(tmp_path / ".deriva-ml-init-demo-x"),
+        claimed(tmp_path / ".deriva-ml-init-demo-x.y"),
         pytest.raises(DerivaMLDataError, match="Another process"),
     ):
+        make_project(tmp_path / "demo-x", git=False)
+
+
+def test_another_process_is_at_one_whose_name_begins_alike(tmp_path: Path) -> None:
+    with claimed(tmp_path / ".deriva-ml-init-demo-x.y"):
         make_project(tmp_path / "demo", git=False)
+    assert (tmp_path / ".deriva-ml-init-demo-x.y").is_dir()
 
 
 def killed(target: Path, moment: int, kind: str) -> int:

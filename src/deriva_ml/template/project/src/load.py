@@ -20,19 +20,32 @@ from deriva_ml.execution import Workflow, run_model
 from catalog import NAME, SHAPES, open_catalog
 
 RECORD = Path(__file__).parent / "configs" / "datasets.json"
+DATA_VERSION = 1
+"""Raise this when `draw`, or the files that come in its place, have changed: loads them anew."""
 
 
 def load(host: str, pictures: int, record: Path = RECORD) -> None:
     """Load, make the dataset, split it, and record the versions."""
     ml = open_catalog(host)
-    step(host, "Load the pictures", "Ingest", partial(write_pictures, pictures))
-    step(host, "Make the dataset", "Dataset_Management", make_dataset)
-    step(host, "Split the dataset", "Dataset_Split", split)
-    record_datasets(ml, record)
+    what = f"{pictures} pictures, data version {DATA_VERSION}"
+    loaded = step(ml, host, f"Load {what}", "Ingest", partial(write_pictures, pictures))
+    put = partial(make_dataset, loaded)
+    made = step(ml, host, f"Make the dataset of {what}", "Dataset_Management", put)
+    whole = find_dataset(ml, "Complete", made)
+    cut = partial(split, whole.dataset_rid)
+    divided = step(ml, host, f"Split the dataset of {what}", "Dataset_Split", cut)
+    record_datasets(whole, find_dataset(ml, "Split", divided), record)
 
 
-def step(host: str, description: str, kind: str, function: Callable[..., None]) -> None:
-    """Run a function as an execution, unless that was done; go on where it was interrupted."""
+def step(
+    ml: DerivaML, host: str, description: str, kind: str, function: Callable[..., None]
+) -> str:
+    """Run a function as an execution and return the execution's RID.
+
+    What was done before is not done again, and what was interrupted goes on. A step is known by
+    its description, its function and the arguments of that, not by what the function does.
+    """
+    before = runs_of(ml, description)
     run_model(
         DerivaMLConfig(hostname=host, catalog_id=NAME),
         datasets=[],
@@ -42,7 +55,16 @@ def step(host: str, description: str, kind: str, function: Callable[..., None]) 
         model_config=function,
         resume=True,
     )
-    print(f"{description}: done", flush=True)
+    run = runs_of(ml, description)[0]
+    told = "was done before, execution" if run in before else "done, execution"
+    print(f"{description}: {told} {run}", flush=True)
+    return run
+
+
+def runs_of(ml: DerivaML, description: str) -> list[str]:
+    """Return the completed executions of a step, the newest first."""
+    runs = ml.find_executions(status="Uploaded", sort=True)
+    return [run.execution_rid for run in runs if run.description == description]
 
 
 def draw(shape: str, generator: np.random.Generator) -> np.ndarray:
@@ -69,20 +91,21 @@ def write_pictures(count: int, *, ml_instance: DerivaML, execution: Execution) -
     execution.add_features(values)
 
 
-def make_dataset(*, ml_instance: DerivaML, execution: Execution) -> None:
-    """Put all pictures in one dataset."""
+def make_dataset(loaded: str, *, ml_instance: DerivaML, execution: Execution) -> None:
+    """Put all pictures that an execution loaded in one dataset."""
     dataset = execution.create_dataset(
         ["Complete", "Labeled"], description="All pictures, with what was drawn"
     )
-    pictures = [asset.asset_rid for asset in ml_instance.list_assets("Picture")]
+    outputs = ml_instance.lookup_execution(loaded).list_assets(asset_role="Output")
+    pictures = [asset.asset_rid for asset in outputs if asset.asset_table == "Picture"]
     dataset.add_dataset_members({"Picture": pictures})
 
 
-def split(*, ml_instance: DerivaML, execution: Execution) -> None:
-    """Split 75/25 by label, so that both parts have the same share of each shape."""
+def split(dataset: str, *, ml_instance: DerivaML, execution: Execution) -> None:
+    """Split a dataset 75/25 by label, so that both parts have the same share of each shape."""
     split_dataset(
         ml_instance,
-        find_dataset(ml_instance, "Complete").dataset_rid,
+        dataset,
         execution,
         test_size=0.25,
         seed=42,
@@ -93,17 +116,17 @@ def split(*, ml_instance: DerivaML, execution: Execution) -> None:
     )
 
 
-def find_dataset(ml: DerivaML, kind: str) -> Dataset:
-    """Return the first dataset of a type."""
-    return next(d for d in ml.find_datasets() if kind in d.dataset_types)
+def find_dataset(ml: DerivaML, kind: str, run: str) -> Dataset:
+    """Return the dataset of a type that an execution made."""
+    found = (d for d in ml.find_datasets(sort=True) if kind in d.dataset_types)
+    return next(d for d in found if d.dataset_history()[0].execution_rid == run)
 
 
-def record_datasets(ml: DerivaML, path: Path) -> None:
+def record_datasets(whole: Dataset, divided: Dataset, path: Path) -> None:
     """Write down which versions runs shall use, for `configs/datasets.py`."""
-    datasets = {name: find_dataset(ml, name.title()) for name in ("complete", "split")}
     known = {
         name: {"rid": dataset.dataset_rid, "version": str(dataset.current_version)}
-        for name, dataset in datasets.items()
+        for name, dataset in (("complete", whole), ("split", divided))
     }
     path.write_text(json.dumps(known, indent=2) + "\n")
     print("The datasets are in", path)

@@ -14,10 +14,17 @@ from load import load
 SOURCE = Path(__file__).parents[1] / "src"
 
 
-def test_a_run_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("datasets.json"))
     monkeypatch.setenv("DERIVA_ML_HOME", str(tmp_path / "home"))
-    load("localhost", 40, tmp_path / "src" / "configs" / "datasets.json")
+    record = tmp_path / "src" / "configs" / "datasets.json"
+    load("localhost", 40, record)
+    loaded = record.read_text()
+    load("localhost", 40, record)
+    assert capsys.readouterr().out.count("was done before") == 3
+    assert record.read_text() == loaded
     command = [sys.executable, "-m", "deriva_ml.cli.run", "+experiment=quick"]
     subprocess.run(command, cwd=tmp_path, check=True)
 
