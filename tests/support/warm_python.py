@@ -11,6 +11,7 @@ import json
 import os
 import runpy
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -18,6 +19,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+_LONGEST = 300
+"""Seconds after which a run is ended that hangs."""
 
 
 @dataclass
@@ -27,11 +31,26 @@ class WarmPython:
     directory: Path
     process: subprocess.Popen[str]
 
-    def run(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run a line of the shell that begins with ``python`` or a command of this project."""
+    def run(
+        self,
+        line: str,
+        *,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a line of the shell that begins with ``python`` or a command of this project.
+
+        It runs in another directory or environment than the interpreter's, if one is given.
+        """
         words = shlex.split(line.replace("\\\n", " "))
         said, wrong = (self.directory.parent / f"warm-{name}" for name in ("out", "err"))
-        job = {"words": words, "out": str(said), "err": str(wrong)}
+        job = {
+            "words": words,
+            "out": str(said),
+            "err": str(wrong),
+            "directory": str(directory or self.directory),
+            "environment": None if environment is None else dict(environment),
+        }
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(job) + "\n")
@@ -66,6 +85,11 @@ def _serve(modules: Iterable[str]) -> None:
         job = json.loads(line)
         child = os.fork()
         if child == 0:
+            signal.alarm(_LONGEST)
+            os.chdir(job["directory"])
+            if job["environment"] is not None:
+                os.environ.clear()
+                os.environ.update(job["environment"])
             _become(job["words"], job["out"], job["err"])
             return
         _, ended = os.waitpid(child, 0)
