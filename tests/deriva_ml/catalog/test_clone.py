@@ -224,8 +224,7 @@ def test_a_catalog_of_this_machine_is_not_cloned_into_itself(
 @pytest.mark.parametrize(
     "left_out",
     [
-        {"exclude_objects": ("Execution",)},
-        {"exclude_objects": ("File", "Workflow", "Asset_Type")},
+        {"exclude_objects": ("Execution", "File", "Workflow", "Asset_Type")},
         {"exclude_schemas": ("deriva-ml",)},
     ],
 )
