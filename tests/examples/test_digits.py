@@ -1,49 +1,98 @@
-"""The digits project as its user runs it: the demonstration, again, and its command."""
+"""The digits project as its user runs it: the demonstration, again, killed, and its command.
+
+`DIGITS_KILLS` says how many kills to try (default 2), `DIGITS_SEED` which random moments.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import re
+import signal
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from deriva_ml import DerivaML
+from digits_content import Content, content, difference, problems
 
 pytest.importorskip("matplotlib", reason="the examples extra is not installed")
 pytest.importorskip("sklearn", reason="the examples extra is not installed")
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "examples" / "digits"
+IMAGES = 60
+KILLS = int(os.environ.get("DIGITS_KILLS", "2"))
+SEED = int(os.environ.get("DIGITS_SEED", "20"))
+KILLS_IN_ONE_HOME = 2
 pytestmark = pytest.mark.slow
 
-Twice = tuple[Path, list[str], list[set[str]]]
+
+@dataclass(frozen=True)
+class Twice:
+    """A home after two demonstrations that nobody disturbed.
+
+    Attributes:
+        home: Where their catalog is.
+        printed: What each printed.
+        known: The executions that there were after each.
+        content: What the first left.
+        seconds: How long the first took.
+    """
+
+    home: Path
+    printed: list[str]
+    known: list[set[str]]
+    content: Content
+    seconds: float
 
 
-def _run(home: Path, *command: str) -> str:
+def _start(home: Path, *command: str, apart: bool = False) -> subprocess.Popen[str]:
+    """Start a command of the project, perhaps in a process group of its own."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT / "src"),
         "DERIVA_ML_HOME": str(home),
         "COLUMNS": "100",
     }
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, *command],
         cwd=PROJECT,
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        start_new_session=apart,
     )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-    return done.stdout + done.stderr
 
 
-def _demo(home: Path) -> str:
-    return _run(home, str(PROJECT / "demo.py"), "--home", str(home), "--images", "60")
+def _run(home: Path, *command: str) -> str:
+    with _start(home, *command) as process:
+        printed, _ = process.communicate()
+    assert process.returncode == 0, printed[-6000:]
+    return printed
+
+
+def _demo(home: Path) -> list[str]:
+    return [str(PROJECT / "demo.py"), "--home", str(home), "--images", str(IMAGES)]
+
+
+def _killed(home: Path, after: float) -> bool:
+    """Kill all processes of the demonstration `after` seconds, unless it ended before."""
+    with _start(home, *_demo(home), apart=True) as process:
+        try:
+            printed, _ = process.communicate(timeout=after)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return True
+    assert process.returncode == 0, printed[-6000:]
+    return False
 
 
 def _connect(home: Path, patch: pytest.MonkeyPatch) -> DerivaML:
@@ -53,23 +102,31 @@ def _connect(home: Path, patch: pytest.MonkeyPatch) -> DerivaML:
 
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
-    """The home after two runs, what each printed, and the executions there were after each."""
     home = tmp_path_factory.mktemp("digits")
-    printed, known = [], []
-    for _ in range(2):
-        printed.append(_demo(home))
-        with pytest.MonkeyPatch.context() as patch:
-            ml = _connect(home, patch)
-            known.append({run.execution_rid for run in ml.find_executions()})
-            ml.catalog.close()
-    return home, printed, known
+    began = time.monotonic()
+    printed = [_run(home, *_demo(home))]
+    seconds = time.monotonic() - began
+    first = content(home)
+    assert first is not None
+    known = [_executions(home)]
+    printed.append(_run(home, *_demo(home)))
+    known.append(_executions(home))
+    return Twice(home, printed, known, first, seconds)
+
+
+def _executions(home: Path) -> set[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        ml = _connect(home, patch)
+        known = {run.execution_rid for run in ml.find_executions()}
+        ml.catalog.close()
+    return known
 
 
 def test_a_second_run_adds_one_experiment_and_keeps_the_rest(
     twice: Twice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home, _, (once, again) = twice
-    ml = _connect(home, monkeypatch)
+    once, again = twice.known
+    ml = _connect(twice.home, monkeypatch)
     runs = {r.execution_rid: r for r in ml.find_executions() if r.execution_rid in again}
     assert once < again
     added = [runs[rid] for rid in again - once]
@@ -78,7 +135,7 @@ def test_a_second_run_adds_one_experiment_and_keeps_the_rest(
     ]
     # The catalog's own stand-in for unknown executions never started.
     assert {str(run.status) for run in runs.values() if run.start_time} == {"Uploaded"}
-    assert len(ml.list_assets("Image")) == 60
+    assert len(ml.list_assets("Image")) == IMAGES
     assert len(list(ml.find_datasets())) == 4
     ml.catalog.close()
 
@@ -86,9 +143,9 @@ def test_a_second_run_adds_one_experiment_and_keeps_the_rest(
 def test_every_training_run_leaves_pictures_metrics_and_a_model(
     twice: Twice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ml = _connect(twice[0], monkeypatch)
+    ml = _connect(twice.home, monkeypatch)
     runs = [
-        r for r in ml.find_executions(workflow_type="Training") if r.execution_rid in twice[2][1]
+        r for r in ml.find_executions(workflow_type="Training") if r.execution_rid in twice.known[1]
     ]
     trained = [run for run in runs if not run.is_parent()]
     assert len(trained) == 8
@@ -103,7 +160,7 @@ def test_every_training_run_leaves_pictures_metrics_and_a_model(
 
 def test_its_bag_is_valid_for_bdbag(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
     bdbag_api = pytest.importorskip("bdbag.bdbag_api", reason="bdbag is not installed")
-    ml = _connect(twice[0], monkeypatch)
+    ml = _connect(twice.home, monkeypatch)
     manifests = sorted((ml.cache_dir / "bags").rglob("bagit.txt"))
     ml.catalog.close()
     assert manifests
@@ -114,7 +171,7 @@ def test_its_bag_is_valid_for_bdbag(twice: Twice, monkeypatch: pytest.MonkeyPatc
 def test_what_it_prints_fits_in_a_hundred_columns_and_has_no_warnings(
     twice: Twice,
 ) -> None:
-    for printed in twice[1]:
+    for printed in twice.printed:
         assert "UserWarning" not in printed
         table = [line for line in printed.splitlines() if line.startswith(("┃", "│"))]
         assert table
@@ -123,14 +180,14 @@ def test_what_it_prints_fits_in_a_hundred_columns_and_has_no_warnings(
 
 @pytest.mark.skipif(find_spec("papermill") is None, reason="the notebook extra is not installed")
 def test_the_notebook_compares_the_runs(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = twice[0]
+    home = twice.home
     notebook = "notebooks/results.ipynb"
     _run(home, "-m", "deriva_ml.cli.run_notebook", notebook, "-p", "best", "2")
     ml = _connect(home, monkeypatch)
     [run] = ml.find_executions(workflow_type="Analysis Notebook", status="Uploaded")
     outputs = {asset.filename: asset for asset in run.list_assets(asset_role="Output")}
     table = ml.catalog.objects.read(outputs["runs.csv"].url).decode()
-    assert len(twice[2][1] & set(re.findall(r"^([^,]+),", table, re.MULTILINE))) == 8
+    assert len(twice.known[1] & set(re.findall(r"^([^,]+),", table, re.MULTILINE))) == 8
     text = ml.catalog.objects.read(outputs["results.md"].url).decode()
     assert text.count("hidden=") >= 2
     ml.catalog.close()
@@ -138,7 +195,7 @@ def test_the_notebook_compares_the_runs(twice: Twice, monkeypatch: pytest.Monkey
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="the torch extra is not installed")
 def test_the_convolutional_network_trains(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = twice[0]
+    home = twice.home
     _run(home, "-m", "deriva_ml.cli.run", "model_config=cnn", "model_config.epochs=1")
     ml = _connect(home, monkeypatch)
     names = {asset.filename for asset in ml.list_assets("Execution_Asset")}
@@ -164,4 +221,28 @@ def test_the_code_of_its_readme_tells_the_accuracy_of_each_run(
 ) -> None:
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert _run(twice[0], "-c", code).count("Baseline perceptron") == 1
+    assert _run(twice.home, "-c", code).count("Baseline perceptron") == 1
+
+
+@pytest.mark.parametrize("case", range(-(-KILLS // KILLS_IN_ONE_HOME)))
+def test_a_killed_demo_ends_in_the_content_of_an_undisturbed_one(
+    twice: Twice, case: int, tmp_path: Path
+) -> None:
+    moments = random.Random(SEED + case)
+    third = twice.seconds / 3
+    killed_after = []
+    for kill in range(min(KILLS_IN_ONE_HOME, KILLS - case * KILLS_IN_ONE_HOME)):
+        # One in each of the first thirds, so that kills in a row meet different steps.
+        after = moments.uniform(max(kill * third, 0.3), (kill + 1) * third)
+        if not _killed(tmp_path, after):
+            break
+        killed_after.append(round(after, 2))
+        found = content(tmp_path)
+        if found is not None and not difference(found, twice.content):
+            break  # it was killed after its last step: another run would be the second one
+    else:
+        _run(tmp_path, *_demo(tmp_path))
+    found = content(tmp_path)
+    assert found is not None
+    assert difference(found, twice.content) == [], f"killed after {killed_after} seconds"
+    assert problems(tmp_path) == []

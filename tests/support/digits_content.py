@@ -1,36 +1,15 @@
-"""A demonstration killed at any moment and run again leaves what an undisturbed one leaves.
-
-`DIGITS_KILLS` says how many kills to try (default 4), `DIGITS_SEED` which random moments.
-"""
+"""What is in the catalog of a digits project, in words that two runs of it share."""
 
 from __future__ import annotations
 
-import os
-import random
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from deriva_catalog.catalog.local import LocalCatalog
 from deriva_catalog.catalog.opening import open_local
-
-pytest.importorskip("matplotlib", reason="the examples extra is not installed")
-pytest.importorskip("sklearn", reason="the examples extra is not installed")
-
-ROOT = Path(__file__).resolve().parents[2]
-DEMO = ROOT / "examples" / "digits" / "demo.py"
-IMAGES = 60
-KILLS = int(os.environ.get("DIGITS_KILLS", "4"))
-SEED = int(os.environ.get("DIGITS_SEED", "20"))
-KILLS_IN_ONE_HOME = 4
 
 # What differs between any two runs: identifiers, moments, durations, where objects lie.
 _VARYING = {"RID", "RCT", "RMT", "RCB", "RMB", "ID", "URI", "URL", "Snapshot", "Start", "Stop"}
@@ -42,48 +21,6 @@ _SYSTEM = {"public"}
 
 Row = dict[str, Any]
 Content = dict[str, Counter[str]]
-
-
-def _environment(home: Path) -> dict[str, str]:
-    return os.environ | {
-        "PYTHONPATH": str(ROOT / "src"),
-        "DERIVA_ML_HOME": str(home),
-        "PYTHONWARNINGS": "default",
-    }
-
-
-def _start(home: Path) -> subprocess.Popen[str]:
-    """Start the demonstration in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, str(DEMO), "--home", str(home), "--images", str(IMAGES)],
-        env=_environment(home),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def _complete(home: Path) -> float:
-    """Run the demonstration to its end and return how many seconds it took."""
-    began = time.monotonic()
-    with _start(home) as process:
-        output, _ = process.communicate()
-    assert process.returncode == 0, output[-6000:]
-    return time.monotonic() - began
-
-
-def _killed(home: Path, after: float) -> bool:
-    """Kill all processes of the demonstration `after` seconds, unless it ended before."""
-    with _start(home) as process:
-        try:
-            output, _ = process.communicate(timeout=after)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return True
-    assert process.returncode == 0, output[-6000:]
-    return False
 
 
 def _directory(home: Path) -> Path | None:
@@ -176,8 +113,8 @@ def _plain(name: str) -> str:
     return re.sub(rf"{moment}[_-]{rid}|(?<=split_config_){rid}", "*", name)
 
 
-def _content(home: Path) -> Content | None:
-    """The normalised content, or None before there is a catalog that can be opened."""
+def content(home: Path) -> Content | None:
+    """Rows by table, counted; None before there is a catalog that can be opened."""
     directory = _directory(home)
     if directory is None:
         return None
@@ -188,7 +125,8 @@ def _content(home: Path) -> Content | None:
         catalog.close()
 
 
-def _problems(home: Path) -> list[Any]:
+def problems(home: Path) -> list[Any]:
+    """What is not whole in the catalog: rows, files, and assets that no execution made."""
     directory = _directory(home)
     assert directory is not None
     catalog = open_local(directory)
@@ -198,45 +136,11 @@ def _problems(home: Path) -> list[Any]:
         catalog.close()
 
 
-def _difference(found: Content, expected: Content) -> list[str]:
+def difference(found: Content, expected: Content) -> list[str]:
+    """Rows that are too many, and rows that are missing."""
     lines = []
     for table in sorted(found.keys() | expected.keys()):
         have, want = found.get(table, Counter()), expected.get(table, Counter())
         lines += [f"{table}: {n} too many: {row}" for row, n in (have - want).items()]
         lines += [f"{table}: {n} missing: {row}" for row, n in (want - have).items()]
     return lines
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Content, float]:
-    """What a run that nobody kills leaves, and how many seconds it takes."""
-    home = tmp_path_factory.mktemp("undisturbed")
-    seconds = _complete(home)
-    content = _content(home)
-    assert content is not None
-    return content, seconds
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", range(-(-KILLS // KILLS_IN_ONE_HOME)))
-def test_a_killed_demo_ends_in_the_content_of_an_undisturbed_one(
-    undisturbed: tuple[Content, float], case: int, tmp_path: Path
-) -> None:
-    expected, seconds = undisturbed
-    moments = random.Random(SEED + case)
-    killed_after = []
-    for _ in range(min(KILLS_IN_ONE_HOME, KILLS - case * KILLS_IN_ONE_HOME)):
-        # A part of the whole, so that several kills in a row meet different steps.
-        after = moments.uniform(0.3, seconds * 0.6)
-        if not _killed(tmp_path, after):
-            break
-        killed_after.append(round(after, 2))
-        found = _content(tmp_path)
-        if found is not None and not _difference(found, expected):
-            break  # it was killed after its last step: another run would be the second one
-    else:
-        _complete(tmp_path)
-    found = _content(tmp_path)
-    assert found is not None
-    assert _difference(found, expected) == [], f"killed after {killed_after} seconds"
-    assert _problems(tmp_path) == []
