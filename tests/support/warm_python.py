@@ -34,8 +34,17 @@ class WarmPython:
     directory: Path
     process: subprocess.Popen[str]
 
-    def run(self, line: str, *, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
+    def run(
+        self,
+        line: str,
+        *,
+        limit_s: float = LIMIT_S,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
         """Run a line of the shell that begins with ``python`` or a command of this project.
+
+        It runs in another directory or environment than the interpreter's, if one is given.
 
         Raises:
             RuntimeError: It took longer than `limit_s`, or the interpreter is gone. Then the
@@ -45,7 +54,13 @@ class WarmPython:
         said, wrong = (self.directory.parent / f"warm-{name}" for name in ("out", "err"))
         for file in (said, wrong):
             file.write_text("")
-        job = {"words": words, "out": str(said), "err": str(wrong)}
+        job = {
+            "words": words,
+            "out": str(said),
+            "err": str(wrong),
+            "directory": str(directory or self.directory),
+            "environment": None if environment is None else dict(environment),
+        }
         try:
             status = self._status(json.dumps(job), limit_s)
         except RuntimeError as error:
@@ -107,6 +122,10 @@ def _serve(modules: Iterable[str]) -> None:
         job = json.loads(line)
         child = os.fork()
         if child == 0:
+            os.chdir(job["directory"])
+            if job["environment"] is not None:
+                os.environ.clear()
+                os.environ.update(job["environment"])
             _become(job["words"], job["out"], job["err"])
             return
         _, ended = os.waitpid(child, 0)
