@@ -15,20 +15,18 @@ from foreign import Foreign, Place, in_repository
 
 
 @pytest.fixture(scope="module")
-def committed(deriva_ml: Foreign, tmp_path_factory: pytest.TempPathFactory) -> Foreign:
-    """The client, and its scripts in a git repository, without which it refuses to work."""
-    return in_repository(deriva_ml, tmp_path_factory.mktemp("analysis") / "repository")
-
-
-@pytest.fixture(scope="module")
-def told(committed: Foreign, places: Callable[..., Place]) -> dict[str, Any]:
+def told(
+    deriva_ml: Foreign, places: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What one process saw; its scripts are in a git repository, without which it refuses."""
+    committed = in_repository(deriva_ml, tmp_path_factory.mktemp("analysis") / "repository")
     found: dict[str, Any] = committed.run("derivaml.py", places("sqlite", tls=True))
     return found
 
 
-def test_its_demonstration(committed: Foreign, places: Callable[..., Place]) -> None:
+def test_its_demonstration(told: dict[str, Any]) -> None:
     own = ("Asset_Role", "Asset_Type", "Dataset_Type", "Feature_Name")
-    assert committed.run("demo.py", places("sqlite", tls=True)) == {
+    assert told["demonstration"] == {
         "schemas": ["WWW", "demo-schema", "deriva-ml", "public"],
         "vocabularies": [*own, "ImageQuality", "SubjectHealth", "Workflow_Type"],
         "features": ["BoundingBox", "Quality"],

@@ -100,7 +100,7 @@ def test_python_blocks_run(page: Path, warm: WarmPython, tmp_path: Path) -> None
             environment["LAB_DATABASE"] = stack.enter_context(postgres.database()).url
         if page.parent in WARM:
             line = f"python {shlex.quote(str(script))}"
-            done = warm.run(line, directory=tmp_path, environment=environment)
+            done = warm.run(line, limit_s=300, directory=tmp_path, environment=environment)
         else:
             done = cold(script, environment)
     assert done.returncode == 0, f"{page}:\n{done.stderr[-4000:]}"

@@ -38,9 +38,9 @@ class WarmPython:
         self,
         line: str,
         *,
+        limit_s: float = LIMIT_S,
         directory: Path | None = None,
         environment: Mapping[str, str] | None = None,
-        limit_s: float = LIMIT_S,
     ) -> subprocess.CompletedProcess[str]:
         """Run a line of the shell that begins with ``python`` or a command of this project.
 

@@ -1,4 +1,4 @@
-"""A round of deriva-ml: a catalog, features, datasets with versions, executions, a bag."""
+"""A round of deriva-ml: a catalog, features, datasets, executions, a bag; its demonstration."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from deriva.core import DEFAULT_CREDENTIAL_FILE, format_credential, write_credential
 from deriva.core.ermrest_model import Column, Schema, Table, builtin_types
 from deriva_ml.execution.execution_configuration import ExecutionConfiguration
+from derivaml_demo import demonstration
 from told import GIVEN, tell
 
 from deriva_ml import DerivaML, MLVocab
@@ -133,4 +134,4 @@ facts |= {
     "users": [u["ID"] for u in ml.user_list()],
 }
 catalog.delete_ermrest_catalog(really=True)
-tell(**facts)
+tell(**facts, demonstration=demonstration())
