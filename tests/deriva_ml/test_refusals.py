@@ -248,7 +248,7 @@ KINDS: dict[str, Case] = {
         _V,
     ),
     "unknown role of assets": (lambda s: s.ml.list_asset_executions(s.zoo.images[0], "both"), _V),
-    "file name outside": (lambda s: s.exe.asset_file_path("Image", "../x"), _V),
+    "file name outside": (lambda s: s.exe.asset_file_path("Image", "../not there"), _V),
 }
 CYCLES: dict[str, Case] = {
     "dataset in itself": (lambda s: s.dataset.add_dataset_members([s.dataset.rid]), _Cycle),
