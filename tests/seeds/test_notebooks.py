@@ -196,7 +196,7 @@ def test_a_dry_run_leaves_no_trace(warm: WarmPython, ml: DerivaML) -> None:
     before = ml.catalog.latest_snapshot()
     told = ran(warm.run(f"{RUN} \\\n    -p measure depth -p digits 1 dry_run=True"))
     assert ml.catalog.latest_snapshot() == before
-    (kept,) = re.findall(r"(\S+\.ipynb)\.", told)
+    (kept,) = re.findall(r"it is (\S+\.ipynb)", told)
     cells = json.loads(Path(kept).read_text())["cells"]
     (at,) = (n for n, c in enumerate(cells) if "parameters" in c["metadata"].get("tags", ()))
     injected = "".join(cells[at + 1]["source"])
