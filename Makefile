@@ -103,7 +103,9 @@ checks: lint typecheck imports test-koalas clients validators $(VENV)/node/.read
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 # What comes before pytest waits for downloads or for one core: two of them run at a time. pytest
-# comes last, so that its closing line is the last thing printed.
+# comes last, so that its closing line is the last thing printed. The tests start hundreds of
+# processes, which need not compile the same modules again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.test-ready
 	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) checks
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=$(KOALAS)

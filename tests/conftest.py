@@ -1,5 +1,6 @@
 """What several packages' tests share."""
 
+import signal
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,6 +11,10 @@ from onebox_slurm import onebox_slurm
 from s3_server import Bucket, S3Server, s3_server
 
 __all__ = ["onebox_slurm"]
+
+# A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more about the machine than about what is tested.
 settings.register_profile("untimed", deadline=None)
