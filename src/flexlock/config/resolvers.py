@@ -1,8 +1,9 @@
 """The resolvers of this package: ``${runlock_data:...}`` and its fellows.
 
-They are registered when a config is first built or resolved, never on import, and replace older
-ones of the same name. Each remembers what it did in the config that it is evaluated in, so that a
-config read twice gives one time, one number and one set of tracked paths.
+They are registered whenever a config is built or resolved, never on import, and replace others of
+the same name: Hydra brings a ``now`` of its own. Each remembers what it did in the config that it
+is evaluated in, so that a config read twice gives one time, one number and one set of tracked
+paths.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ PINNED = frozenset({"now", "vinc", "run"})
 
 _TIMESTAMP_FORMAT = "%Y-%m-%dT%H-%M-%S"
 _PRUNED = frozenset({"node_modules", "__pycache__"})
-_registered: set[str] = set()
 
 
 def register_resolvers() -> None:
@@ -33,9 +33,7 @@ def register_resolvers() -> None:
     from omegaconf import OmegaConf
 
     for name, function in _RESOLVERS.items():
-        if name not in _registered or not OmegaConf.has_resolver(name):
-            OmegaConf.register_new_resolver(name, function, replace=True)
-            _registered.add(name)
+        OmegaConf.register_new_resolver(name, function, replace=True)
 
 
 def memory_of(root: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -244,12 +245,17 @@ def run_in_process(packed: PackedTask) -> bytes:
         TaskError: A node failed with an exception that cannot be pickled in any way.
         Exception: What a node raised.
     """
+    failed: tuple[Exception, str] | None = None
     try:
         outputs = run_packed(packed)
     except Exception as error:
         if _travels(error):
             raise
-        raise _carrier_of(error) from error
+        failed = _carrier_of(error), "".join(traceback.format_exception(error))
+    if failed is not None:
+        # Its cause is told as text: where tblib is at work, causes and contexts travel too, and
+        # this one cannot.
+        raise failed[0] from RuntimeError(failed[1])
     try:
         return pickle.dumps(outputs, protocol=5)
     except _UNPICKLABLE:

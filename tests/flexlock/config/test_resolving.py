@@ -159,6 +159,11 @@ class TestOneValuePerRun:
         monkeypatch.setenv("FLEXLOCK_TIMESTAMP_FORMAT", "%Y")
         assert resolve(to_config({"a": "${now:}"})).a == time.strftime("%Y")
 
+    def test_another_librarys_resolver_of_the_name_is_no_matter(self) -> None:
+        resolve(to_config({"a": "${now:}"}))
+        OmegaConf.register_new_resolver("now", lambda pattern: pattern, replace=True)
+        assert resolve(to_config({"a": "${now:%Y}"})).a == time.strftime("%Y")
+
     def test_vinc_is_the_next_free_number(self, folder: Path) -> None:
         assert resolve(to_config({"a": "${vinc:out/run}"})).a == "out/run_0000"
         (folder / "out" / "run_0000").mkdir(parents=True)

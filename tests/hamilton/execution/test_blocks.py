@@ -1,5 +1,6 @@
 """Parallel blocks on every executor: values, order, nesting, overrides, failures."""
 
+import copyreg
 import threading
 
 import pytest
@@ -143,6 +144,7 @@ def test_override_inside_a_block_is_one_value_per_item(blocks):
 def test_results_come_in_item_order_whatever_finishes_first(source_module):
     module = source_module(
         """
+import copyreg
 import threading
 from hamilton.htypes import Collect, Parallelizable
 
@@ -409,6 +411,7 @@ def c(w: Collect[int]) -> int:
 
 PROCESSES = """
 import os
+import copyreg
 import threading
 from hamilton.htypes import Collect, Parallelizable
 
@@ -450,6 +453,17 @@ def in_processes(importable):
     return lambda how: dr.execute(["c"], inputs={"how": how})["c"]
 
 
+@pytest.fixture(params=["pickle", "tblib"])
+def pickling(request):
+    """How exceptions travel; Dask's distributed has tblib send their causes, too."""
+    before = dict(copyreg.dispatch_table)
+    if request.param == "tblib":
+        pytest.importorskip("tblib.pickling_support").install()
+    yield
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
+
+
 @pytest.mark.slow
 def test_local_functions_come_back_from_processes(in_processes):
     assert in_processes("well") == [0, 1, 2, 3, 4, 5]
@@ -465,7 +479,7 @@ def test_local_functions_come_back_from_processes(in_processes):
         ("crash", TaskError, r"ended at once while 'expand-it\.\d\.block-it' or one beside"),
     ],
 )
-def test_what_goes_wrong_in_a_process_is_told(in_processes, how, error, text):
+def test_what_goes_wrong_in_a_process_is_told(pickling, in_processes, how, error, text):
     with pytest.raises(error, match=text) as found:
         in_processes(how)
     if how == "plain":
@@ -474,7 +488,7 @@ def test_what_goes_wrong_in_a_process_is_told(in_processes, how, error, text):
 
 
 @pytest.mark.slow
-def test_an_exception_of_unusual_construction_comes_back_as_itself(in_processes):
+def test_an_exception_of_unusual_construction_comes_back_as_itself(pickling, in_processes):
     import tasks_in_processes
 
     with pytest.raises(tasks_in_processes.Odd, match="1 at home") as found:
