@@ -16,8 +16,9 @@ __all__ = ["onebox_slurm"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says more about the machine than about what is tested.
-settings.register_profile("untimed", deadline=None)
+# How long an example takes says more about the machine than about what is tested. The examples are
+# others in each run, so that few of them are enough in one.
+settings.register_profile("untimed", deadline=None, max_examples=40)
 settings.load_profile("untimed")
 
 
