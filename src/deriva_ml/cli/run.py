@@ -139,11 +139,12 @@ def _start(options: argparse.Namespace, overrides: list[str], swept: bool) -> in
 def _interrupted(given: Sequence[str]) -> str:
     """Say what Ctrl-C has left, and how to go on."""
     from deriva_ml.execution.begun import begun
+    from deriva_ml.execution.secrets import masked_words
 
     again = list(given) if "--resume" in given else [*given, "--resume"]
     rids = begun()
     what = f"Execution {rids[-1]} is kept. " if rids else ""
-    return f"Interrupted. {what}To go on: {shlex.join([PROGRAM, *again])}"
+    return f"Interrupted. {what}To go on: {shlex.join([PROGRAM, *masked_words(again)])}"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from hydra.plugins.launcher import Launcher
 
 from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger
+from .secrets import masked_words
 
 __all__ = ["check_submitit", "is_submitit", "launch_by_submitit"]
 
@@ -73,7 +74,9 @@ def launch_by_submitit(
             for number, words in enumerate(job_overrides, first)
         ]
     for number, (job, words) in enumerate(zip(jobs, job_overrides, strict=True), first):
-        _log.info("Job %s is %s: %s", number, job.job_id, " ".join(filter_overrides(words)))
+        _log.info(
+            "Job %s is %s: %s", number, job.job_id, " ".join(masked_words(filter_overrides(words)))
+        )
     try:
         return [_outcome(job, words) for job, words in zip(jobs, job_overrides, strict=True)]
     except BaseException:

@@ -157,6 +157,7 @@ def test_without_its_index_a_cache_still_knows_its_files_by_their_names(
     (cache.root / "index.sqlite").write_bytes(b"no data base" * 1000)
     cache.get(by_sha256(b"picture"), tmp_path / "two", never)
     cache.get(by_md5(b"picture"), tmp_path / "three", never)  # entered again by then
+    assert {(tmp_path / name).read_bytes() for name in ("two", "three")} == {b"picture"}
 
 
 def test_the_least_recently_used_leave_a_full_cache(tmp_path: Path) -> None:
