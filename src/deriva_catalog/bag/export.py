@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -118,7 +119,8 @@ def export_bag(
         bag.add(SCHEMA, document.encode() + b"\n")
         for key, table in tables.items():
             source = _CsvRows(fixed, table, rows[key])
-            bag.add(f"data/{_part(table.schema)}/{_part(table.name)}.csv", source.pieces())
+            with closing(source.pieces()) as pieces:  # the reading ends with what broke the bag
+                bag.add(f"data/{_part(table.schema)}/{_part(table.name)}.csv", pieces)
             counts[key] = source.rows
         written = _Files(fixed, bag, files, addresses, progress)
         if files != "none":
@@ -180,7 +182,7 @@ class _CsvRows:
         self._wanted = wanted
         self.rows = 0
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """Yield the bytes, with one header."""
         if self._worth_reading_all():
             every = ast.EntityQuery(_path(self._table))

@@ -9,7 +9,7 @@ import json
 import tarfile
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,14 @@ import bagit
 import pytest
 
 from catalog_server import HttpClient, Reply, Served
+from deriva_catalog.access import ANONYMOUS
+from deriva_catalog.errors import Unavailable
 from deriva_catalog.interface import Address
 from deriva_catalog.model.definitions import column_document, table_document
 from deriva_catalog.path.ast import TableName
+from deriva_catalog.server.export.configuration import read_configuration
+from deriva_catalog.server.export.processing import FileFacts, export
+from deriva_catalog.server.messages import Request
 
 BAG, FILE = "/deriva/export/bdbag", "/deriva/export/file"
 
@@ -208,6 +213,32 @@ def test_files_are_listed_or_put_into_the_bag(
     )
     refused = kim.post(BAG, wanted)
     assert (refused.status, "'/hatrac/no/such' cannot be exported" in refused.text) == (409, True)
+    catalog.close()
+
+
+class NoSpace:
+    """Where no file can be written."""
+
+    keeps_empty = True
+
+    def add(self, path: str, pieces: Iterator[bytes]) -> None:
+        raise Unavailable(f"No space left for {path}.")
+
+    def refer(self, path: str, facts: FileFacts) -> None:
+        raise Unavailable(f"No space left for {path}.")
+
+
+def test_an_export_that_breaks_ends_its_reading(
+    kim: HttpClient, served: Served, animals: str
+) -> None:
+    catalog = served.service.registry.open(animals)
+    query = "attribute/zoo:Species/url:=name,length:=legs,md5:=name"
+    wanted = read_configuration(config(animals, step("fetch", query, output_path="x")))
+    request = Request("POST", FILE, {}, ANONYMOUS, io.BytesIO())
+    with pytest.raises(Unavailable, match="No space") as broken:
+        export(served.service, request, wanted, catalog, NoSpace())
+    assert broken.tb is not None  # which keeps what the export was reading
+    assert catalog.store.storage.engine.pool.checkedout() == 0
     catalog.close()
 
 

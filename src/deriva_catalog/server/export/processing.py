@@ -11,6 +11,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO, StringIO
 from itertools import chain, islice
@@ -21,7 +22,6 @@ from ...bag import portable_name
 from ...catalog.local import LocalCatalog
 from ...engine.relation import captures_history
 from ...errors import BadRequest, Conflict
-from ...path.ast import Query
 from ...path.parser import parse_query
 from ...path.tokens import refuse_stray
 from ..messages import Answer, Request
@@ -31,10 +31,11 @@ from .configuration import Configuration, Step
 __all__ = ["FileFacts", "Sink", "export", "filled"]
 
 _MEDIA: dict[str, tuple[Literal["text/csv", "application/json", "application/x-json-stream"], str]]
+_LINES: Literal["application/x-json-stream"] = "application/x-json-stream"
 _MEDIA = {
     "csv": ("text/csv", "csv"),
     "json": ("application/json", "json"),
-    "json-stream": ("application/x-json-stream", "json"),
+    "json-stream": (_LINES, "json"),
 }
 _OF_ROWS = ("entity", "attribute", "attributegroup", "aggregate")
 _SOME = 64 * 1024
@@ -118,23 +119,13 @@ class _Run:
         if step.processor in _MEDIA:
             self._rows(step, query)
             return
-        rows = self._each(parse_query(query).query)
-        if step.processor == "env":
-            self._remember(step, list(islice(rows, 1)))
-            return
-        for row in rows:
-            self._file(step, row)
-
-    def _each(self, query: Query) -> Iterator[dict[str, Any]]:
-        """The rows of a query one by one: there may be millions of files."""
-        rest = b""
-        for piece in self._catalog.stream(query, "application/x-json-stream"):
-            whole, _, rest = (rest + piece).rpartition(b"\n")
-            for line in whole.split(b"\n"):
-                if line:
-                    yield json.loads(line)
-        if rest:
-            yield json.loads(rest)
+        with _ended(self._catalog.stream(parse_query(query).query, _LINES)) as pieces:
+            rows = _each(pieces)
+            if step.processor == "env":
+                self._remember(step, list(islice(rows, 1)))
+                return
+            for row in rows:
+                self._file(step, row)
 
     def _document(self, step: Step, query: str) -> None:
         """What is no query of rows: the catalog itself, its model, or a part of that."""
@@ -164,11 +155,12 @@ class _Run:
         media_type, ending = _MEDIA[step.processor]
         asked = parse_query(query)
         arrays_json = asked.options.arrays == "json"
-        pieces = self._catalog.stream(asked.query, media_type, arrays_json=arrays_json)
         path = self._path(step, ending)
-        beginning = _until_some(pieces)
-        if self._sink.keeps_empty or _has_rows(beginning, media_type):
-            self._sink.add(path, chain((beginning,), pieces))
+        stream = self._catalog.stream(asked.query, media_type, arrays_json=arrays_json)
+        with _ended(stream) as pieces:
+            beginning = _until_some(pieces)
+            if self._sink.keeps_empty or _has_rows(beginning, media_type):
+                self._sink.add(path, chain((beginning,), pieces))
 
     def _remember(self, step: Step, rows: list[dict[str, Any]]) -> None:
         if not rows:
@@ -190,7 +182,8 @@ class _Run:
             name = filled(step.output_filename, known)
         path = _checked(f"{folder}/{portable_name(str(name))}")
         if step.processor == "download" and str(url).startswith("/"):
-            self._sink.add(path, self._bytes(str(url)))
+            with _ended(self._bytes(str(url))) as pieces:
+                self._sink.add(path, pieces)
         else:
             self._sink.refer(path, self._facts(str(url), row))
 
@@ -233,6 +226,27 @@ class _Run:
             return FileFacts(url, int(length), str(md5), None if not sha256 else str(sha256))
         except ValueError:
             raise Conflict(f"The length of the file {url!r} is no number: {length!r}.") from None
+
+
+@contextmanager
+def _ended(pieces: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
+    """End it on leaving, also when an error keeps it: a transaction hangs on it."""
+    try:
+        yield pieces
+    finally:
+        close(pieces)
+
+
+def _each(pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON stream one by one: there may be millions of files."""
+    rest = b""
+    for piece in pieces:
+        whole, _, rest = (rest + piece).rpartition(b"\n")
+        for line in whole.split(b"\n"):
+            if line:
+                yield json.loads(line)
+    if rest:
+        yield json.loads(rest)
 
 
 def _until_some(pieces: Iterator[bytes]) -> bytes:
