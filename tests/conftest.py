@@ -1,5 +1,6 @@
 """What several packages' tests share."""
 
+import gc
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # others in each run, so that few of them are enough in one.
 settings.register_profile("untimed", deadline=None, max_examples=40)
 settings.load_profile("untimed")
+
+
+# Thousands of tests and the libraries that they import stay to the end: looking for garbage among
+# them again and again would take a quarter of the time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, but only in what the tests make."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -129,7 +129,7 @@ def _keep_for_later(session: Session, asked_for: str) -> None:
     What is kept of another one, which had the same name before, is replaced unless it is pinned.
     """
     try:
-        if not _is_kept(session):
+        if not SchemaCache(session.working_dir).keeps(session.identity):
             keep_schema(session)
         names = session.working_dir.parent / _NAMES
         known = _names(names)
@@ -141,14 +141,6 @@ def _keep_for_later(session: Session, asked_for: str) -> None:
         CatalogError,
     ) as error:  # this session needs none of it
         _log.info("There will be no work without the catalog: %s", error)
-
-
-def _is_kept(session: Session) -> bool:
-    """Whether a schema of this catalog is kept, or a pinned one."""
-    cache = SchemaCache(session.working_dir)
-    if not cache.exists():
-        return False
-    return cache.pin_status().pinned or cache.load().about["identity"] == session.identity
 
 
 def keep_schema(session: Session) -> str:

@@ -112,12 +112,14 @@ class SchemaCache:
 
     def pin_status(self) -> PinStatus:
         """Whether it is pinned."""
-        document = self._read() if self.exists() else {}
-        pin = document.get("pin")
-        if pin is None:
-            return PinStatus(False)
-        at = datetime.fromisoformat(pin["at"])
-        return PinStatus(True, at, pin["reason"], document["snapshot_id"])
+        return _pin_status(self._read() if self.exists() else {})
+
+    def keeps(self, identity: str) -> bool:
+        """Whether it is of this catalog, or pinned to whichever it is of."""
+        if not self.exists():
+            return False
+        document = self._read()
+        return _pin_status(document).pinned or document["about"]["identity"] == identity
 
     # --- the file --------------------------------------------------------------------
 
@@ -144,6 +146,14 @@ class SchemaCache:
         write_json(self.path, {"format": _FORMAT, **document})
 
 
+def _pin_status(document: Mapping[str, Any]) -> PinStatus:
+    pin = document.get("pin")
+    if pin is None:
+        return PinStatus(False)
+    at = datetime.fromisoformat(pin["at"])
+    return PinStatus(True, at, pin["reason"], document["snapshot_id"])
+
+
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a document, whole or not at all.
 
@@ -154,7 +164,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+            file.write(json.dumps(document))  # an order of magnitude faster than json.dump
         Path(name).replace(path)
     except OSError as error:
         raise DerivaMLUnavailableError(f"{str(path)!r} cannot be written: {error}.") from error
