@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+# Modules are compiled when they are first imported: most of what the packages bring never is.
+INSTALL := -m pip install --quiet --no-compile
+
 .PHONY: help demo test checks test-koalas clients validators lint typecheck imports bench docs clean
 
 help:
@@ -20,7 +23,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python $(INSTALL) --upgrade pip
 
 # Packages of npm that tests run: a provider of logins. Where npm is absent they are skipped.
 $(VENV)/node/.ready: tests/support/package.json | $(BIN)/python
@@ -30,11 +33,11 @@ $(VENV)/node/.ready: tests/support/package.json | $(BIN)/python
 	  npm install --prefix $(@D) --no-audit --no-fund --silent && touch $@; fi
 
 $(VENV)/.demo-ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[examples]'
+	$(BIN)/python $(INSTALL) --editable '.[examples]'
 	@touch $@
 
 $(VENV)/.test-ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[examples,postgresql,server,dataflow,ray,spark,tracking,formats,plots,models,bridges,observing,notebook,test]'
+	$(BIN)/python $(INSTALL) --editable '.[examples,postgresql,server,dataflow,ray,spark,tracking,formats,plots,models,bridges,observing,notebook,test]'
 	@touch $@ $(VENV)/.demo-ready
 
 demo: $(VENV)/.demo-ready
@@ -58,7 +61,7 @@ imports: $(VENV)/.test-ready
 # Spark's pandas API goes with an older pandas, which lies beside the environment's own.
 $(VENV)/pandas-for-spark: | $(VENV)/.test-ready
 	rm -rf $@.part
-	$(BIN)/python -m pip install --quiet --no-deps --target $@.part 'pandas<3'
+	$(BIN)/python $(INSTALL) --no-deps --target $@.part 'pandas<3'
 	mv $@.part $@
 
 # Clients that others have written, each in an environment of its own: the tests run them against
@@ -68,7 +71,7 @@ $(VENV)/clients/deriva-ml/ready: CLIENT := deriva-ml==1.17.10
 $(VENV)/clients/%/ready: | $(BIN)/python
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet '$(CLIENT)'
+	$(@D)/bin/python $(INSTALL) '$(CLIENT)'
 	@touch $@
 
 clients: $(VENV)/clients/deriva/ready $(VENV)/clients/deriva-ml/ready
@@ -79,15 +82,15 @@ VALIDATORS := $(VENV)/validators
 $(VALIDATORS)/rocrate/ready: | $(BIN)/python
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet 'roc-validator==0.13.0' 'rocrate==0.16.0'
-	$(@D)/bin/python -m pip install --quiet --no-deps --target $(@D)/contexts/1.1 'rocrate==0.15.0'
-	$(@D)/bin/python -m pip install --quiet --no-deps --target $(@D)/contexts/1.3 'rocrate==0.16.0'
+	$(@D)/bin/python $(INSTALL) 'roc-validator==0.13.0' 'rocrate==0.16.0'
+	$(@D)/bin/python $(INSTALL) --no-deps --target $(@D)/contexts/1.1 'rocrate==0.15.0'
+	$(@D)/bin/python $(INSTALL) --no-deps --target $(@D)/contexts/1.3 'rocrate==0.16.0'
 	@touch $@
 
 $(VALIDATORS)/croissant/ready: | $(BIN)/python
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet 'mlcroissant==1.1.1' 'pillow>=10' 'pyarrow>=15'
+	$(@D)/bin/python $(INSTALL) 'mlcroissant==1.1.1' 'pillow>=10' 'pyarrow>=15'
 	@touch $@
 
 validators: $(VALIDATORS)/rocrate/ready $(VALIDATORS)/croissant/ready
@@ -114,7 +117,7 @@ bench: $(VENV)/.test-ready $(VENV)/clients/deriva-ml/ready
 	$(BIN)/python benchmarks/run.py
 
 docs: $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python $(INSTALL) --editable '.[docs]'
 	$(BIN)/mkdocs build --strict --site-dir build/docs
 
 clean:
