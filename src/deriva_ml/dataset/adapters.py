@@ -290,8 +290,9 @@ def as_tf_dataset(
 ) -> Any:
     """The same as a ``tf.data.Dataset`` (see `as_torch_dataset`), for TensorFlow and Keras.
 
-    Records become dictionaries of their values. Without `output_signature` the first item gives
-    shapes and types, so samples of different shapes need one.
+    Items end with the RID, which Keras would take for a weight: ``map`` it away. Records become
+    dictionaries of their values. Without `output_signature` the first item gives shapes and types,
+    so samples of different shapes need one.
 
     Raises:
         ImportError: tensorflow is not installed.

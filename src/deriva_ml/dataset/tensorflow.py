@@ -17,7 +17,7 @@ __all__ = ["tensorflow_dataset"]
 
 
 def tensorflow_dataset(samples: Samples, output_signature: Any = None) -> Any:
-    """A ``tf.data.Dataset`` of ``(sample, RID)``, or ``(sample, target, RID)``.
+    """A ``tf.data.Dataset`` of ``(sample, RID)``, or ``(sample, target, RID)``, of known length.
 
     Records of features become dictionaries of their values. Without a signature the first item
     gives it, with its shapes.
@@ -38,7 +38,8 @@ def tensorflow_dataset(samples: Samples, output_signature: Any = None) -> Any:
                 "Without any row nothing says what items look like; give output_signature=..."
             )
         signature = _signature(plain(samples.item(0)), "item")
-    return tf.data.Dataset.from_generator(items, output_signature=signature)
+    made = tf.data.Dataset.from_generator(items, output_signature=signature)
+    return made.apply(tf.data.experimental.assert_cardinality(len(samples)))
 
 
 def plain(value: Any) -> Any:

@@ -225,6 +225,7 @@ def test_tensorflow_takes_the_same_samples(bag: DatasetBag) -> None:
     import tensorflow as tf
 
     dataset = bag.as_tf_dataset("Image", sample_loader=load, targets=NEWEST, missing="skip")
+    assert len(dataset) == 3
     items = list(dataset.as_numpy_iterator())
     assert [list(sample) for sample, _, _ in items] == [[0] * 3, [1] * 3, [2] * 3]
     assert [target["Image_Class"] for _, target, _ in items] == [b"cat", b"dog", b"dog"]
@@ -239,3 +240,25 @@ def test_tensorflow_takes_the_same_samples(bag: DatasetBag) -> None:
 def test_tensorflow_is_told_what_is_no_tensor(bag: DatasetBag) -> None:
     with pytest.raises(DerivaMLValidationError, match="is no tensor"):
         bag.as_tf_dataset("Subject", sample_loader=lambda path, row: None)
+
+
+@needs_tensorflow
+def test_keras_fits_what_tensorflow_gets(bag: DatasetBag) -> None:
+    import keras
+
+    classes = {"cat": 0, "dog": 1}
+    dataset = bag.as_tf_dataset(
+        "Image",
+        sample_loader=lambda path, row: [value / 2 for value in load(path, row)],
+        targets=NEWEST,
+        target_transform=lambda record: classes[term(record)],
+        missing="skip",
+    )
+    pairs = dataset.map(lambda sample, target, rid: (sample, target)).batch(3)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.5), loss, metrics=["accuracy"])
+    history = model.fit(pairs, epochs=40, verbose=0, shuffle=False).history
+    assert history["loss"][-1] < history["loss"][0]
+    assert history["accuracy"][-1] == 1.0
