@@ -57,6 +57,7 @@ from .schema.definition import (
     asset_associations,
     domain_schema_document,
     file_name_rows,
+    ml_schema_of,
     with_user_links,
 )
 
@@ -240,11 +241,8 @@ def create_domain_schema(catalog: Catalog, sname: str) -> None:
     Raises:
         DerivaMLSchemaError: The catalog has no ML schema, or the schema has tables already.
     """
+    ml_schema_of(catalog, ML_SCHEMA)
     schemas = catalog.model.schemas
-    if ML_SCHEMA not in schemas:
-        raise DerivaMLSchemaError(
-            f"Catalog {catalog.id!r} has no schema {ML_SCHEMA!r}. Make it with create_ml_schema()."
-        )
     if sname in schemas and schemas[sname].tables:
         raise DerivaMLSchemaError(
             f"Schema {sname!r} of catalog {catalog.id!r} has tables already; choose another name."

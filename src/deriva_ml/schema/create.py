@@ -27,7 +27,7 @@ from deriva_ml.core.identity import give_identity
 from deriva_ml.core.query import attributes, equals, name_of
 
 from .access import AccessPolicy, apply_access_policy
-from .definition import domain_schema_document, ml_schema_documents
+from .definition import domain_schema_document, ml_schema_documents, ml_schema_of
 from .terms import SEEDED_TERMS
 
 __all__ = [
@@ -246,10 +246,13 @@ def initialize_ml_schema(model: Catalog | Any, schema_name: str = ML_SCHEMA) -> 
     Args:
         model: The catalog, or what belongs to one: a `DerivaML` or its model.
         schema_name: Name of the ML schema.
+
+    Raises:
+        DerivaMLSchemaError: The catalog has no such schema.
     """
     target = catalog_of(model)
     with target.transaction():
-        tables = target.model.schemas[schema_name].tables
+        tables = ml_schema_of(target, schema_name).tables
         for vocabulary, terms in SEEDED_TERMS.items():
             if vocabulary not in tables:
                 continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from deriva_catalog.interface import Catalog
+from deriva_catalog.model.elements import Schema
 from deriva_ml.core.definitions import (
     AssetTableDef,
     AssociationTableDef,
@@ -15,11 +17,13 @@ from deriva_ml.core.definitions import (
     TableDef,
     VocabularyTableDef,
 )
+from deriva_ml.core.exceptions import DerivaMLSchemaError
 
 __all__ = [
     "asset_associations",
     "domain_schema_document",
     "ml_schema_documents",
+    "ml_schema_of",
     "with_user_links",
     "without_upload",
 ]
@@ -43,6 +47,20 @@ _VOCABULARIES = {
     "Workflow_Type": "What workflows are for.",
     "Dataset_Type": "What datasets are for.",
 }
+
+
+def ml_schema_of(catalog: Catalog, name: str) -> Schema:
+    """The ML schema of a catalog.
+
+    Raises:
+        DerivaMLSchemaError: It has none of that name.
+    """
+    found = catalog.model.schemas.get(name)
+    if found is None:
+        raise DerivaMLSchemaError(
+            f"Catalog {catalog.id!r} has no schema {name!r}. Make it with create_ml_schema()."
+        )
+    return found
 
 
 def with_user_links(document: Document) -> Document:

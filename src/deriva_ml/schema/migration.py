@@ -6,9 +6,9 @@ from typing import Any
 
 from deriva_catalog.interface import Catalog
 from deriva_ml.core.definitions import ML_SCHEMA
-from deriva_ml.core.exceptions import DerivaMLSchemaError, translated
+from deriva_ml.core.exceptions import translated
 
-from .definition import ml_schema_documents
+from .definition import ml_schema_documents, ml_schema_of
 
 __all__ = ["add_directory_dataset_table"]
 
@@ -29,12 +29,7 @@ def add_directory_dataset_table(ml: Any, *, apply: bool = False) -> bool:
     """
     catalog: Catalog = getattr(ml, "catalog", ml)
     schema = getattr(ml, "ml_schema", ML_SCHEMA)
-    present = catalog.model.schemas.get(schema)
-    if present is None:
-        raise DerivaMLSchemaError(
-            f"Catalog {catalog.id!r} has no schema {schema!r}. Make it with create_ml_schema()."
-        )
-    if "Directory_Dataset" in present.tables:
+    if "Directory_Dataset" in ml_schema_of(catalog, schema).tables:
         return False
     if apply:
         document = ml_schema_documents(schema, schema)[0]["tables"]["Directory_Dataset"]

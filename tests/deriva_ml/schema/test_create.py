@@ -237,6 +237,8 @@ def test_resetting_forgets_and_initialising_completes(tmp_path: Path) -> None:
     assert after != before
     initialize_ml_schema(ml.catalog)
     assert ml.catalog.latest_snapshot() == after
+    with pytest.raises(DerivaMLSchemaError, match=r"no schema 'other'.*create_ml_schema"):
+        initialize_ml_schema(ml, "other")
     reset_ml_schema(ml)
     assert ml.find_datasets() == []
     for each in (catalog, ml.catalog):
