@@ -122,7 +122,7 @@ class Store:
     def initialise(self) -> None:
         """Create the internal tables in an empty database."""
         with self.storage.writing() as connection:
-            create_internal(connection)
+            create_internal(self.storage, connection)
 
     def check_format(self) -> int:
         """Return the format of the database; refuse one that this release cannot read.

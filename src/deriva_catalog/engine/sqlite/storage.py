@@ -272,6 +272,12 @@ class SqliteStorage:
         inserted = sa.select(sa.func.count()).select_from(table).where(refused.new)
         return int(connection.execute(inserted).scalar_one())
 
+    def define(self, connection: sa.Connection, statements: Sequence[str]) -> None:
+        """Run one after the other; by way of SQLAlchemy that would take twice as long."""
+        driver: Any = connection.connection.driver_connection
+        for statement in statements:
+            driver.execute(statement).close()
+
     def conclude(self, connection: sa.Connection, text: Text, values: Mapping[str, Any]) -> None:
         """Run it; nothing is gained by committing at once."""
         text.run(connection, values)
