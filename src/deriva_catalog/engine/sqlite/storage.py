@@ -249,9 +249,7 @@ class SqliteStorage:
         skip: bool = False,
     ) -> sa.ColumnElement[bool]:
         """Insert rows, given by column; SQLite numbers new rows from the largest number on."""
-        largest = connection.execute(
-            sa.select(sa.func.max(_rowid(table))).select_from(table)
-        ).scalar()
+        largest = connection.exec_driver_sql(f'SELECT max(rowid) FROM "{table.name}"').scalar()
         new = _rowid(table) > int(largest or 0)
         try:
             insert_batch(connection, table, columns, new, skip=skip)
