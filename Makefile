@@ -111,7 +111,8 @@ SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.test-ready
 	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) checks
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=$(KOALAS)
+	@tests/support/in_memory.sh \
+	  $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=$(KOALAS)
 
 bench: $(VENV)/.test-ready $(VENV)/clients/deriva-ml/ready
 	$(BIN)/python benchmarks/run.py

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.ddl import apply_change
+from ..engine.defining import composed
 from ..engine.identities import keep_identity
 from ..engine.migration import upgrade
 from ..engine.rids import rids_one_by_one
@@ -19,9 +20,9 @@ from ..engine.store import Store
 from ..engine.transaction import Writing
 from ..errors import Conflict, NotFound, Unavailable
 from ..model import creation, definitions
-from ..objects import create_tables as create_object_tables
 from ..objects.of_catalog import OBJECTS, upgrade_objects
 from ..objects.placing import keep_place, new_place
+from ..objects.tables import METADATA as OBJECT_TABLES
 from .local import DATABASE, LocalCatalog
 
 _INDEXING = "tag:isrd.isi.edu,2018:indexing-preferences"
@@ -95,8 +96,9 @@ def create_in(
     store = Store(storage, who)
     store.initialise()
     with store.writing() as writing:
-        create_object_tables(writing.connection)
-        keep_place(writing.connection, place)
+        storage.define(writing.connection, composed(OBJECT_TABLES, writing.connection.dialect))
+        if place is not None:
+            keep_place(writing.connection, place)
         _begin_model(writing, annotations or {}, owner)
         keep_identity(writing)
     store.at_begin(keep_identity)

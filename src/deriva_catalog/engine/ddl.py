@@ -9,9 +9,8 @@ description: a change creates and drops the difference.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +20,8 @@ from ..model import changes
 from ..model.elements import Column, Model, Table
 from ..model.types import encoder, is_serial
 from . import history
-from .layout import VERSION_END, VERSION_START, history_name, key_index_name, live_name
+from .defining import Index, create_index, create_tables
+from .layout import VERSION_END, history_name, key_index_name, live_name
 from .references import check_all_rows
 from .relation import START, captures_history
 from .rids import take_numbers
@@ -37,15 +37,6 @@ is bearable, while all writing would have to keep two more indexes.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index that a table should have: physical names only."""
-
-    table: str
-    columns: tuple[str, ...]
-    unique: bool
-
-
 def apply_change(writing: Writing, change: changes.ModelChange) -> None:
     """Make the database fit the changed model, and adopt the model.
 
@@ -57,13 +48,17 @@ def apply_change(writing: Writing, change: changes.ModelChange) -> None:
     for rid in touched:
         _drop_indexes(writing, before.get(rid), after.get(rid))
         _follow_capture(writing, before.get(rid), after.get(rid))
+    created = [s.table for s in change.structure if isinstance(s, changes.TableCreated)]
+    _create_tables(writing, created, after)
     for step in change.structure:
         _STEPS[type(step)](writing, step)
     for rid in touched:
-        _create_indexes(writing, before.get(rid), after.get(rid))
+        if rid in before and rid in after:
+            _create_indexes(writing, before[rid], after[rid])
     writing.adopt(change.model)
+    empty = {table.rid for table in created}
     for step in change.structure:
-        if isinstance(step, changes.ForeignKeyAdded):
+        if isinstance(step, changes.ForeignKeyAdded) and step.table.rid not in empty:
             check_all_rows(writing, step.table, step.foreign_key)
 
 
@@ -128,18 +123,15 @@ def _drop_indexes(writing: Writing, before: Table | None, after: Table | None) -
             writing.run(sa.schema.DropIndex(index_element(name, index)))
 
 
-def _create_indexes(writing: Writing, before: Table | None, after: Table | None) -> None:
-    if after is None:
-        return
-    present = indexes(before) if before is not None else {}
+def _create_indexes(writing: Writing, before: Table, after: Table) -> None:
+    present = indexes(before)
     for name, index in indexes(after).items():
         if present.get(name) == index:
             continue
         try:
-            # An error must leave it possible to look for the cause; a new table has no rows.
-            apart = nullcontext() if before is None else writing.connection.begin_nested()
-            with apart:
-                writing.run(sa.schema.CreateIndex(index_element(name, index), if_not_exists=True))
+            # An error must leave it possible to look for the cause.
+            with writing.connection.begin_nested():
+                writing.connection.exec_driver_sql(create_index(name, index))
         except sa.exc.IntegrityError as error:
             raise duplicate_key(writing, after, index.columns) from error
 
@@ -147,19 +139,14 @@ def _create_indexes(writing: Writing, before: Table | None, after: Table | None)
 # --- structure ---------------------------------------------------------------------------
 
 
-def _create_table(writing: Writing, step: changes.TableCreated) -> None:
-    table = step.table
-    storage = writing.storage.storage_type
-
-    for name, hidden in (
-        (live_name(table), (VERSION_START,)),
-        (history_name(table), (VERSION_START, VERSION_END)),
-    ):
-        columns: list[sa.Column[Any]] = [
-            sa.Column(c.physical, storage(c.type)) for c in table.columns
-        ]
-        columns += [sa.Column(h, sa.BigInteger, nullable=False) for h in hidden]
-        writing.run(sa.schema.CreateTable(sa.Table(name, sa.MetaData(), *columns)))
+def _create_tables(writing: Writing, created: Sequence[Table], after: Mapping[str, Table]) -> None:
+    """Create tables with their indexes, which nothing can contradict: there are no rows."""
+    storage, connection = writing.storage, writing.connection
+    statements = create_tables(created, storage.storage_type, connection.dialect)
+    for table in created:
+        wanted = indexes(after[table.rid])
+        statements += [create_index(name, index) for name, index in wanted.items()]
+    storage.define(connection, statements)
 
 
 def _drop_table(writing: Writing, step: changes.TableDropped) -> None:
@@ -284,11 +271,11 @@ def _change_nullability(writing: Writing, step: changes.NullabilityChanged) -> N
 
 
 def _nothing(writing: Writing, step: changes.Structural) -> None:
-    """Indexes follow from the description; referential actions are read from the model."""
+    """Tables are there; indexes follow from the description, and actions are in the model."""
 
 
 _STEPS: Mapping[type[Any], Callable[[Writing, Any], None]] = {
-    changes.TableCreated: _create_table,
+    changes.TableCreated: _nothing,
     changes.TableDropped: _drop_table,
     changes.ColumnAdded: _add_column,
     changes.ColumnDropped: _drop_column,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .ddl import WITHOUT_INDEX, Index, index_element, index_name, indexes
+from .ddl import WITHOUT_INDEX, index_element, index_name, indexes
+from .defining import Index
 from .layout import VERSION_END, history_name, live_name
 from .store import Store
 from .tables import FORMAT, META

@@ -11,7 +11,7 @@ rows that are wanted are in the history.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -59,26 +59,31 @@ class Tables:
         self._storage = storage
         self._interval_outside = interval_outside
         self._numbers = count()
-        self._made: dict[int, tuple[Table, sa.Table, sa.Table]] = {}
+        self._live: dict[int, tuple[Table, sa.Table]] = {}
+        self._closed: dict[int, tuple[Table, sa.Table]] = {}
         self._temporary: dict[tuple[object, ...], sa.Table] = {}
         self._past: dict[tuple[int, int, int], tuple[Table, Table | None, sa.FromClause]] = {}
 
-    def _pair(self, table: Table) -> tuple[Table, sa.Table, sa.Table]:
-        found = self._made.get(id(table))
-        if found is None:
-            if len(self._made) >= _MOST:
-                self._made.clear()
-            found = (table, live_table(table, self._storage), history_table(table, self._storage))
-            self._made[id(table)] = found
-        return found
-
     def live(self, table: Table) -> sa.Table:
         """The table of live rows."""
-        return self._pair(table)[1]
+        return self._once(self._live, table, live_table)
 
     def history(self, table: Table) -> sa.Table:
         """The table of closed versions."""
-        return self._pair(table)[2]
+        return self._once(self._closed, table, history_table)
+
+    def _once(
+        self,
+        made: dict[int, tuple[Table, sa.Table]],
+        table: Table,
+        make: Callable[[Table, StorageType], sa.Table],
+    ) -> sa.Table:
+        found = made.get(id(table))
+        if found is None:
+            if len(made) >= _MOST:
+                made.clear()
+            found = made[id(table)] = (table, make(table, self._storage))
+        return found[1]
 
     def temporary(self, level: int, columns: tuple[sa.Column[object], ...]) -> sa.Table:
         """A temporary table's description; `level` keeps tables in use at once apart."""

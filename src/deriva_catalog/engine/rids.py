@@ -15,8 +15,18 @@ import sqlalchemy as sa
 from .. import rid
 from ..errors import BadRequest
 from .tables import SEQUENCE
+from .texts import run_constant
 
 _RIDS = "rid"
+_HERE = SEQUENCE.c.name == sa.bindparam("sequence")
+_LAST = sa.select(SEQUENCE.c.value).where(_HERE)
+_ADVANCE = (
+    sa.update(SEQUENCE)
+    .where(_HERE)
+    .values(value=SEQUENCE.c.value + sa.bindparam("count", None, sa.BigInteger))
+    .returning(SEQUENCE.c.value)
+)
+"""Takes numbers of a sequence, and tells the last of them."""
 
 
 def take_rids(connection: sa.Connection, count: int) -> list[str]:
@@ -30,8 +40,7 @@ def rids_one_by_one(connection: sa.Connection) -> Iterator[Callable[[], str]]:
 
     Nothing else may take RIDs inside the ``with`` block.
     """
-    here = SEQUENCE.c.name == _RIDS
-    last = int(connection.execute(sa.select(SEQUENCE.c.value).where(here)).scalar_one())
+    last = int(run_constant(connection, _LAST, {"sequence": _RIDS}).scalar_one())
     given = 0
 
     def next_rid() -> str:
@@ -41,17 +50,12 @@ def rids_one_by_one(connection: sa.Connection) -> Iterator[Callable[[], str]]:
 
     yield next_rid
     if given:
-        connection.execute(sa.update(SEQUENCE).where(here).values(value=last + given))
+        run_constant(connection, _ADVANCE, {"sequence": _RIDS, "count": given}).scalar_one()
 
 
 def take_numbers(connection: sa.Connection, sequence: str, count: int) -> int:
     """Take `count` numbers of a sequence (which starts with 1) and return the first of them."""
-    last = connection.execute(
-        sa.update(SEQUENCE)
-        .where(SEQUENCE.c.name == sequence)
-        .values(value=SEQUENCE.c.value + count)
-        .returning(SEQUENCE.c.value)
-    ).scalar()
+    last = run_constant(connection, _ADVANCE, {"sequence": sequence, "count": count}).scalar()
     if last is None:
         connection.execute(sa.insert(SEQUENCE).values(name=sequence, value=count))
         return 1

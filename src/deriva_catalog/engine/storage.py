@@ -89,6 +89,10 @@ class Storage(Protocol):
         """
         ...
 
+    def define(self, connection: sa.Connection, statements: Sequence[str]) -> None:
+        """Run statements that create something, which have no parameters."""
+        ...
+
     def conclude(self, connection: sa.Connection, text: Text, values: Mapping[str, Any]) -> None:
         """Run the last statement of a writing transaction; that may be committed with it."""
         ...

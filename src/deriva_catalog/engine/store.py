@@ -16,10 +16,9 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,7 +33,7 @@ from .references import settle
 from .relation import SameObject, Tables, with_history_only
 from .storage import Storage
 from .tables import COMMIT, FORMAT, META, MODEL, create_internal
-from .texts import Text, text_of
+from .texts import constant_text, run_constant
 from .transaction import Writing
 
 Relation = Callable[[Table], sa.FromClause]
@@ -51,6 +50,12 @@ _RECORDS = {"public:ERMrest_Client", "public:ERMrest_Group"}
 """Tables whose rows tell who writes."""
 
 _COMMITTED = sa.insert(COMMIT).values(time=sa.bindparam("time", None, sa.BigInteger))
+_NEW_MODEL = sa.insert(MODEL).values(
+    time=sa.bindparam("time", None, sa.BigInteger),
+    document=sa.bindparam("document", None, sa.LargeBinary),
+)
+_STORED_MODEL = sa.select(MODEL.c.document).where(MODEL.c.time == sa.bindparam("time"))
+_FACT = sa.select(META.c.value).where(META.c.name == sa.bindparam("name"))
 _KEPT_SINCE = sa.func.coalesce(
     sa.select(sa.cast(META.c.value, sa.BigInteger))
     .where(META.c.name == "horizon")
@@ -113,7 +118,6 @@ class Store:
         self._models: dict[_ModelKey, Model] = {}
         self._models_lock = threading.Lock()
         self._local = threading.local()
-        self._texts: dict[int, Text] = {}
         self._recorded: tuple[int, Client] | None = None
         self._begun_hooks: list[Callable[[Writing], None]] = []
 
@@ -122,7 +126,7 @@ class Store:
     def initialise(self) -> None:
         """Create the internal tables in an empty database."""
         with self.storage.writing() as connection:
-            create_internal(connection)
+            create_internal(self.storage, connection)
 
     def check_format(self) -> int:
         """Return the format of the database; refuse one that this release cannot read.
@@ -147,7 +151,7 @@ class Store:
 
     def fact(self, connection: sa.Connection, name: str) -> str | None:
         """The value of one fact about the catalog."""
-        found = connection.execute(sa.select(META.c.value).where(META.c.name == name)).scalar()
+        found = run_constant(connection, _FACT, {"name": name}).scalar()
         return None if found is None else str(found)
 
     def at_begin(self, prepare: Callable[[Writing], None]) -> None:
@@ -165,7 +169,7 @@ class Store:
 
     def model_now(self, connection: sa.Connection) -> Model:
         """The current model. One tiny query if it is known."""
-        return self._model_of(connection, connection.execute(_NEWEST_MODEL).scalar())
+        return self._model_of(connection, run_constant(connection, _NEWEST_MODEL).scalar())
 
     def _model_of(
         self, connection: sa.Connection, time: int | None, amended: int | None = None
@@ -213,23 +217,8 @@ class Store:
 
     def _now(self, connection: sa.Connection) -> tuple[int | None, int | None]:
         """The times of the current model and of the latest snapshot."""
-        row = self._run(connection, _NOW).one()
+        row = run_constant(connection, _NOW).one()
         return row[0], row[1]
-
-    def _run(
-        self,
-        connection: sa.Connection,
-        statement: sa.Executable,
-        values: Mapping[str, Any] | None = None,
-    ) -> sa.CursorResult[*tuple[Any, ...]]:
-        """Execute one of the statements of this module, which are always the same."""
-        return self._text(connection, statement).run(connection, values)
-
-    def _text(self, connection: sa.Connection, statement: sa.Executable) -> Text:
-        text = self._texts.get(id(statement))
-        if text is None:
-            text = self._texts[id(statement)] = text_of(statement, connection.dialect)
-        return text
 
     def _live(self, connection: sa.Connection, model: Model, latest: int | None = None) -> Reading:
         texts, live, history = self.storage.text_values, self.tables.live, self.tables.history
@@ -244,7 +233,7 @@ class Store:
             SnapshotUnavailable: history was truncated beyond it in the meantime.
         """
         with self.reading() as live:
-            horizon, time, recorded = live.connection.execute(_SNAPSHOT, {"at": at}).one()
+            horizon, time, recorded = run_constant(live.connection, _SNAPSHOT, {"at": at}).one()
             if at < horizon:
                 raise unavailable(snaptime.encode(at))
             amended = amendments.amended_at(amendments.read(recorded), at)
@@ -264,7 +253,7 @@ class Store:
 
     def horizon(self, connection: sa.Connection) -> int:
         """The oldest snapshot that can be read."""
-        return int(connection.execute(_HORIZON).scalar_one())
+        return int(run_constant(connection, _HORIZON).scalar_one())
 
     def latest(self) -> int:
         """The time of the latest snapshot."""
@@ -343,7 +332,7 @@ class Store:
             self._recorded = (writing.time, writing.actor) if found else None
 
     def _begun(self, connection: sa.Connection, actor: Client) -> Writing:
-        latest, newest = self._run(connection, _LAST).one()
+        latest, newest = run_constant(connection, _LAST).one()
         return Writing(
             connection=connection,
             storage=self.storage,
@@ -358,10 +347,11 @@ class Store:
     def _record(self, writing: Writing, before: Model) -> None:
         if writing.model is not before:
             packed = packed_model(writing.model)
-            writing.run(sa.insert(MODEL).values(time=writing.time, document=packed))
+            values = {"time": writing.time, "document": packed}
+            run_constant(writing.connection, _NEW_MODEL, values)
         self.storage.conclude(
             writing.connection,
-            self._text(writing.connection, _COMMITTED),
+            constant_text(_COMMITTED, writing.connection.dialect),
             {"time": writing.time},
         )
 
@@ -383,7 +373,7 @@ def stored_model(connection: sa.Connection, time: int) -> Model:
     Raises:
         Corrupted: it is damaged.
     """
-    blob = connection.execute(sa.select(MODEL.c.document).where(MODEL.c.time == time)).scalar_one()
+    blob = run_constant(connection, _STORED_MODEL, {"time": time}).scalar_one()
     return _unpacked(blob)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from .defining import composed
+from .storage import Storage
+
 FORMAT = 2
 """The version of the layout that this release writes; see `migration` for the older ones."""
 
@@ -39,8 +42,8 @@ SEQUENCE = sa.Table(
 """The last number given by each sequence."""
 
 
-def create_internal(connection: sa.Connection) -> None:
-    """Create these tables and their first rows."""
-    METADATA.create_all(connection)
+def create_internal(storage: Storage, connection: sa.Connection) -> None:
+    """Create these tables and their first rows in an empty database."""
+    storage.define(connection, composed(METADATA, connection.dialect))
     connection.execute(sa.insert(META).values(name="format", value=str(FORMAT)))
     connection.execute(sa.insert(SEQUENCE).values(name="rid", value=0))

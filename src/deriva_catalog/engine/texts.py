@@ -12,7 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-__all__ = ["Text", "text_of"]
+__all__ = ["Text", "constant_text", "run_constant", "text_of"]
+
+_CONSTANTS: dict[tuple[int, str], Text] = {}
+"""The texts of statements that are constants of a module, by their identity and dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,21 @@ def text_of(statement: sa.Executable, dialect: sa.Dialect) -> Text:
     )
     order = tuple(compiled.positiontup) if compiled.positional else None
     return Text(str(compiled), dict(compiled.params), order)
+
+
+def constant_text(statement: sa.Executable, dialect: sa.Dialect) -> Text:
+    """The text of a statement that is a constant of a module, composed once in a process."""
+    key = (id(statement), dialect.name)
+    text = _CONSTANTS.get(key)
+    if text is None:
+        text = _CONSTANTS[key] = text_of(statement, dialect)
+    return text
+
+
+def run_constant(
+    connection: sa.Connection,
+    statement: sa.Executable,
+    values: Mapping[str, Any] | None = None,
+) -> sa.CursorResult[*tuple[Any, ...]]:
+    """Execute a statement that is a constant of a module; `values` are its parameters."""
+    return constant_text(statement, connection.dialect).run(connection, values)

@@ -20,7 +20,7 @@ ADDED = {
     "_object_name": ["acls", "removed"],
     "_object_version": ["acls", "md5_declared", "sha256_declared", "removed"],
 }
-LATER = ("_object_former", "_object_upload", "_object_collected", "_object_place")
+LATER = ("_object_former", "_object_upload", "_object_collected")
 
 
 @pytest.fixture

@@ -303,6 +303,11 @@ class PostgresStorage:
         existing = first_existing(connection, table, names, columns)
         return repeated if existing is None else min(existing, repeated)
 
+    def define(self, connection: sa.Connection, statements: Sequence[str]) -> None:
+        """Send all of them together."""
+        if statements:
+            connection.exec_driver_sql("; ".join(statements))
+
     def conclude(self, connection: sa.Connection, text: Text, values: Mapping[str, Any]) -> None:
         """Send it together with the commit."""
         driver: Any = connection.connection.driver_connection
