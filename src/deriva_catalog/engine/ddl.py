@@ -63,7 +63,8 @@ def apply_change(writing: Writing, change: changes.ModelChange) -> None:
         _create_indexes(writing, before.get(rid), after.get(rid))
     writing.adopt(change.model)
     for step in change.structure:
-        if isinstance(step, changes.ForeignKeyAdded):
+        # A table that was made just now has no rows.
+        if isinstance(step, changes.ForeignKeyAdded) and step.table.rid in before:
             check_all_rows(writing, step.table, step.foreign_key)
 
 
@@ -111,10 +112,23 @@ def index_name(table: str, columns: tuple[str, ...]) -> str:
     return f"i{table}_{hashlib.sha256(','.join(columns).encode()).hexdigest()[:16]}"
 
 
-def index_element(name: str, index: Index) -> sa.Index:
-    """An index as SQLAlchemy creates and drops it."""
-    table = sa.Table(index.table, sa.MetaData(), *(sa.Column(c) for c in index.columns))
-    return sa.Index(name, *(table.c[c] for c in index.columns), unique=index.unique)
+def create_index(connection: sa.Connection, name: str, index: Index) -> None:
+    """Create an index unless it is there.
+
+    A text does it in a tenth of the time that a description for SQLAlchemy takes.
+    """
+    quote = connection.dialect.identifier_preparer.quote
+    columns = ", ".join(map(quote, index.columns))
+    connection.exec_driver_sql(
+        f"CREATE {'UNIQUE ' if index.unique else ''}INDEX IF NOT EXISTS {quote(name)} "
+        f"ON {quote(index.table)} ({columns})"
+    )
+
+
+def drop_index(connection: sa.Connection, name: str) -> None:
+    """Drop an index if it is there."""
+    quoted = connection.dialect.identifier_preparer.quote(name)
+    connection.exec_driver_sql(f"DROP INDEX IF EXISTS {quoted}")
 
 
 def _drop_indexes(writing: Writing, before: Table | None, after: Table | None) -> None:
@@ -125,7 +139,7 @@ def _drop_indexes(writing: Writing, before: Table | None, after: Table | None) -
     for name, index in indexes(before).items():
         # History keeps its indexes: what was indexed then is asked for by then's paths.
         if kept.get(name) != index and index.table != closed:
-            writing.run(sa.schema.DropIndex(index_element(name, index)))
+            drop_index(writing.connection, name)
 
 
 def _create_indexes(writing: Writing, before: Table | None, after: Table | None) -> None:
@@ -139,7 +153,7 @@ def _create_indexes(writing: Writing, before: Table | None, after: Table | None)
             # An error must leave it possible to look for the cause; a new table has no rows.
             apart = nullcontext() if before is None else writing.connection.begin_nested()
             with apart:
-                writing.run(sa.schema.CreateIndex(index_element(name, index), if_not_exists=True))
+                create_index(writing.connection, name, index)
         except sa.exc.IntegrityError as error:
             raise duplicate_key(writing, after, index.columns) from error
 
@@ -148,18 +162,16 @@ def _create_indexes(writing: Writing, before: Table | None, after: Table | None)
 
 
 def _create_table(writing: Writing, step: changes.TableCreated) -> None:
-    table = step.table
-    storage = writing.storage.storage_type
-
+    table, dialect = step.table, writing.connection.dialect
+    quote, storage = dialect.identifier_preparer.quote, writing.storage.storage_type
+    columns = [f"{quote(c.physical)} {storage(c.type).compile(dialect)}" for c in table.columns]
     for name, hidden in (
         (live_name(table), (VERSION_START,)),
         (history_name(table), (VERSION_START, VERSION_END)),
     ):
-        columns: list[sa.Column[Any]] = [
-            sa.Column(c.physical, storage(c.type)) for c in table.columns
-        ]
-        columns += [sa.Column(h, sa.BigInteger, nullable=False) for h in hidden]
-        writing.run(sa.schema.CreateTable(sa.Table(name, sa.MetaData(), *columns)))
+        times = [f"{quote(h)} BIGINT NOT NULL" for h in hidden]
+        text = f"CREATE TABLE {quote(name)} ({', '.join([*columns, *times])})"
+        writing.connection.exec_driver_sql(text)
 
 
 def _drop_table(writing: Writing, step: changes.TableDropped) -> None:
