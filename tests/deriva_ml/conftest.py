@@ -52,16 +52,18 @@ def _scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def place(request: pytest.FixtureRequest, _template: Path, _scene: Path, tmp_path: Path) -> Path:
     """The directory of a fresh copy of the template."""
     copy = _scene if "ml" in request.fixturenames else tmp_path / "catalog"
-    shutil.rmtree(copy, ignore_errors=True)
+    if copy is _scene:
+        # Sessions keep what they know beside the catalog.
+        shutil.rmtree(copy.parent, ignore_errors=True)
     shutil.copytree(_template, copy)
     return copy
 
 
 @pytest.fixture
-def ml(place: Path, tmp_path: Path) -> Iterator[DerivaML]:
+def ml(place: Path) -> Iterator[DerivaML]:
     """A connection to a catalog of this test's own."""
     with sharing_catalogs():
-        connection = DerivaML(str(place), working_dir=tmp_path / "work")
+        connection = DerivaML(str(place), working_dir=place.parent / "work")
     yield connection
     connection.catalog.close()
 
