@@ -11,6 +11,7 @@ import pytest
 
 from deriva_catalog.path.ast import TableName
 from deriva_ml.core.base import DerivaML
+from deriva_ml.core.connect import close_shared_catalogs, sharing_catalogs
 from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition, TableDefinition
 from deriva_ml.schema import create_ml_catalog
 
@@ -37,18 +38,32 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def _scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where each test's catalog is that is connected to by the fixture `ml`.
+
+    The catalog object stays, with what it has compiled; its directory is another for each test.
+    """
+    yield tmp_path_factory.mktemp("scene") / "catalog"
+    close_shared_catalogs()
+
+
 @pytest.fixture
-def place(_template: Path, tmp_path: Path) -> Path:
+def place(request: pytest.FixtureRequest, _template: Path, _scene: Path, tmp_path: Path) -> Path:
     """The directory of a fresh copy of the template."""
-    copy = tmp_path / "catalog"
+    copy = _scene if "ml" in request.fixturenames else tmp_path / "catalog"
+    if copy is _scene:
+        # Sessions keep what they know beside the catalog.
+        shutil.rmtree(copy.parent, ignore_errors=True)
     shutil.copytree(_template, copy)
     return copy
 
 
 @pytest.fixture
-def ml(place: Path, tmp_path: Path) -> Iterator[DerivaML]:
+def ml(place: Path) -> Iterator[DerivaML]:
     """A connection to a catalog of this test's own."""
-    connection = DerivaML(str(place), working_dir=tmp_path / "work")
+    with sharing_catalogs():
+        connection = DerivaML(str(place), working_dir=place.parent / "work")
     yield connection
     connection.catalog.close()
 

@@ -106,10 +106,10 @@ def index_name(table: str, columns: tuple[str, ...]) -> str:
     return f"i{table}_{hashlib.sha256(','.join(columns).encode()).hexdigest()[:16]}"
 
 
-def index_element(name: str, index: Index) -> sa.Index:
-    """An index as SQLAlchemy creates and drops it."""
-    table = sa.Table(index.table, sa.MetaData(), *(sa.Column(c) for c in index.columns))
-    return sa.Index(name, *(table.c[c] for c in index.columns), unique=index.unique)
+def drop_index(connection: sa.Connection, name: str) -> None:
+    """Drop an index if it is there."""
+    quoted = connection.dialect.identifier_preparer.quote(name)
+    connection.exec_driver_sql(f"DROP INDEX IF EXISTS {quoted}")
 
 
 def _drop_indexes(writing: Writing, before: Table | None, after: Table | None) -> None:
@@ -120,7 +120,7 @@ def _drop_indexes(writing: Writing, before: Table | None, after: Table | None) -
     for name, index in indexes(before).items():
         # History keeps its indexes: what was indexed then is asked for by then's paths.
         if kept.get(name) != index and index.table != closed:
-            writing.run(sa.schema.DropIndex(index_element(name, index)))
+            drop_index(writing.connection, name)
 
 
 def _create_indexes(writing: Writing, before: Table, after: Table) -> None:

@@ -22,6 +22,7 @@ from ..model.elements import ColumnType, Key, Table
 VERSION_START = "_vs"
 VERSION_END = "_ve"
 
+_TIME = sa.BigInteger()
 StorageType = Callable[[ColumnType], "sa.types.TypeEngine[Any]"]
 
 
@@ -55,5 +56,5 @@ def _table(name: str, table: Table, storage: StorageType, hidden: tuple[str, ...
         sa.Column(c.physical, storage(c.type), key=c.name, nullable=c.nullok) for c in table.columns
     ]
     # Logical names may be anything, so the hidden columns get keys no user can name: NUL.
-    columns += [sa.Column(h, sa.BigInteger, key=f"\0{h}", nullable=False) for h in hidden]
+    columns += [sa.Column(h, _TIME, key=f"\0{h}", nullable=False) for h in hidden]
     return sa.Table(name, sa.MetaData(), *columns)

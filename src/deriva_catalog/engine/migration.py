@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .ddl import WITHOUT_INDEX, index_element, index_name, indexes
-from .defining import Index
-from .layout import VERSION_END, history_name, live_name
+from .ddl import WITHOUT_INDEX, drop_index, index_name, indexes
+from .layout import history_name, live_name
 from .store import Store
 from .tables import FORMAT, META
 from .transaction import Writing
@@ -36,8 +35,7 @@ def _drop_user_indexes(writing: Writing) -> None:
         wanted = indexes(table)
         for columns in WITHOUT_INDEX:
             physical = tuple(table.by_name[c].physical for c in columns if c in table.by_name)
-            for place, ending in ((live_name(table), ()), (history_name(table), (VERSION_END,))):
+            for place in (live_name(table), history_name(table)):
                 name = index_name(place, physical)
                 if physical and name not in wanted:
-                    element = index_element(name, Index(place, (*physical, *ending), unique=False))
-                    writing.run(sa.schema.DropIndex(element, if_exists=True))
+                    drop_index(writing.connection, name)

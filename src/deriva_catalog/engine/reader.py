@@ -66,7 +66,7 @@ class Reader:
         with self._opening() as moment:
             policy = self._policy(moment)
             compiled = self._compile(parsed, moment, policy)
-            return fetch(moment.connection, compiled, _parameters(policy))
+            return fetch(moment.connection, compiled, _parameters(moment, policy))
 
     def stream(
         self, query: Query | str, media_type: MediaType, *, arrays_json: bool = False
@@ -110,14 +110,14 @@ class Reader:
             )
             if known is not None:
                 prepared, values = known
-                yield prepared.run(moment.connection, values, _parameters(policy))
+                yield prepared.run(moment.connection, values, _parameters(moment, policy))
                 return
         yield from stream(
             moment.connection,
             self._compile(query, moment, policy),
             media_type,
             arrays_json=arrays_json,
-            parameters=_parameters(policy),
+            parameters=_parameters(moment, policy),
             few=few,
         )
 
@@ -153,7 +153,7 @@ class Reader:
             model = moment.model if policy is None else policy.model
             _, chosen = compile_rows(whole, model, source, moment.expressions)
             counted = sa.select(sa.func.count()).select_from(chosen.subquery())
-            parameters = _parameters(policy)
+            parameters = _parameters(moment, policy)
             return int(moment.connection.execute(counted, parameters).scalar_one())
 
     def resolve_rid(self, rid: str) -> RowLocation:
@@ -194,8 +194,10 @@ class Reader:
         }
 
 
-def _parameters(policy: Policy | None) -> Mapping[str, Any] | None:
-    return None if policy is None else policy.parameters
+def _parameters(moment: Reading, policy: Policy | None) -> Mapping[str, Any] | None:
+    if policy is None:
+        return moment.parameters or None
+    return {**moment.parameters, **policy.parameters}
 
 
 def _unrestricted(_moment: Reading) -> None:
@@ -247,7 +249,9 @@ def _collect(
     tables: Sequence[Table],
     found: dict[str, RowLocation],
 ) -> None:
-    for rid, ended, number, *last in moment.connection.execute(statement):
+    for rid, ended, number, *last in moment.connection.execute(
+        statement, moment.parameters or None
+    ):
         place = tables[number].schema, tables[number].name
         before = found.get(rid)
         if ended is None:

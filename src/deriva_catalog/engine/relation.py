@@ -30,7 +30,10 @@ _MOST = 4096
 _NEVER = (1 << 63) - 1
 """The end of the version of a live row."""
 
-_MOST_PAST = 256
+_MOST_PAST = 1024
+AT = "_at"
+"""The name of the parameter for the time of a snapshot, in microseconds since 1970."""
+_AT = sa.bindparam(AT, type_=sa.BigInteger)
 
 
 class SameObject:
@@ -62,7 +65,7 @@ class Tables:
         self._live: dict[int, tuple[Table, sa.Table]] = {}
         self._closed: dict[int, tuple[Table, sa.Table]] = {}
         self._temporary: dict[tuple[object, ...], sa.Table] = {}
-        self._past: dict[tuple[int, int, int], tuple[Table, Table | None, sa.FromClause]] = {}
+        self._past: dict[tuple[int, int], tuple[Table, Table | None, sa.FromClause]] = {}
 
     def live(self, table: Table) -> sa.Table:
         """The table of live rows."""
@@ -101,37 +104,38 @@ class Tables:
             self._temporary[signature] = found
         return found
 
-    def as_of(self, table: Table, at: int, current: Mapping[str, Table]) -> sa.FromClause:
-        """The rows of a table as they were.
+    def as_of(self, table: Table, current: Mapping[str, Table]) -> sa.FromClause:
+        """The rows of a table as they were at the time that the parameter `AT` will have.
+
+        Statements for one snapshot are those for the next, so that they are compiled once.
 
         Args:
             table: The table as the model of that time describes it.
-            at: The time, in microseconds since 1970.
             current: The tables of the live model by RID.
         """
         now = current.get(table.rid)
-        key = (id(table), id(now), at)
+        key = (id(table), id(now))
         found = self._past.get(key)
         if found is None:
             if len(self._past) >= _MOST_PAST:
                 self._past.clear()
             # The tables are kept too, so that their identities stay their own.
-            found = (table, now, self._rows_at(table, now, at))
+            found = (table, now, self._rows_at(table, now))
             self._past[key] = found
         return found[2]
 
-    def _rows_at(self, table: Table, now: Table | None, at: int) -> sa.FromClause:
+    def _rows_at(self, table: Table, now: Table | None) -> sa.FromClause:
         history = self.history(table)
         closed = sa.select(*(history.c[c.name] for c in table.columns)).where(
-            history.c[START] <= at, at < history.c[END]
+            history.c[START] <= _AT, history.c[END] > _AT
         )
         physical = set() if now is None else {c.physical for c in now.columns}
         if any(c.physical not in physical for c in table.columns):
             return closed.subquery()
         live = self.live(table)
         if self._interval_outside:
-            return _united(table, live, history, at)
-        still = sa.select(*(live.c[c.name] for c in table.columns)).where(live.c[START] <= at)
+            return _united(table, live, history)
+        still = sa.select(*(live.c[c.name] for c in table.columns)).where(live.c[START] <= _AT)
         return sa.union_all(still, closed).subquery()
 
 
@@ -140,14 +144,14 @@ def level_of(table: sa.Table) -> int:
     return int(table.name.split("_")[1].removeprefix("b"))
 
 
-def _united(table: Table, live: sa.Table, history: sa.Table, at: int) -> sa.FromClause:
+def _united(table: Table, live: sa.Table, history: sa.Table) -> sa.FromClause:
     """All versions of the rows as one relation, cut to those of a time."""
     names = [c.name for c in table.columns]
     closed = sa.select(*(history.c[name] for name in names), history.c[START], history.c[END])
     never = sa.literal_column(str(_NEVER), sa.BigInteger)
     current = sa.select(*(live.c[name] for name in names), live.c[START], never)
     versions = sa.union_all(closed, current).subquery()
-    held = sa.and_(versions.c[START] <= at, versions.c[END] > at)
+    held = sa.and_(versions.c[START] <= _AT, versions.c[END] > _AT)
     return sa.select(*(versions.c[name] for name in names)).where(held).subquery()
 
 

@@ -16,9 +16,10 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -30,7 +31,7 @@ from ..model.elements import Model, Table
 from . import amendments
 from .dialect import Expressions
 from .references import settle
-from .relation import SameObject, Tables, with_history_only
+from .relation import AT, SameObject, Tables, with_history_only
 from .storage import Storage
 from .tables import COMMIT, FORMAT, META, MODEL, create_internal
 from .texts import constant_text, run_constant
@@ -88,7 +89,8 @@ class Reading:
     the database spells JSON and the like; `history` gives the
     closed versions of a table's rows, where there are any; `at` is the time of a snapshot, and
     `amended` its amendment version, if it has one. `source` tells where rows come from: what was
-    compiled for a model and an equal source is right for this one, too.
+    compiled for a model and an equal source is right for this one, too. `parameters` are what
+    statements about these rows need.
     """
 
     connection: sa.Connection
@@ -101,6 +103,7 @@ class Reading:
     amended: int | None = None
     latest: int | None = None
     source: Hashable = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -243,12 +246,18 @@ class Store:
 
             def relation(table: Table) -> sa.FromClause:
                 if table.rid not in made:
-                    made[table.rid] = self.tables.as_of(table, at, current)
+                    made[table.rid] = self.tables.as_of(table, current)
                 return made[table.rid]
 
-            source = (at, amended, SameObject(live.model))
+            source = (AT, amended, SameObject(live.model))
             yield replace(
-                live, model=model, relation=relation, at=at, amended=amended, source=source
+                live,
+                model=model,
+                relation=relation,
+                at=at,
+                amended=amended,
+                source=source,
+                parameters={AT: at},
             )
 
     def horizon(self, connection: sa.Connection) -> int:

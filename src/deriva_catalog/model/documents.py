@@ -57,7 +57,9 @@ SYSTEM_RIGHTS: Mapping[str, Mapping[str, bool]] = {
 
 def copy_json(value: Any) -> Any:
     """A deep copy of a JSON value, with tuples as lists."""
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, (str, int, float)):
+        return value  # most are, and asking them whether they are mappings takes longest
+    if isinstance(value, (dict, Mapping)):
         return {name: copy_json(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [copy_json(item) for item in value]

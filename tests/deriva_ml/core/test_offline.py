@@ -30,28 +30,33 @@ from ..conftest import Zoo
 CODE = Workflow(name="w", workflow_type="Training", url="https://x/w.py", checksum="1")
 
 
-def offline(ml: DerivaML, tmp_path: Path) -> DerivaML:
+def work_of(ml: DerivaML) -> Path:
+    """What `ml` was given as its working directory."""
+    return Path(ml.host_name).parent / "work"
+
+
+def offline(ml: DerivaML) -> DerivaML:
     """A session without the catalog, which is not there any more."""
     ml.catalog.close()
     place = Path(ml.host_name)
     if place.exists():
         place.rename(place.with_name("gone"))
-    return DerivaML(str(place), working_dir=tmp_path / "work", mode="offline")
+    return DerivaML(str(place), working_dir=work_of(ml), mode="offline")
 
 
-def back(ml: DerivaML, tmp_path: Path) -> DerivaML:
+def back(ml: DerivaML) -> DerivaML:
     """The catalog is there again."""
     place = Path(ml.host_name)
     place.with_name("gone").rename(place)
-    return DerivaML(str(place), working_dir=tmp_path / "work")
+    return DerivaML(str(place), working_dir=work_of(ml))
 
 
 # --- offline -------------------------------------------------------------------------
 
 
-def test_the_schema_is_known_without_the_catalog(ml: DerivaML, tmp_path: Path) -> None:
+def test_the_schema_is_known_without_the_catalog(ml: DerivaML) -> None:
     described = ml.model.get_schema_description()
-    away = offline(ml, tmp_path)
+    away = offline(ml)
     assert away.mode is ConnectionMode.offline
     assert away.working_dir == ml.working_dir
     assert away.default_schema == "zoo"
@@ -72,26 +77,22 @@ def test_another_schema_may_be_worked_on(ml: DerivaML, tmp_path: Path) -> None:
     kept = tmp_path / "schema.json"
     kept.write_text(json.dumps(document))
     with pytest.raises(DerivaMLConfigurationError, match="offline"):
-        DerivaML(ml.host_name, working_dir=tmp_path / "work", reuse_schema_json=kept)
+        DerivaML(ml.host_name, working_dir=work_of(ml), reuse_schema_json=kept)
     for given in (document, kept, str(kept)):
         away = DerivaML(
-            ml.host_name, working_dir=tmp_path / "work", mode="offline", reuse_schema_json=given
+            ml.host_name, working_dir=work_of(ml), mode="offline", reuse_schema_json=given
         )
         assert "Breed" in {t.name for t in away.model.find_vocabularies()}
     kept.write_text("{")
     with pytest.raises(DerivaMLConfigurationError, match=r"schema\.json"):
-        DerivaML(
-            ml.host_name, working_dir=tmp_path / "work", mode="offline", reuse_schema_json=kept
-        )
+        DerivaML(ml.host_name, working_dir=work_of(ml), mode="offline", reuse_schema_json=kept)
     kept.write_text("[]")
     with pytest.raises(DerivaMLException, match="no model document"):
-        DerivaML(
-            ml.host_name, working_dir=tmp_path / "work", mode="offline", reuse_schema_json=kept
-        )
+        DerivaML(ml.host_name, working_dir=work_of(ml), mode="offline", reuse_schema_json=kept)
 
 
-def test_what_needs_the_catalog_is_refused(ml: DerivaML, tmp_path: Path) -> None:
-    away = offline(ml, tmp_path)
+def test_what_needs_the_catalog_is_refused(ml: DerivaML) -> None:
+    away = offline(ml)
     for act in (
         away.find_datasets,
         away.find_workflows,
@@ -115,21 +116,21 @@ def test_without_a_connection_before_there_is_nothing_to_work_with(tmp_path: Pat
         DerivaML("example.org", 7, working_dir=tmp_path, mode="offline")
 
 
-def test_a_downloaded_dataset_opens_offline(ml: DerivaML, zoo: Zoo, tmp_path: Path) -> None:
+def test_a_downloaded_dataset_opens_offline(ml: DerivaML, zoo: Zoo) -> None:
     dataset = ml.datasets.create(["Training"], "d", zoo.execution)
     added = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Ida"}])
     dataset.add_dataset_members([added[0]["RID"]])
     spec = f"{dataset.dataset_rid}@{dataset.current_version}"
     expected = ml.download_dataset_bag(spec).get_table_as_dict("Subject")
-    away = offline(ml, tmp_path)
+    away = offline(ml)
     assert list(away.download_dataset_bag(spec).get_table_as_dict("Subject")) == list(expected)
     with pytest.raises(DerivaMLOfflineError):
         away.download_dataset_bag(f"{dataset.dataset_rid}@0.1.0")
 
 
-def test_a_run_goes_on_offline_and_is_uploaded_later(ml: DerivaML, tmp_path: Path) -> None:
+def test_a_run_goes_on_offline_and_is_uploaded_later(ml: DerivaML) -> None:
     exe = ml.create_execution(workflow=CODE)
-    away = offline(ml, tmp_path)
+    away = offline(ml)
     assert [s.rid for s in away.find_incomplete_executions()] == [exe.execution_rid]
     with away.resume_execution(exe.execution_rid) as again:
         again.asset_file_path("Image", "a.png", ["Model_File"]).write_text("a")
@@ -138,7 +139,7 @@ def test_a_run_goes_on_offline_and_is_uploaded_later(ml: DerivaML, tmp_path: Pat
         again.upload_execution_outputs()
     assert again.status is ExecutionStatus.Stopped
     assert "zoo/Image" in away.pending_summary().per_execution[0].assets
-    home = back(ml, tmp_path)
+    home = back(ml)
     home.commit_pending_executions()
     assert [a.filename for a in home.list_assets("Image")] == ["a.png"]
     record = home.lookup_execution(exe.execution_rid)
@@ -147,24 +148,24 @@ def test_a_run_goes_on_offline_and_is_uploaded_later(ml: DerivaML, tmp_path: Pat
     home.catalog.close()
 
 
-def test_a_synonym_that_was_given_offline_means_its_term(ml: DerivaML, tmp_path: Path) -> None:
+def test_a_synonym_that_was_given_offline_means_its_term(ml: DerivaML) -> None:
     ml.add_term("Asset_Type", "Net_File", "A net.", synonyms=["Weights"])
     exe = ml.create_execution(workflow=CODE)
-    with offline(ml, tmp_path).resume_execution(exe.execution_rid) as again:
+    with offline(ml).resume_execution(exe.execution_rid) as again:
         again.asset_file_path("Image", "a.png", ["Weights", "Net_File"]).write_text("a")
-    home = back(ml, tmp_path)
+    home = back(ml)
     home.resume_execution(exe.execution_rid).upload_execution_outputs()
     (asset,) = home.list_assets("Image")
     assert sorted(asset.asset_types) == ["Net_File", "Output_File"]
     home.catalog.close()
 
 
-def test_a_type_that_is_no_term_is_noticed_by_the_upload(ml: DerivaML, tmp_path: Path) -> None:
+def test_a_type_that_is_no_term_is_noticed_by_the_upload(ml: DerivaML) -> None:
     exe = ml.create_execution(workflow=CODE)
-    away = offline(ml, tmp_path)
+    away = offline(ml)
     with away.resume_execution(exe.execution_rid) as again:
         again.asset_file_path("Image", "a.png", ["Modle"]).write_text("a")
-    home = back(ml, tmp_path)
+    home = back(ml)
     with pytest.raises(DerivaMLUploadError, match="Modle"):
         home.resume_execution(exe.execution_rid).upload_execution_outputs()
     assert home.list_assets("Image") == []
@@ -241,11 +242,9 @@ def test_a_snapshot_neither_refreshes_nor_pins_the_schema(ml: DerivaML) -> None:
     assert ml.diff_schema().added_columns == ("zoo:Subject.Age",)
 
 
-def test_the_schema_of_another_catalog_of_that_name_is_replaced(
-    ml: DerivaML, tmp_path: Path
-) -> None:
+def test_the_schema_of_another_catalog_of_that_name_is_replaced(ml: DerivaML) -> None:
     def connected() -> dict[str, object]:
-        again = DerivaML(ml.host_name, working_dir=tmp_path / "work")
+        again = DerivaML(ml.host_name, working_dir=work_of(ml))
         again.catalog.close()
         return again.schema_cache.load().about
 
@@ -270,13 +269,13 @@ def test_staged_work_blocks_a_refresh(ml: DerivaML) -> None:
     ml.refresh_schema(force=True)
 
 
-def test_a_damaged_cache_says_what_to_do(ml: DerivaML, tmp_path: Path) -> None:
+def test_a_damaged_cache_says_what_to_do(ml: DerivaML) -> None:
     ml.schema_cache.path.write_text("{")
     with pytest.raises(DerivaMLConfigurationError, match="Remove it and connect again"):
         ml.diff_schema()
     ml.schema_cache.path.write_text('{"format": 99}')
     with pytest.raises(DerivaMLConfigurationError, match="format 99"):
-        offline(ml, tmp_path)
+        offline(ml)
 
 
 # --- who and where -------------------------------------------------------------------
@@ -296,7 +295,7 @@ def test_this_machine_knows_who_we_are(ml: DerivaML) -> None:
 def test_a_context_file_says_where_to_connect(
     ml: DerivaML, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = tmp_path / "project"
+    project = place.parent / "project"
     (project / "src" / "deep").mkdir(parents=True)
     file = project / ".deriva-context.json"
     monkeypatch.chdir(project / "src")

@@ -160,10 +160,10 @@ DerivaML(sys.argv[1], working_dir=sys.argv[2]).file_run(sys.argv[3])
 
 @pytest.mark.parametrize("step", ["begin", "_datasets", "_outputs", "_complete"])
 def test_a_killed_filing_is_completed_once(
-    ml: DerivaML, place: Path, project: Path, tmp_path: Path, step: str
+    ml: DerivaML, place: Path, project: Path, step: str
 ) -> None:
     run = _train(project)
-    words = [str(place), str(tmp_path / "work"), str(run), step]
+    words = [str(place), str(place.parent / "work"), str(run), step]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},

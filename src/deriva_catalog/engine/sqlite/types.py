@@ -15,21 +15,23 @@ import sqlalchemy as sa
 
 from ...model.elements import ColumnType
 
-_STORAGE: dict[str, type[sa.types.TypeEngine[Any]]] = {
-    "boolean": sa.SmallInteger,
-    "int2": sa.SmallInteger,
-    "int4": sa.Integer,
-    "int8": sa.BigInteger,
-    "serial2": sa.SmallInteger,
-    "serial4": sa.Integer,
-    "serial8": sa.BigInteger,
-    "float4": sa.REAL,
-    "float8": sa.REAL,
+# One object for each type: SQLAlchemy works out once for each object what a database makes of it.
+_TEXT = sa.Text()
+_STORAGE: dict[str, sa.types.TypeEngine[Any]] = {
+    "boolean": sa.SmallInteger(),
+    "int2": sa.SmallInteger(),
+    "int4": sa.Integer(),
+    "int8": sa.BigInteger(),
+    "serial2": sa.SmallInteger(),
+    "serial4": sa.Integer(),
+    "serial8": sa.BigInteger(),
+    "float4": sa.REAL(),
+    "float8": sa.REAL(),
 }
 
 
 def storage_type(column_type: ColumnType) -> sa.types.TypeEngine[Any]:
     """Return the SQLAlchemy type that a column of `column_type` has in SQLite."""
     if column_type.is_array:
-        return sa.Text()
-    return _STORAGE.get(column_type.storage, sa.Text)()
+        return _TEXT
+    return _STORAGE.get(column_type.storage, _TEXT)
