@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -58,9 +59,16 @@ class Tables:
     the identity of the tables in them.
     """
 
-    def __init__(self, storage: StorageType, *, interval_outside: bool = False) -> None:
+    def __init__(
+        self,
+        storage: StorageType,
+        *,
+        interval_outside: bool = False,
+        of_temporary: Mapping[str, Any] | None = None,
+    ) -> None:
         self._storage = storage
         self._interval_outside = interval_outside
+        self._of_temporary = of_temporary or {}
         self._numbers = count()
         self._live: dict[int, tuple[Table, sa.Table]] = {}
         self._closed: dict[int, tuple[Table, sa.Table]] = {}
@@ -99,7 +107,7 @@ class Tables:
             # the types of the columns.
             name = f"_b{level}_{next(self._numbers)}"
             found = sa.Table(
-                name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DROP"
+                name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], **self._of_temporary
             )
             self._temporary[signature] = found
         return found

@@ -69,6 +69,11 @@ class Storage(Protocol):
         """Whether the rows of a moment are found best after live rows and history were united."""
         ...
 
+    @property
+    def of_temporary(self) -> Mapping[str, Any]:
+        """What SQLAlchemy is to be told of a temporary table besides its columns."""
+        ...
+
     def reading(self, budget_s: float | None = None) -> AbstractContextManager[sa.Connection]:
         """A connection inside a transaction that sees one moment of the database.
 

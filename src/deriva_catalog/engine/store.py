@@ -116,7 +116,11 @@ class Store:
         self.storage = storage
         self.client = client
         self._owner = Client(client)
-        self.tables = Tables(storage.storage_type, interval_outside=storage.interval_outside)
+        self.tables = Tables(
+            storage.storage_type,
+            interval_outside=storage.interval_outside,
+            of_temporary=storage.of_temporary,
+        )
         self.read_budget_s: float | None = None
         self._models: dict[_ModelKey, Model] = {}
         self._models_lock = threading.Lock()

@@ -99,8 +99,8 @@ def stored(working_dir: Path | None, cache_dir: Path | None = None) -> dict[str,
             hosts in it; None means the usual one.
         cache_dir: A cache elsewhere, which is looked at as well.
     """
-    from deriva_ml.core.config import compute_workdir
     from deriva_ml.core.storage import Places, Storage, find_places
+    from deriva_ml.core.workdir import compute_workdir
 
     base = compute_workdir(working_dir)
     if working_dir is not None and not base.is_dir():

@@ -15,14 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from deriva_catalog.interface import Catalog
-from deriva_ml.asset.collection import Assets
-from deriva_ml.dataset.collection import Datasets
-from deriva_ml.execution.calls import once_in
-from deriva_ml.execution.workflows import Workflows
-from deriva_ml.feature.collection import Features
 from deriva_ml.model.catalog import DerivaModel
 
-from .annotations import Annotations
 from .connect import open_offline, open_session
 from .context import read_context, write_context
 from .definitions import ML_SCHEMA, ConnectionMode
@@ -48,18 +42,23 @@ from .methods import importing as _importing
 from .methods import interchange as _interchange
 from .methods import lineage as _lineage
 from .methods import rows as _rows
-from .rids import Rids
 from .schema_cache import SchemaCache
 from .session import DatasetVersioning, Options, Session
-from .storage import Storage
-from .tables import Tables
-from .vocabulary import Vocabularies
 
 if TYPE_CHECKING:
     from deriva_catalog.path.builder import PathBuilder, SchemaPath
+    from deriva_ml.asset.collection import Assets
+    from deriva_ml.dataset.collection import Datasets
     from deriva_ml.execution.collection import Executions
+    from deriva_ml.execution.workflows import Workflows
+    from deriva_ml.feature.collection import Features
 
+    from .annotations import Annotations
     from .config import DerivaMLConfig
+    from .rids import Rids
+    from .storage import Storage
+    from .tables import Tables
+    from .vocabulary import Vocabularies
 
 __all__ = ["DerivaML"]
 
@@ -235,41 +234,56 @@ class DerivaML:
         made._snapshots = {}
         return made
 
-    # --- collaborators ---------------------------------------------------------------
+    # --- collaborators: each is imported by who asks for it --------------------------
 
     @cached_property
     def vocabularies(self) -> Vocabularies:
         """Vocabularies and their terms."""
+        from .vocabulary import Vocabularies
+
         return Vocabularies(self.session)
 
     @cached_property
     def tables(self) -> Tables:
         """Defining and reading tables."""
+        from .tables import Tables
+
         return Tables(self.session, self.vocabularies)
 
     @cached_property
     def rids(self) -> Rids:
         """Finding, citing and linking rows."""
+        from .rids import Rids
+
         return Rids(self.session)
 
     @cached_property
     def features(self) -> Features:
         """Features and their values."""
+        from deriva_ml.feature.collection import Features
+
         return Features(self.session, self.vocabularies)
 
     @cached_property
     def datasets(self) -> Datasets:
         """Datasets, their members and versions."""
+        from deriva_ml.dataset.collection import Datasets
+        from deriva_ml.execution.calls import once_in
+
         return Datasets(self.session, self.vocabularies, once_in(self.session.identity))
 
     @cached_property
     def workflows(self) -> Workflows:
         """Code that executions run."""
+        from deriva_ml.execution.workflows import Workflows
+
         return Workflows(self.session, self.vocabularies)
 
     @cached_property
     def assets(self) -> Assets:
         """Files that the catalog describes."""
+        from deriva_ml.asset.collection import Assets
+
         return Assets(self.session, self.vocabularies)
 
     @cached_property
@@ -293,11 +307,15 @@ class DerivaML:
     @cached_property
     def annotations(self) -> Annotations:
         """How web pages show tables, with changes that are not written yet."""
+        from .annotations import Annotations
+
         return Annotations(self.session)
 
     @cached_property
     def storage(self) -> Storage:
         """Files of this machine."""
+        from .storage import Storage
+
         return Storage(self.session)
 
     @property

@@ -9,11 +9,7 @@ that the program stored before are left alone; to store its own afterwards, it c
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import logging
-import os
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +20,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from .constants import ML_SCHEMA
 from .enums import ConnectionMode
-from .host import directory_of, is_directory, without_password
+from .host import without_password
 from .html_tables import settings_html
 from .logging_config import get_logger, is_hydra_initialized
 from .omega import fields_of, plain
+from .workdir import compute_workdir
 from .zen_store import keep_descriptions
 
 __all__ = ["DerivaMLConfig", "compute_workdir", "forget_hydra_settings", "register_hydra_settings"]
@@ -36,42 +33,6 @@ _log = get_logger(__name__)
 
 TIMESTAMP = "%Y-%m-%d_%H-%M-%S"
 """Name of a run's directory, as a format of its start time."""
-
-
-def compute_workdir(
-    working_dir: Path | str | None = None,
-    catalog_id: str | int | None = None,
-    hostname: str | None = None,
-) -> Path:
-    """Return the directory that runs work in: one answer for the session and for Hydra.
-
-    ``<working_dir>/<user>/deriva-ml``; without a `working_dir`, ``work`` below the directory
-    that `DERIVA_ML_HOME` names, or ``~/.deriva-ml``. With a catalog, ``<hostname>/<catalog_id>``
-    below it, because RIDs are unique only within one catalog; the directory of a catalog counts as
-    its path in full, however it is written. Nothing is created.
-    """
-    if working_dir is not None:
-        base = Path(working_dir).expanduser().absolute() / getpass.getuser() / "deriva-ml"
-    elif os.environ.get("DERIVA_ML_HOME"):
-        base = Path(os.environ["DERIVA_ML_HOME"]).expanduser().absolute() / "work"
-    else:
-        base = Path.home() / ".deriva-ml"
-    for part in (None if hostname is None else _in_one_spelling(hostname), catalog_id):
-        if part is not None:
-            base /= _directory_name(str(part))
-    return base
-
-
-def _in_one_spelling(hostname: str) -> str:
-    return str(directory_of(hostname)) if is_directory(hostname) else without_password(hostname)
-
-
-def _directory_name(text: str) -> str:
-    """Return `text` as the name of one directory; different texts give different names."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
-        return text
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', text).strip('._-')[-40:]}-{digest}"
 
 
 def _as_schemas(value: Any) -> Any:

@@ -15,7 +15,6 @@ from deriva_catalog.model.documents import read_model
 from deriva_ml.model.catalog import DerivaModel
 
 from .catalog_stub import CatalogStub, as_catalog
-from .config import compute_workdir
 from .definitions import ML_SCHEMA
 from .exceptions import DerivaMLConfigurationError, DerivaMLUnavailableError, translated
 from .host import is_directory, is_server, without_password
@@ -23,6 +22,7 @@ from .identity import identity_of
 from .logging_config import get_logger
 from .schema_cache import SchemaCache, write_json
 from .session import Options, Session
+from .workdir import compute_workdir
 
 __all__ = [
     "close_shared_catalogs",
@@ -69,7 +69,7 @@ def open_session(
     # A directory is one catalog, so its default number says nothing.
     single = is_directory(hostname) and str(catalog_id) == "1"
     catalog = _opened(hostname, None if single else catalog_id, credential)
-    if check_auth:
+    if check_auth and is_server(hostname):
         _check_login(catalog)
     model = DerivaModel(catalog, ml_schema, domain_schemas, default_schema)
     work = compute_workdir(working_dir, catalog.id, hostname)

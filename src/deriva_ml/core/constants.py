@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import StringConstraints
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 __all__ = [
     "DRY_RUN_RID",
@@ -41,7 +43,20 @@ _CODE = r"[A-Z0-9]{1,4}(?:-[A-Z0-9]{4})*"
 RID_PATTERN = rf"^{_CODE}(?:@{_CODE})?$"
 """A RID, optionally followed by ``@`` and a snapshot: ``1ABC``, ``2-277G``, ``1ABC@2Z9-XXXX``."""
 
-RID = Annotated[str, StringConstraints(pattern=RID_PATTERN)]
+
+@dataclass(frozen=True, slots=True)
+class _Formed:
+    """Has pydantic check a text; pydantic itself is not needed to say so, and is seldom there."""
+
+    pattern: str
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.str_schema(pattern=self.pattern)
+
+
+RID = Annotated[str, _Formed(RID_PATTERN)]
 """A row identifier as a type: pydantic checks its form."""
 
 _RID = re.compile(rf"{_CODE}(?:@{_CODE})?")

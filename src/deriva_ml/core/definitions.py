@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ._lazy import lazy_names
 from .constants import (
     DRY_RUN_RID,
     INTENTIONAL_FK_CYCLES,
@@ -34,20 +37,22 @@ from .enums import (
     UploadState,
     VersionPart,
 )
-from .schema_definitions import (
-    AssetTableDef,
-    AssociationTableDef,
-    ColumnDef,
-    ColumnDefinition,
-    ForeignKeyDef,
-    ForeignKeyDefinition,
-    KeyDef,
-    KeyDefinition,
-    SchemaDef,
-    TableDef,
-    TableDefinition,
-    VocabularyTableDef,
-)
+
+if TYPE_CHECKING:
+    from .schema_definitions import (
+        AssetTableDef,
+        AssociationTableDef,
+        ColumnDef,
+        ColumnDefinition,
+        ForeignKeyDef,
+        ForeignKeyDefinition,
+        KeyDef,
+        KeyDefinition,
+        SchemaDef,
+        TableDef,
+        TableDefinition,
+        VocabularyTableDef,
+    )
 
 __all__ = [
     "DRY_RUN_RID",
@@ -91,3 +96,24 @@ __all__ = [
     "VocabularyTableDef",
     "is_rid",
 ]
+
+# Whoever asks only for constants does without pydantic, which checks definitions.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "..schema_definitions": (
+            "AssetTableDef",
+            "AssociationTableDef",
+            "ColumnDef",
+            "ColumnDefinition",
+            "ForeignKeyDef",
+            "ForeignKeyDefinition",
+            "KeyDef",
+            "KeyDefinition",
+            "SchemaDef",
+            "TableDef",
+            "TableDefinition",
+            "VocabularyTableDef",
+        )
+    },
+)

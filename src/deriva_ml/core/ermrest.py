@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from deriva_ml.execution.report import UploadCallback, UploadProgress
 
+from ._lazy import lazy_names
 from .constants import RID
 from .enums import BuiltinTypes, UploadState
-from .schema_definitions import (
-    ColumnDefinition,
-    ForeignKeyDefinition,
-    KeyDefinition,
-    TableDefinition,
-)
 from .vocabulary import VocabularyTerm, VocabularyTermHandle
+
+if TYPE_CHECKING:
+    from .schema_definitions import (
+        ColumnDefinition,
+        ForeignKeyDefinition,
+        KeyDefinition,
+        TableDefinition,
+    )
 
 __all__ = [
     "RID",
@@ -54,3 +57,17 @@ class FileUploadState(BaseModel):
     def rid(self) -> str | None:
         """RID of the file."""
         return None if self.result is None else self.result.get("RID")
+
+
+# Whoever uploads files does without the definitions of tables.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "..schema_definitions": (
+            "ColumnDefinition",
+            "ForeignKeyDefinition",
+            "KeyDefinition",
+            "TableDefinition",
+        )
+    },
+)

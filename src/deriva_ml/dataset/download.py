@@ -193,10 +193,13 @@ def _refuse_part(key: BagKey) -> None:
 @contextmanager
 def _patient(session: Session, how: Carriage) -> Iterator[Session]:
     """The session, over connections that wait as long as is asked for."""
+    if how.timeout is None:
+        yield session
+        return
     from deriva_catalog.catalog import RemoteCatalog
 
     catalog = session.catalog
-    if how.timeout is None or not isinstance(catalog, RemoteCatalog):
+    if not isinstance(catalog, RemoteCatalog):
         yield session
         return
     own = catalog.waiting(*how.timeout)

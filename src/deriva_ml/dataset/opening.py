@@ -20,7 +20,6 @@ from deriva_catalog.bag.archives import is_archive
 from deriva_catalog.bag.unpacking import refuse_damage
 from deriva_catalog.errors import Conflict, Unavailable
 from deriva_catalog.objects import hash_file
-from deriva_ml.core.config import compute_workdir
 from deriva_ml.core.content import content_cache
 from deriva_ml.core.definitions import ML_SCHEMA
 from deriva_ml.core.exceptions import (
@@ -32,6 +31,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.core.query import attributes
 from deriva_ml.core.session import Session
+from deriva_ml.core.workdir import compute_workdir
 from deriva_ml.model.catalog import DerivaModel
 
 from .bag import DatasetBag

@@ -111,22 +111,26 @@ class Repository:
 def find_repository(path: Path) -> Repository | None:
     """Return the working tree that `path` lies in; None outside one, or without git."""
     directory = path if path.is_dir() else path.parent
-    root = _git(directory, "rev-parse", "--show-toplevel")
+    told = _git(directory, "rev-parse", "--show-toplevel", "HEAD")
+    root: str | None
+    if told is None:  # perhaps there is no commit yet, and so no HEAD
+        root, head = _git(directory, "rev-parse", "--show-toplevel"), ""
+    else:
+        root, _, head = told.rstrip("\n").rpartition("\n")
     if not root or not root.strip():
         return None
     top = Path(root.strip("\n"))
-    head = _git(top, "rev-parse", "--verify", "--quiet", "HEAD")
-    return Repository(top, head.strip() if head else None, _remote(top))
+    return Repository(top, head or None, _remote(top))
 
 
 def _remote(root: Path) -> str | None:
     """Return the URL of ``origin``, else of the first remote."""
-    names = (_git(root, "remote") or "").split()
-    if not names:
-        return None
-    name = "origin" if "origin" in names else names[0]
-    url = _git(root, "remote", "get-url", name)
-    return url.strip() if url else None
+    urls: dict[str, str] = {}
+    for line in (_git(root, "remote", "--verbose") or "").splitlines():
+        name, _, url = line.rpartition(" (fetch)")[0].partition("\t")
+        if url.strip():
+            urls.setdefault(name, url.strip())
+    return urls.get("origin") or next(iter(urls.values()), None)
 
 
 def web_url(remote: str) -> str | None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_
 from ..core.constants import RID
 from ..core.html_tables import settings_html
 from ..core.omega import fields_of, plain
-from ..core.zen_store import keep_descriptions
+from ..core.when_loaded import when_loaded
 from .source import CodeSource, calling_source, describe_version, identify_file
 
 __all__ = ["Workflow"]
@@ -180,5 +180,11 @@ class Workflow(BaseModel):
         return describe_version(Path(root) if root is not None else Path.cwd())
 
 
+def _keep_descriptions() -> None:
+    from ..core.zen_store import keep_descriptions
+
+    keep_descriptions()
+
+
 # A `Workflow` has a description, and its stored configuration may have another: see `zen_store`.
-keep_descriptions()
+when_loaded("hydra_zen", _keep_descriptions)

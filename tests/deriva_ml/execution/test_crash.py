@@ -339,6 +339,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 assert len(ml.get_table_as_dict("Subject")) == before
 assert exe.status == "Failed", exe.status
 exe.upload_execution_outputs()
+spare = {{"hydra", "hydra_zen", "httpx", "sqlalchemy.dialects.postgresql"}}
+assert not spare & set(sys.modules), sys.modules
 print(exe.status, len(ml.get_table_as_dict("Subject")) - before)
 """
     source = str(Path(__file__).parents[3] / "src")

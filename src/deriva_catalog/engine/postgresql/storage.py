@@ -210,6 +210,11 @@ class PostgresStorage:
         """Yes: only then PostgreSQL makes one relation of live rows and history."""
         return True
 
+    @property
+    def of_temporary(self) -> dict[str, Any]:
+        """They end with their transaction."""
+        return {"postgresql_on_commit": "DROP"}
+
     # --- life ------------------------------------------------------------------------
 
     def exists(self) -> bool:

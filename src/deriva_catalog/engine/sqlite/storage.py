@@ -92,6 +92,11 @@ class SqliteStorage:
         return False
 
     @property
+    def of_temporary(self) -> dict[str, Any]:
+        """Nothing. An option of another database would have SQLAlchemy load its dialect."""
+        return {}
+
+    @property
     def expressions(self) -> SqliteExpressions:
         """How SQLite spells what reading needs."""
         return self._expressions

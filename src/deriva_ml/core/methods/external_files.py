@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from ..constants import is_rid
 from ..exceptions import DerivaMLValidationError
-from ..filespec import FileSpec
 
 if TYPE_CHECKING:
     from deriva_catalog.interface import Row
     from deriva_ml.dataset.dataset import Dataset
 
     from ..base import DerivaML
+    from ..filespec import FileSpec
 
-Files = Iterable[FileSpec | Mapping[str, Any]]
+Files: TypeAlias = "Iterable[FileSpec | Mapping[str, Any]]"
 Words = str | Iterable[str] | None
 
 _ANY, _NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
