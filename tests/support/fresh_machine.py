@@ -70,11 +70,14 @@ def fresh_machine(place: Path) -> Machine:
         "PATH": f"{programs}:{git}:/usr/bin:/bin",
         "PYTHONPATH": str(packages),
         "PIP_NO_INDEX": "1",
-        # pip reads the variable as the setting itself: builds are not isolated.
+        # pip reads these as the settings themselves: builds are not isolated, modules are compiled
+        # when they are first imported, and nothing looks for conflicts among the linked packages.
         "PIP_NO_BUILD_ISOLATION": "false",
+        "PIP_NO_COMPILE": "false",
+        "PIP_NO_WARN_CONFLICTS": "false",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        # Most modules are never imported here; what is imported is compiled then.
-        "PIP_NO_COMPILE": "1",
+        # The linked packages bring plugins of pytest that no new environment has.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "COLUMNS": "100",
     }
     return Machine(place, environment, Path(wheel))

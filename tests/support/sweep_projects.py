@@ -50,7 +50,8 @@ count = 0
 def _die(frame, event, argument):
     # Kill the process, once for each point that is in the file.
     name = frame.f_code.co_name
-    if frame.f_code.co_filename.endswith("sweep_job.py") and name in points:
+    if name in points and frame.f_code.co_filename.endswith("sweep_job.py"):
+        frame.f_trace_lines = False
         known = frame.f_locals
         number = known["number"] if "number" in known else known["job"].number
         where, when = points[name]
@@ -58,11 +59,12 @@ def _die(frame, event, argument):
         if here and not Path(f"died-{name}").exists():
             Path(f"died-{name}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        return _die  # for the return
 
 
 if Path("die.json").exists():
     points = json.loads(Path("die.json").read_text())
-    sys.setprofile(_die)
+    sys.settrace(_die)
 
 
 class Unpicklable(Exception):

@@ -6,6 +6,7 @@ nothing else, so it does not spend a second on that.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -117,6 +118,8 @@ def _serve(modules: Iterable[str]) -> None:
     """Import, then fork for each line of the input; print how each run ended."""
     for module in modules:
         importlib.import_module(module)
+    # What was imported stays: no child needs to look there for garbage, least of all at its end.
+    gc.freeze()
     # A line at a time: a child must find nothing that was read ahead.
     while line := sys.stdin.readline():
         job = json.loads(line)

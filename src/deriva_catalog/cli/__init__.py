@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from ..process_end import end_without_search
 from .housekeeping import add_housekeeping
 from .serving import add_serve
 from .signin import add_signin
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    end_without_search()
     try:
         options = _parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has told why

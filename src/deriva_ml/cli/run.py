@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+from deriva_catalog.process_end import end_without_search
+
 from .endings import DONE, INTERRUPTED, CannotGoOn, Refused, reader_may_leave
 from .overrides import check_words, expand_multirun, quoted, says
 from .run_options import LIST, PROGRAM, option_words, parser
@@ -21,6 +23,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    end_without_search()
     given = list(sys.argv[1:] if argv is None else argv)
     known = parser()
     options, words = known.parse_known_args(given)

@@ -18,6 +18,7 @@ it printed. The caller brings the catalog to its beginning between the runs.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -27,12 +28,15 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deriva_ml import ExecutionConfiguration, Workflow
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.execution.execution import Execution
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 STEPS = tuple(
     str(Path(*parts))
@@ -132,10 +136,13 @@ def die_or_tell(ml: DerivaML, places: tuple[str, str], point: str) -> None:
     number = int(point) if point.isdecimal() else None
     seen, changes = on_disk(*places), []
 
-    def count(frame: FrameType, event: str, argument: Any) -> None:
+    def count(frame: FrameType, event: str, argument: Any) -> TraceFunction | None:
         nonlocal steps, seen
-        if event not in ("call", "return") or not is_step(frame.f_code.co_filename):
-            return
+        if not is_step(frame.f_code.co_filename):
+            return None
+        frame.f_trace_lines = False
+        if event == "exception":  # the return follows
+            return count
         if event == "call" and frame.f_code.co_qualname == point:
             os.kill(os.getpid(), signal.SIGKILL)
         if threading.current_thread() is threading.main_thread():
@@ -145,11 +152,13 @@ def die_or_tell(ml: DerivaML, places: tuple[str, str], point: str) -> None:
             if not point and not additive and (now := on_disk(*places)) != seen:
                 seen = now
                 changes.append(steps)
+        return count
 
-    threading.setprofile(count)
-    sys.setprofile(count)
+    # Tracing, unlike profiling, tells nothing of what is called in C: most of what is called.
+    threading.settrace(count)
+    sys.settrace(count)
     (more if additive else whole_run)(ml)
-    sys.setprofile(None)
+    sys.settrace(None)
     print(json.dumps(steps if additive else changes), flush=True)
 
 
@@ -158,6 +167,8 @@ def serve(place: str, work: str) -> None:
     ml = DerivaML(place, 1, working_dir=work)
     whole_run(ml)  # so that what is compiled and read once is there before the forks
     ml.catalog.close()
+    gc.collect()
+    gc.freeze()  # no child looks for garbage among what was imported
     print("ready", flush=True)
     for line in sys.stdin:
         reading, writing = os.pipe()
