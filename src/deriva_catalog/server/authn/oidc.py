@@ -11,15 +11,18 @@ from __future__ import annotations
 import base64
 import hmac
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from ...access import Client
 from ...errors import NotAuthenticated, Unavailable
-from .provider import Provider
 from .secrets import digest_of, kind_of, new_secret
 from .storage import AuthnStore
 from .tables import pending
+
+if TYPE_CHECKING:
+    from .provider import Provider
 
 __all__ = ["PENDING_S", "SentAway", "come_back", "send_away"]
 

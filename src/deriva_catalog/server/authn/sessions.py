@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...access import ANONYMOUS, Client
 from ...errors import Forbidden, Unavailable
@@ -19,11 +20,13 @@ from .logins import Session
 from .memory import ShortMemory
 from .passwords import Passwords
 from .people import keep_client, known_client
-from .provider import Provider
 from .secrets import digest_of, kind_of
-from .settings import AuthnSettings, read_settings
+from .settings import AuthnSettings, ProviderSettings, read_settings
 from .storage import AuthnStore
 from .tokens import find_token
+
+if TYPE_CHECKING:
+    from .provider import Provider
 
 __all__ = ["Sessions", "TooManyAttempts", "own_sessions"]
 
@@ -45,6 +48,15 @@ class TooManyAttempts(Exception):
         self.seconds = seconds
 
 
+def _provider(settings: ProviderSettings | None) -> Provider | None:
+    """What asks the provider, if logins are with one; a service without has no HTTP client."""
+    if settings is None:
+        return None
+    from .provider import Provider
+
+    return Provider(settings)
+
+
 class Sessions:
     """The logins of one service. Usable from many threads; several processes may share them.
 
@@ -61,7 +73,7 @@ class Sessions:
         self.store = store
         self.settings = settings or AuthnSettings()
         self.clock = clock
-        self.provider = Provider(p) if (p := self.settings.provider) is not None else None
+        self.provider = _provider(self.settings.provider)
         self._held: ShortMemory[str, Session] = ShortMemory(_REMEMBERED)
         self._asking = threading.BoundedSemaphore(_ASKED_AT_ONCE)
         self._cleaned = float("-inf")
