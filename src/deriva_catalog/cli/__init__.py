@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from ..loading import loading, own_process
 from ..process_end import end_without_search
 from .housekeeping import add_housekeeping
 from .serving import add_serve
@@ -75,8 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has told why
         return int(stop.code or 0)
-    from ..errors import CatalogError
-    from . import commands
+    if arguments is None:
+        own_process()
+    with loading():
+        from ..errors import CatalogError
+        from . import commands
 
     try:
         return int(commands.COMMANDS[options.command](options))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from deriva_catalog.loading import loading
 
 from .endings import CannotGoOn, Refused
 from .run_options import PROGRAM
@@ -19,6 +22,7 @@ _QUIET = (
     "hydra.hydra_logging.root.level=WARNING",
     "++hydra.job_logging.handlers.console.level=WARNING",
 )
+_OF_RUNS = ("deriva_ml.core.base", "deriva_ml.execution.execution", "deriva_catalog.catalog.local")
 
 
 def fill_hydra_store(*, with_optuna: bool) -> None:
@@ -127,6 +131,8 @@ def _hand_over(
 
     @functools.wraps(task)
     def run(*arguments: Any, **settings: Any) -> Any:
+        if not called:
+            _load_what_runs_use()
         called.append(True)
         try:
             return task(*arguments, **settings)
@@ -142,6 +148,13 @@ def _hand_over(
         if tracebacks:
             raise
         raise _end(error) from error
+
+
+def _load_what_runs_use() -> None:
+    """Import it before a model makes garbage of its own, which is collected as ever."""
+    with loading():
+        for name in _OF_RUNS:
+            importlib.import_module(name)
 
 
 def _end(error: Exception) -> CannotGoOn:

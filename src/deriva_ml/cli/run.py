@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+from deriva_catalog.loading import loading, own_process
 from deriva_catalog.process_end import end_without_search
 
 from .endings import DONE, INTERRUPTED, CannotGoOn, Refused, reader_may_leave
@@ -28,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = parser()
     options, words = known.parse_known_args(given)
     option_words(options, words)
+    if argv is None:
+        own_process()
     try:
         return _run(known, options, words, given)
     except CannotGoOn as end:
@@ -57,7 +60,8 @@ def _run(
         if status is not None:
             return status
     else:
-        load_project(options.config_dir)
+        with loading():
+            load_project(options.config_dir)
     flags = [flag for action in known._actions for flag in action.option_strings]
     wrong = check_words(words, [*flags, *known_words()]) if words else []
     if wrong:
