@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 
 from flexlock.data.hashing import hash_bytes
@@ -39,6 +37,9 @@ def look_up(url: str, *, timeout_s: float = _TIMEOUT_S) -> Remote:
     if not url.startswith(("http://", "https://")):
         message = f"the version of {url!r} cannot be asked for."
         raise DataError(message, hint="Supply it: {'path': URL, 'hash': 'algorithm:hex'}.")
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(url, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:

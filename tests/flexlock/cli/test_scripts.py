@@ -245,6 +245,9 @@ class TestCost:
         assert not loaded & self.HEAVY
         assert len(loaded) < 110
 
+    def test_a_run_of_local_files_loads_no_web_client(self, script: Path) -> None:
+        assert not self.loaded("process.py", "-q") & {"urllib.request", "http.client", "ssl"}
+
 
 def test_two_processes_get_two_numbered_directories(folder: Path) -> None:
     (folder / "process.py").write_text(
