@@ -4,11 +4,15 @@ import getpass
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from warm_python import WarmPython, warm_python
 
 BASE = """
 from hydra_zen import builds, store
@@ -105,20 +109,55 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+Line = Callable[..., subprocess.CompletedProcess[str]]
+LIBRARIES = ("hydra._internal.hydra", "deriva_ml.dataset", "deriva_ml.execution.runner")
+
+
+def surroundings(home: Path) -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DERIVA_")}
+    return {**environment, "PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(home)}
+
+
+def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with nothing imported."""
     return subprocess.run(
         [sys.executable, *words],
         cwd=project,
         capture_output=True,
         text=True,
         check=False,
-        env={**environment, "PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(project)},
+        env=surroundings(project),
     )
 
 
-def command(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return run(project, "-m", "deriva_ml.cli.run", *words)
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
+    place = tmp_path_factory.mktemp("warm") / "start"
+    place.mkdir()
+    with warm_python(place, surroundings(place), LIBRARIES) as ready:
+        yield ready
+
+
+@pytest.fixture
+def script(project: Path, warm: WarmPython) -> Line:
+    """Run the script in a process that has the libraries already."""
+
+    def line(*words: str) -> subprocess.CompletedProcess[str]:
+        said = shlex.join(["python", "src/train.py", *words])
+        return warm.run(said, directory=project, environment=surroundings(project))
+
+    return line
+
+
+@pytest.fixture
+def command(project: Path, warm: WarmPython) -> Line:
+    """Run the command in a process that has the libraries already."""
+
+    def line(*words: str) -> subprocess.CompletedProcess[str]:
+        said = shlex.join(["deriva-ml-run", *words])
+        return warm.run(said, directory=project, environment=surroundings(project))
+
+    return line
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -139,9 +178,9 @@ def test_script_of_the_documented_form_runs_where_documented(project: Path) -> N
     assert kept == {"config.yaml", "hydra.yaml", "overrides.yaml"}
 
 
-def test_script_takes_the_documented_overrides(project: Path) -> None:
+def test_script_takes_the_documented_overrides(script: Line) -> None:
     words = ("deriva_ml.hostname=x.org", "datasets=training_v2", "model_config=fast_training")
-    done = run(project, "src/train.py", *words, "model_config.epochs=25")
+    done = script(*words, "model_config.epochs=25")
     assert lines(done) == [
         "on x.org 1 TRNA@2.0.0 TRNB@1.0.0",
         "with RSN1 Both, corrected.",
@@ -151,8 +190,8 @@ def test_script_takes_the_documented_overrides(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_script_sweeps_into_numbered_directories(project: Path) -> None:
-    done = run(project, "src/train.py", "--multirun", "model_config=default_model,fast_training")
+def test_script_sweeps_into_numbered_directories(project: Path, script: Line) -> None:
+    done = script("--multirun", "model_config=default_model,fast_training")
     assert [line for line in lines(done) if line.startswith("train")] == [
         "train 0.001 10 32 exe",
         "train 0.01 5 32 exe",
@@ -163,15 +202,15 @@ def test_script_sweeps_into_numbered_directories(project: Path) -> None:
 
 def test_command_runs_the_main_configuration(project: Path) -> None:
     words = ("+experiment=quick", "--host", "file:///data/a b", "--catalog", "digits")
-    told = lines(command(project, *words))
+    told = lines(run(project, "-m", "deriva_ml.cli.run", *words))
     assert told[0].startswith("on file:///data/a b 'digits'")
     assert told[2].startswith("about Quick look")
     assert told[3] == "train 0.01 5 32 exe"
 
 
 @pytest.mark.slow
-def test_command_expands_a_named_sweep(project: Path) -> None:
-    told = lines(command(project, "+multirun=rates", "deriva_ml=prod"))
+def test_command_expands_a_named_sweep(command: Line) -> None:
+    told = lines(command("+multirun=rates", "deriva_ml=prod"))
     assert [line for line in told if line.startswith(("train", "about"))] == [
         "about Two rates | Image Classification ['Training']",
         "train 0.1 10 32 exe",
@@ -261,35 +300,35 @@ def test_what_is_refused_is_named_with_what_was_meant(project: Path) -> None:
         assert message.startswith("deriva-ml-run: "), words
 
 
-def test_experiment_of_a_project_without_any_is_refused(project: Path) -> None:
+def test_experiment_of_a_project_without_any_is_refused(project: Path, command: Line) -> None:
     (project / "src" / "configs" / "experiments.py").unlink()
-    done = command(project, "+experiment=quick")
+    done = command("+experiment=quick")
     assert done.returncode == 2
     assert "the project has none" in done.stderr
 
 
-def test_command_says_in_one_line_what_our_own_errors_say(project: Path) -> None:
+def test_command_says_in_one_line_what_our_own_errors_say(project: Path, command: Line) -> None:
     model = project / "src" / "models" / "mine.py"
     text = model.read_text()
     failing = "from deriva_ml import DerivaMLException\n" + text.replace(
         'print("train"', 'raise DerivaMLException("no such catalog"'
     ).replace("learning_rate, epochs, batch_size, execution)", ")")
     model.write_text(failing.replace('"no such catalog", )', '"no such catalog")'))
-    done = command(project)
+    done = command()
     assert done.returncode == 2  # nothing was begun
     assert done.stderr.splitlines() == ["deriva-ml-run: no such catalog"]
     assert "Traceback" not in done.stderr
 
 
-def test_command_shows_the_configuration_without_running(project: Path) -> None:
-    told = lines(command(project, "--cfg", "job", "-p", "model_config"))
+def test_command_shows_the_configuration_without_running(command: Line) -> None:
+    told = lines(command("--cfg", "job", "-p", "model_config"))
     assert "epochs: 10" in told
     assert not any(line.startswith("train") for line in told)
 
 
-def test_failing_model_fails_the_command(project: Path) -> None:
+def test_failing_model_fails_the_command(project: Path, command: Line) -> None:
     model = project / "src" / "models" / "mine.py"
     model.write_text(model.read_text().replace('print("train"', 'raise ZeroDivisionError("train"'))
-    done = command(project)
+    done = command()
     assert done.returncode != 0
     assert "ZeroDivisionError" in done.stderr
