@@ -1,9 +1,10 @@
 """What a command imports before it begins, without a search for garbage in it.
 
 Modules are made of objects that stay. Python looks through them for garbage again and again while
-more are imported, which is a tenth of the time of a short command. Only a process that is a
-command's own is treated so: elsewhere the objects of others would be kept from being collected.
-How such a process ends is another matter: see `process_end`.
+more are imported, and once more when the process ends, which is a quarter of the time of a short
+command. Only a process that is a command's own is treated so: elsewhere the objects of others would
+be kept from being collected. What comes later is collected as ever, at the end of the process too:
+a model may have left a file open that is written out only then.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..loading import loading, own_process
-from ..process_end import end_without_search
 from .housekeeping import add_housekeeping
 from .serving import add_serve
 from .signin import add_signin
@@ -71,7 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    end_without_search()
     try:
         options = _parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has told why

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from deriva_catalog.process_end import end_without_search
 from deriva_ml import __version__
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    end_without_search()
     options = _parser().parse_args(argv)
     from deriva_ml.core.exceptions import DerivaMLException
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deriva_catalog.process_end import end_without_search
-
 from .endings import BAD_INPUT, FAILED, ended_by
 
 if TYPE_CHECKING:
@@ -105,7 +103,6 @@ def _command(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    end_without_search()
     words = list(sys.argv[1:] if argv is None else argv)
     given = _parser().parse_args(words)
     given.words = words

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deriva_catalog.process_end import end_without_search
-
 from .endings import ended_by
 
 __all__ = ["main"]
@@ -27,7 +25,6 @@ understood, the directory is taken, or the server is not there.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0 when the catalog was made."""
-    end_without_search()
     options = _options(arguments)
     from deriva_ml.core.exceptions import DerivaMLException
     from deriva_ml.demo_catalog import create_demo_catalog

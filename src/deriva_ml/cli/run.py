@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from deriva_catalog.loading import loading, own_process
-from deriva_catalog.process_end import end_without_search
 
 from .endings import DONE, INTERRUPTED, CannotGoOn, Refused, reader_may_leave
 from .overrides import check_words, expand_multirun, quoted, says
@@ -24,7 +23,6 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    end_without_search()
     given = list(sys.argv[1:] if argv is None else argv)
     known = parser()
     options, words = known.parse_known_args(given)

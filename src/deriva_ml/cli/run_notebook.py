@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deriva_catalog.process_end import end_without_search
 from deriva_ml import __version__
 
 if TYPE_CHECKING:
@@ -107,7 +106,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    end_without_search()
     parser = _parser()
     given = list(sys.argv[1:] if argv is None else argv)
     options, words = parser.parse_known_args(_ordered(given))

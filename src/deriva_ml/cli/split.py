@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deriva_catalog.process_end import end_without_search
-
 from .endings import ended_by
 
 if TYPE_CHECKING:
@@ -42,7 +40,6 @@ was not understood, or it names what does not exist or cannot be divided: nothin
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0 when the dataset was divided."""
-    end_without_search()
     options = _parser().parse_args(arguments)
     from deriva_ml.core.base import DerivaML
     from deriva_ml.core.exceptions import DerivaMLException

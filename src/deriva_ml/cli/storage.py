@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deriva_catalog.process_end import end_without_search
-
 if TYPE_CHECKING:
     from deriva_ml.core.storage import Kept, Storage
 
@@ -67,7 +65,6 @@ SORTS: dict[str, Callable[[Item], Any]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0 when what was asked for was done."""
-    end_without_search()
     options = _options(arguments)
     from deriva_ml.core.exceptions import DerivaMLException
 

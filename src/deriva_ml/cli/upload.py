@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deriva_catalog.process_end import end_without_search
-
 if TYPE_CHECKING:
     from deriva_ml.execution.report import UploadReport, WorkspacePendingSummary
 
@@ -69,7 +67,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    end_without_search()
     parser = _parser()
     given = parser.parse_args(argv)
     if given.clean and given.mode == "offline":

@@ -26,7 +26,6 @@ from hydra.core.utils import run_job as run_with_hydra
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from deriva_catalog.process_end import end_without_search
 from deriva_ml.core.exceptions import (
     DerivaMLConfigurationError,
     DerivaMLException,
@@ -179,7 +178,6 @@ def _read_setup(path: str) -> JobSetup:
     setup, state = cloudpickle.loads(content)
     Singleton.set_state(state)
     _here[path] = setup
-    end_without_search()  # this process is a worker, and only there for jobs
     found: JobSetup = setup
     return found
 

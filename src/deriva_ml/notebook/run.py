@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deriva_catalog.process_end import end_without_search
-
 from ..core.context import offer_context
 from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger
@@ -89,8 +87,6 @@ def run_notebook(
     execution = _begin(ml, composed, workflow)
     # Executions that the notebook makes besides are not the one that the command waits for.
     os.environ.pop(SAVE_RID, None)
-    if _running_notebook():  # the kernel is the command's, which waits for its end
-        end_without_search()
     return ml, execution, config
 
 

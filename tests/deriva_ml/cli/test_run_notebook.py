@@ -56,18 +56,6 @@ class Table:
             "<table><thead><tr><th></th><th>name</th><th>count</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"
         )
-
-class Kept:
-    "What only a search for garbage at the end of the kernel finds."
-
-    def __init__(self):
-        self.own = self
-
-    def __del__(self):
-        with open("searched", "w"):
-            pass
-
-kept = Kept()
 '''
 PARAMETERS = """# What a run may change.
 folds: int = 3  # how many parts
@@ -245,7 +233,6 @@ def test_a_run_with_everything(
     host = project.root / "catalog"
     assert files["made.txt"] == f"5 from the file [4, 5] 0.25 {host}"
     assert f"at {host}" in out
-    assert not list(project.root.rglob("searched"))
     assert "cell 9 of 9" in err
     assert "| 0 | x\\|y | 1 |" in files["analysis.md"]
     executed = json.loads(files["analysis.ipynb"])
