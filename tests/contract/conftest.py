@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 import postgres
-from backends import AnyCatalog, Backend, OverHttp, embedded, forget, in_database, over_http
+from backends import (
+    AnyCatalog,
+    Backend,
+    InDatabase,
+    OverHttp,
+    embedded,
+    forget,
+    in_database,
+    over_http,
+)
 from deriva_catalog.model.definitions import (
     column_document,
     foreign_key_document,
@@ -36,6 +45,15 @@ def http_postgresql(
 
 
 @pytest.fixture(scope="session")
+def postgresql(
+    shared_database: postgres.Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InDatabase]:
+    """PostgreSQL catalogs in this process, of one registry for all tests."""
+    with in_database(shared_database.url, tmp_path_factory.mktemp("files")) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="session")
 def shared_database() -> Iterator[postgres.Database]:
     """A database for the catalogs of all tests of this process."""
     with postgres.database() as made:
@@ -49,14 +67,9 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
         with embedded(tmp_path) as made:
             yield made
         return
-    if request.param == "postgresql":
-        database: postgres.Database = request.getfixturevalue("shared_database")
-        with in_database(database.url, tmp_path / "files") as made:
-            yield made
-        return
-    served: OverHttp = request.getfixturevalue(request.param.replace("-", "_"))
-    yield served
-    forget(served)
+    shared: InDatabase | OverHttp = request.getfixturevalue(request.param.replace("-", "_"))
+    yield shared
+    forget(shared)
 
 
 @pytest.fixture

@@ -148,8 +148,7 @@ def in_database(url: str, files: Path) -> Iterator[InDatabase]:
     with closing(Registry.of_database(url, files=files)) as registry:
         backend = InDatabase(registry)
         yield backend
-        for catalog in backend.made:
-            catalog.close()
+        forget(backend)
 
 
 @contextmanager
@@ -164,7 +163,7 @@ def over_http(home: Path, database: str | None = None) -> Iterator[OverHttp]:
             forget(backend)
 
 
-def forget(backend: OverHttp) -> None:
+def forget(backend: InDatabase | OverHttp) -> None:
     """Close the catalogs that were opened so far."""
     for catalog in backend.made:
         catalog.close()

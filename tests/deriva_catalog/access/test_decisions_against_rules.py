@@ -172,7 +172,7 @@ def expected(who: slow.Asking, model: Model) -> Iterator[tuple[Any, bool | None]
             yield (fkey.name, right), slow.on_foreign_key(who, home, fkey, right)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(models, clients, st.booleans())
 def test_each_right_follows_from_the_rules(model: Model, client: Client, historic: bool) -> None:
     decisions = decisions_for(model, client, historic=historic)
@@ -199,7 +199,7 @@ def policy_in(model: Model) -> dict[tuple[str, ...], Mapping[str, Any]]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(models, clients, st.booleans())
 def test_what_is_visible_follows_from_the_rules(
     model: Model, client: Client, historic: bool

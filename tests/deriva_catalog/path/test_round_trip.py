@@ -140,7 +140,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(["", "entity/A", "attribute/M:=A/", "attributegroup/A/", "aggregate/A/n:="]),
     st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=12),

@@ -19,9 +19,7 @@ from deriva_catalog.model.definitions import (
     table_document,
 )
 
-FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
 TYPES = ("application/json", "application/x-json-stream", "text/csv", "image/png", "", "a/b;c")
 
@@ -172,7 +170,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, Any]:
     return request, document
 
 
-@settings(FEW, max_examples=150)
+@settings(FEW, max_examples=80)
 @given(damaged())
 def test_a_damaged_document_changes_nothing(
     kim: HttpClient, park: str, sent: tuple[str, Any]
