@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,6 +15,8 @@ from deriva_ml.core.base import DerivaML
 from deriva_ml.core.connect import close_shared_catalogs, sharing_catalogs
 from deriva_ml.core.definitions import BuiltinTypes, ColumnDefinition, TableDefinition
 from deriva_ml.schema import create_ml_catalog
+
+T = TypeVar("T")
 
 
 def _populate(ml: DerivaML) -> None:
@@ -39,6 +42,22 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def _zoo_template(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Zoo]:
+    """The same with the rows of `zoo`."""
+    return filled(_template, tmp_path_factory.mktemp("zoo"), fill_zoo)
+
+
+def filled(template: Path, root: Path, fill: Callable[[DerivaML], T]) -> tuple[Path, T]:
+    """A closed copy of a catalog with what `fill` adds to it, and what that returned."""
+    place = root / "catalog"
+    shutil.copytree(template, place)
+    ml = DerivaML(str(place), working_dir=root / "work")
+    made = fill(ml)
+    ml.catalog.close()
+    return place, made
+
+
+@pytest.fixture(scope="session")
 def _scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where each test's catalog is that is connected to by the fixture `ml`.
 
@@ -50,12 +69,17 @@ def _scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, _template: Path, _scene: Path, tmp_path: Path) -> Path:
-    """The directory of a fresh copy of the template."""
-    copy = _scene if "ml" in request.fixturenames else tmp_path / "catalog"
+    """The directory of a fresh copy of the template that has what the test's fixtures need."""
+    names = request.fixturenames
+    copy = _scene if "ml" in names else tmp_path / "catalog"
     if copy is _scene:
         # Sessions keep what they know beside the catalog.
         shutil.rmtree(copy.parent, ignore_errors=True)
-    shutil.copytree(_template, copy)
+    needed = next((name for name in ("nested", "photos", "zoo") if name in names), None)
+    template = _template
+    if needed is not None:
+        template, _ = request.getfixturevalue(f"_{needed}_template")
+    shutil.copytree(template, copy)
     return copy
 
 
@@ -126,9 +150,9 @@ def make_execution(ml: DerivaML, workflow_type: str = "Training") -> str:
 
 
 @pytest.fixture
-def zoo(ml: DerivaML) -> Zoo:
+def zoo(ml: DerivaML, _scene: Path, _zoo_template: tuple[Path, Zoo]) -> Zoo:
     """Two subjects with four pictures each, labelled."""
-    return fill_zoo(ml)
+    return _zoo_template[1] if ml.host_name == str(_scene) else fill_zoo(ml)
 
 
 def fill_zoo(ml: DerivaML) -> Zoo:

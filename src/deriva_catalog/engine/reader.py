@@ -264,7 +264,7 @@ def _collect(
 
 
 def _present(moment: Reading, table: Table, given: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:
-    rows = moment.relation(table)
+    rows = (moment.rids or moment.relation)(table)
     none = sa.cast(sa.null(), sa.BigInteger).label("ended")
     return sa.select(rows.c.RID, none).where(rows.c.RID.in_(sa.select(given.c.value)))
 

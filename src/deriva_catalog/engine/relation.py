@@ -11,7 +11,7 @@ rows that are wanted are in the history.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -73,7 +73,7 @@ class Tables:
         self._live: dict[int, tuple[Table, sa.Table]] = {}
         self._closed: dict[int, tuple[Table, sa.Table]] = {}
         self._temporary: dict[tuple[object, ...], sa.Table] = {}
-        self._past: dict[tuple[int, int], tuple[Table, Table | None, sa.FromClause]] = {}
+        self._past: dict[tuple[int, int, bool], tuple[Table, Table | None, sa.FromClause]] = {}
 
     def live(self, table: Table) -> sa.Table:
         """The table of live rows."""
@@ -112,7 +112,9 @@ class Tables:
             self._temporary[signature] = found
         return found
 
-    def as_of(self, table: Table, current: Mapping[str, Table]) -> sa.FromClause:
+    def as_of(
+        self, table: Table, current: Mapping[str, Table], *, only_rid: bool = False
+    ) -> sa.FromClause:
         """The rows of a table as they were at the time that the parameter `AT` will have.
 
         Statements for one snapshot are those for the next, so that they are compiled once.
@@ -120,21 +122,23 @@ class Tables:
         Args:
             table: The table as the model of that time describes it.
             current: The tables of the live model by RID.
+            only_rid: Whether ``RID`` is all that is wanted of them.
         """
         now = current.get(table.rid)
-        key = (id(table), id(now))
+        key = (id(table), id(now), only_rid)
         found = self._past.get(key)
         if found is None:
             if len(self._past) >= _MOST_PAST:
                 self._past.clear()
             # The tables are kept too, so that their identities stay their own.
-            found = (table, now, self._rows_at(table, now))
+            found = (table, now, self._rows_at(table, now, only_rid))
             self._past[key] = found
         return found[2]
 
-    def _rows_at(self, table: Table, now: Table | None) -> sa.FromClause:
+    def _rows_at(self, table: Table, now: Table | None, only_rid: bool) -> sa.FromClause:
         history = self.history(table)
-        closed = sa.select(*(history.c[c.name] for c in table.columns)).where(
+        names = ["RID"] if only_rid else [c.name for c in table.columns]
+        closed = sa.select(*(history.c[name] for name in names)).where(
             history.c[START] <= _AT, history.c[END] > _AT
         )
         physical = set() if now is None else {c.physical for c in now.columns}
@@ -142,8 +146,8 @@ class Tables:
             return closed.subquery()
         live = self.live(table)
         if self._interval_outside:
-            return _united(table, live, history)
-        still = sa.select(*(live.c[c.name] for c in table.columns)).where(live.c[START] <= _AT)
+            return _united(names, live, history)
+        still = sa.select(*(live.c[name] for name in names)).where(live.c[START] <= _AT)
         return sa.union_all(still, closed).subquery()
 
 
@@ -152,9 +156,8 @@ def level_of(table: sa.Table) -> int:
     return int(table.name.split("_")[1].removeprefix("b"))
 
 
-def _united(table: Table, live: sa.Table, history: sa.Table) -> sa.FromClause:
+def _united(names: Sequence[str], live: sa.Table, history: sa.Table) -> sa.FromClause:
     """All versions of the rows as one relation, cut to those of a time."""
-    names = [c.name for c in table.columns]
     closed = sa.select(*(history.c[name] for name in names), history.c[START], history.c[END])
     never = sa.literal_column(str(_NEVER), sa.BigInteger)
     current = sa.select(*(live.c[name] for name in names), live.c[START], never)

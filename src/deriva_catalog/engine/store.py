@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -90,7 +91,8 @@ class Reading:
     closed versions of a table's rows, where there are any; `at` is the time of a snapshot, and
     `amended` its amendment version, if it has one. `source` tells where rows come from: what was
     compiled for a model and an equal source is right for this one, too. `parameters` are what
-    statements about these rows need.
+    statements about these rows need. `rids` gives the column ``RID`` alone, where that costs less
+    than `relation`.
     """
 
     connection: sa.Connection
@@ -104,6 +106,7 @@ class Reading:
     latest: int | None = None
     source: Hashable = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    rids: Relation | None = None
 
 
 class Store:
@@ -262,6 +265,7 @@ class Store:
                 amended=amended,
                 source=source,
                 parameters={AT: at},
+                rids=partial(self.tables.as_of, current=current, only_rid=True),
             )
 
     def horizon(self, connection: sa.Connection) -> int:

@@ -100,3 +100,20 @@ def test_rows_that_changed_in_the_open_transaction_are_not_in_its_past(
         catalog.update(T, [{"RID": rid, "name": "b"}])
         assert catalog.at(before).fetch("entity/S:T")[0]["name"] == "a"
         assert catalog.fetch("entity/S:T")[0]["name"] == "b"
+
+
+def test_what_is_compiled_for_a_snapshot_serves_the_others(catalog: LocalCatalog) -> None:
+    (row,) = catalog.insert(T, [{"name": "a"}])
+    first = catalog.latest_snapshot()
+    catalog.update(T, [{"RID": row["RID"], "name": "b"}])
+    second = catalog.latest_snapshot()
+    table = catalog.model.schemas["S"].tables["T"]
+    made, names = [], []
+    for at in (first, second):
+        with catalog.store.reading_at(snaptime.decode(at)) as moment:
+            rows = moment.relation(table)
+            names.append(moment.connection.execute(sa.select(rows.c.name), moment.parameters).all())
+            made.append((rows, moment.source))
+    assert made[0] == made[1]
+    assert names == [[("a",)], [("b",)]]
+    assert [catalog.at(at).fetch("entity/S:T")[0]["name"] for at in (first, second)] == ["a", "b"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,19 +18,9 @@ from deriva_ml.core.query import equals, path_of
 from deriva_ml.dataset.dataset import Dataset
 from deriva_ml.dataset.spec import DatasetSpec
 
-from ..conftest import Stage, Zoo, fill_zoo, make_execution
+from ..conftest import Zoo, make_execution
 
 IMAGE = TableName("Image", "zoo")
-
-
-@pytest.fixture
-def ml(stage: Stage) -> DerivaML:
-    return stage.clear()
-
-
-@pytest.fixture
-def zoo(ml: DerivaML) -> Zoo:
-    return fill_zoo(ml)
 
 
 @pytest.fixture
@@ -124,9 +115,8 @@ def test_versions_are_compared_both_ways(ml: DerivaML, zoo: Zoo) -> None:
     assert "<td>Image</td><td>0</td><td>1</td><td>1</td>" in forth._repr_html_()
 
 
-def test_in_dev_mode_a_dataset_is_dirty_until_it_is_released(stage: Stage) -> None:
-    zoo = fill_zoo(stage.clear())
-    ml = DerivaML(str(stage.place), working_dir=stage.work, dataset_versioning="dev")
+def test_in_dev_mode_a_dataset_is_dirty_until_it_is_released(zoo: Zoo, place: Path) -> None:
+    ml = DerivaML(str(place), working_dir=place.parent / "dev", dataset_versioning="dev")
     made = ml.datasets.create(members=zoo.images[:2])
     made.add_dataset_members(zoo.images[2:3])
     assert made.release_diff() == {"Dataset_Image": 1, "Execution_Image_Label": 1, "Image": 1}

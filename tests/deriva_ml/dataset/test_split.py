@@ -26,17 +26,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.dataset.split import split_dataset, subsample
 
-from ..conftest import Stage, Zoo, fill_zoo, make_execution
-
-
-@pytest.fixture
-def ml(stage: Stage) -> DerivaML:
-    return stage.clear()
-
-
-@pytest.fixture
-def zoo(ml: DerivaML) -> Zoo:
-    return fill_zoo(ml)
+from ..conftest import Zoo, make_execution
 
 
 class Run:

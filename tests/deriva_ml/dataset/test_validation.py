@@ -14,17 +14,7 @@ from deriva_ml.core.exceptions import DerivaMLTableNotFound, DerivaMLValidationE
 from deriva_ml.dataset.aux_classes import DatasetMinid, DatasetReference, FeatureReference
 from deriva_ml.dataset.dataset import Dataset
 
-from ..conftest import Stage, Zoo, fill_zoo
-
-
-@pytest.fixture
-def ml(stage: Stage) -> DerivaML:
-    return stage.clear()
-
-
-@pytest.fixture
-def zoo(ml: DerivaML) -> Zoo:
-    return fill_zoo(ml)
+from ..conftest import Zoo
 
 
 @pytest.fixture
