@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.overrides import quoted, says
 from .endings import Refused
-from .overrides import quoted, says
 
 __all__ = ["ManyRuns", "many_runs"]
 

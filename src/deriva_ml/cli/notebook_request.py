@@ -23,7 +23,7 @@ from deriva_ml.notebook.parameters import (
 )
 from deriva_ml.notebook.run import OVERRIDES, PARAMETERS, connect, fingerprint, load_project
 
-from .overrides import check_words, quoted
+from ..core.overrides import check_words, quoted
 from .project import known_words
 
 if TYPE_CHECKING:

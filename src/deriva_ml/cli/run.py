@@ -14,8 +14,8 @@ from contextlib import nullcontext
 
 from deriva_catalog.loading import loading, own_process
 
+from ..core.overrides import check_words, expand_multirun, quoted, says
 from .endings import DONE, INTERRUPTED, CannotGoOn, Refused, reader_may_leave
-from .overrides import check_words, expand_multirun, quoted, says
 from .run_options import LIST, PROGRAM, option_words, parser
 
 __all__ = ["main"]

@@ -134,7 +134,7 @@ def _ordered(words: list[str]) -> list[str]:
 
 def _set_rules(options: argparse.Namespace, words: Sequence[str]) -> None:
     """Tell this process and the kernel how to treat uncommitted changes."""
-    from .overrides import says
+    from ..core.overrides import says
 
     if options.allow_dirty:
         os.environ["DERIVA_ML_ALLOW_DIRTY"] = "true"

@@ -134,7 +134,7 @@ class KeptSweeper(Sweeper):
         Raises:
             DerivaMLExecutionError: Jobs did not end well; the message has their numbers.
         """
-        from ..cli import sweep_screen
+        from . import sweep_screen
 
         if self._sweeper is None or self._configs is None:
             raise DerivaMLExecutionError("The sweeper was not set up before it was to run.")
@@ -157,7 +157,7 @@ class KeptSweeper(Sweeper):
 
         Returns the first error.
         """
-        from ..cli import sweep_screen
+        from . import sweep_screen
 
         steps: tuple[Callable[[Path], object], ...] = (
             lambda _: configs.forget(),

@@ -83,7 +83,7 @@ def _take(directory: Path) -> bool:
 
 def _change(config: DictConfig, directory: Path) -> None:
     """Let the sweep and its jobs, whose configurations are composed anew, have a directory."""
-    from ..cli.overrides import quoted
+    from ..core.overrides import quoted
 
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.sweep.dir = str(directory)

@@ -15,8 +15,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from deriva_ml.cli.overrides import key_of
 from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLException
+from deriva_ml.core.overrides import key_of
 from deriva_ml.execution.resuming import fingerprint_of_content
 from deriva_ml.execution.secrets import masked_words
 from deriva_ml.execution.sweep_record import Sweep

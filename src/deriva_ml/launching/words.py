@@ -44,7 +44,7 @@ def word_of(key: str, value: Any) -> str:
 
 
 def _spelled(value: Any) -> str:
-    from deriva_ml.cli.overrides import quoted
+    from deriva_ml.core.overrides import quoted
 
     if isinstance(value, str):
         return f"'{value}'" if value.isascii() and value.isdigit() else quoted(value)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flexlock.cli.entry import Entry
 from flexlock.cli.options import Options
+from flexlock.entry import Entry
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -64,7 +64,7 @@ def clicfg(
 def _decorated(
     function: Callable[..., Any], config_class: Any, instantiate: bool, lock: bool
 ) -> Callable[..., Any]:
-    from flexlock.cli.entry import Entry
+    from flexlock.entry import Entry
 
     entry = Entry(function, config_class, instantiate, lock)
 

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flexlock.cli.calls import Call, Outcome
-from flexlock.cli.entry import Entry
 from flexlock.cli.options import Options, parse
-from flexlock.cli.reporting import INTERRUPTED, exit_on_errors
+from flexlock.entry import Entry
+from flexlock.reporting import INTERRUPTED, exit_on_errors
 
 if TYPE_CHECKING:
     from flexlock.config.layers import Layers

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flexlock.cli.calls import Call, Outcome, shown_path
-from flexlock.cli.reporting import exit_on_errors, say
+from flexlock.reporting import exit_on_errors, say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from flexlock.cli.reporting import INTERRUPTED, exit_on_errors
 from flexlock.errors import ConfigError
+from flexlock.reporting import INTERRUPTED, exit_on_errors
 from flexlock.spelling import nearest
 
 __all__ = ["COMMANDS", "main"]

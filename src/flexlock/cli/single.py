@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flexlock.cli.calls import Call, Outcome, shown_path
-from flexlock.cli.reporting import duration_text, exit_on_errors, say
 from flexlock.cli.skipping import done_before, preview_text
+from flexlock.reporting import duration_text, exit_on_errors, say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

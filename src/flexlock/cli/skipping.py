@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flexlock.cli.calls import Call, Outcome, shown_path
-from flexlock.cli.reporting import say
 from flexlock.errors import ConfigError
+from flexlock.reporting import say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

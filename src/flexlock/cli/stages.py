@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flexlock.cli.calls import Outcome
-from flexlock.cli.reporting import say
 from flexlock.errors import ConfigError
+from flexlock.reporting import say
 
 __all__ = ["run_stages", "take_stages"]
 
@@ -82,7 +82,7 @@ def _run(
     function: Callable[..., Any], stage: str, words: list[str], target: str | None
 ) -> Outcome | None:
     from flexlock.cli.dispatch import execute
-    from flexlock.cli.entry import Entry
+    from flexlock.entry import Entry
 
     entry = getattr(function, "entry", None)
     if not isinstance(entry, Entry):

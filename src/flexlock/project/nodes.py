@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flexlock.cli.entry import Entry
 from flexlock.config.building import build, to_config
 from flexlock.config.interpolation import escape
 from flexlock.config.kinds import is_omegaconf
@@ -23,6 +22,7 @@ from flexlock.config.reading import read
 from flexlock.config.schema import Group
 from flexlock.config.selecting import select_node
 from flexlock.config.signature import instantiate, py2cfg
+from flexlock.entry import Entry
 from flexlock.errors import ConfigError
 from flexlock.spelling import list_names, nearest
 from flexlock.target import CALL_ATTRIBUTE, load_function

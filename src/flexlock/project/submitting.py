@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from flexlock.cli.calls import Call, Outcome
-from flexlock.cli.entry import Entry
 from flexlock.cli.options import Options
 from flexlock.cli.single import run_once, save_dir_of
 from flexlock.config.merging import Draft, converted_value, put_value
 from flexlock.config.resolving import pin
 from flexlock.config.restoring import finish
+from flexlock.entry import Entry
 from flexlock.errors import ConfigError
 from flexlock.lock.document import read_lock
 from flexlock.project.nodes import SAVE_DIR, Node, call_node

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flexlock.cli.reporting import say
 from flexlock.errors import SchedulerError, TaskError
 from flexlock.lock.record import RunLock
+from flexlock.reporting import say
 from flexlock.run.owner import this_process
 from flexlock.run.session import Terminated
 from flexlock.tasks.cluster.jobs import (

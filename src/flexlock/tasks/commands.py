@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flexlock.cli.reporting import duration_text
 from flexlock.errors import ConfigError, TaskError
+from flexlock.reporting import duration_text
 from flexlock.tasks.backends import Command, run_cluster, run_local, say_drift
 from flexlock.tasks.cluster.jobs import SCHEDULERS, known_jobs
 from flexlock.tasks.container import Container

@@ -149,7 +149,7 @@ def task_function(function: Callable[..., Any]) -> Callable[[DictConfig], Any]:
     A plain function with one parameter that is a config gets the config, any other its values as
     keyword arguments.
     """
-    from flexlock.cli.entry import Entry
+    from flexlock.entry import Entry
 
     if isinstance(getattr(function, "__self__", None), Entry):
         return function

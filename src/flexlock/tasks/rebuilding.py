@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from flexlock.cli.reporting import say
 from flexlock.errors import CorruptLockError, LockNotFoundError, NewerLockError, QueueError
 from flexlock.lock.document import read_lock
 from flexlock.lock.record import RunLock
+from flexlock.reporting import say
 from flexlock.run.directory import SHEET
 from flexlock.run.status import run_status
 from flexlock.tasks.model import Task, TaskState

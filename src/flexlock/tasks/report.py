@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flexlock.cli.reporting import duration_text
+from flexlock.reporting import duration_text
 from flexlock.tasks.model import TaskState
 from flexlock.tasks.output import LOGS
 from flexlock.tasks.queue.records import TaskRow

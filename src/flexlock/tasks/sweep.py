@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flexlock.cli.reporting import say
 from flexlock.errors import TaskError
 from flexlock.lock.document import write_lock
+from flexlock.reporting import say
 from flexlock.run.directory import claim, keep_earlier, release
 from flexlock.run.session import Terminated, open_run
 from flexlock.target import Target

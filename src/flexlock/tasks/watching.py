@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from flexlock.cli.reporting import duration_text, say
+from flexlock.reporting import duration_text, say
 from flexlock.tasks.model import ENDED, TaskState
 from flexlock.tasks.output import LOGS
 from flexlock.tasks.queue.interface import TaskQueue

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from flexlock.cli.reporting import say
 from flexlock.errors import FlexLockError, TaskError
 from flexlock.lock.record import EnvState
+from flexlock.reporting import say
 from flexlock.run.owner import this_process
 from flexlock.tasks.heartbeat import heartbeat
 from flexlock.tasks.liveness import lease_s

@@ -159,6 +159,6 @@ def test_the_session_and_hydra_agree_on_where_runs_work(place: Path, tmp_path: P
     "typo", ["model_config=quick ,", "dryrun", "model_config epochs=3", "-x=3"]
 )
 def test_no_word_of_the_command_line_is_dropped(typo: str, tmp_path: Path) -> None:
-    from deriva_ml.cli.overrides import check_words
+    from deriva_ml.core.overrides import check_words
 
     assert len(check_words(typo.split(), ["dry_run="])) >= 1

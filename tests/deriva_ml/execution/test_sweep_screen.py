@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deriva_ml.cli.sweep_screen import differing, summary, watch
 from deriva_ml.execution.sweep import BEST
 from deriva_ml.execution.sweep_record import Sweep
+from deriva_ml.execution.sweep_screen import differing, summary, watch
 
 CATALOG = ("localhost", "1")
 

@@ -62,7 +62,7 @@ def _wants_help(words: Sequence[str]) -> bool:
 
 def _run(address: str, options: list[str], *, is_json: bool) -> int:
     from flexlock.cli.dispatch import execute
-    from flexlock.cli.entry import Entry
+    from flexlock.entry import Entry
 
     function = load_function(address)
     entry = getattr(function, "entry", None)

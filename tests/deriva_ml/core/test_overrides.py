@@ -5,8 +5,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deriva_ml.cli.overrides import check_words, expand_multirun, key_of, quoted, says
 from deriva_ml.core.exceptions import DerivaMLConfigurationError
+from deriva_ml.core.overrides import check_words, expand_multirun, key_of, quoted, says
 from deriva_ml.execution import multirun
 
 KNOWN = ["--multirun", "model_config=quick", "model_config=", "+multirun=lr_sweep"]
