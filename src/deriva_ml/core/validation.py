@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict
 
-from .exceptions import DerivaMLDatasetNotFound, DerivaMLException, DerivaMLRidsNotFound
+from .exceptions import (
+    DerivaMLDatasetNotFound,
+    DerivaMLException,
+    DerivaMLNotFoundError,
+    DerivaMLRidsNotFound,
+)
 
 if TYPE_CHECKING:
     from .base import DerivaML
@@ -118,14 +123,24 @@ def _check_dataset(
     result.validated_rids[rid] = {"kind": "dataset", "description": dataset.description}
     if warn_missing_description and not dataset.description:
         result.add_warning(f"dataset {rid!r} has no description.")
-    if version is not None:
-        known = [str(entry.dataset_version) for entry in dataset.dataset_history()]
-        if str(version) not in known:
-            near = _nearest(str(version), known)
-            result.add_error(
-                f"dataset {rid!r} has no version {str(version)!r}; it has {', '.join(known)}.{near}"
-            )
+    if version is not None and (why := _version_error(ml, rid, str(version))):
+        result.add_error(f"dataset {rid!r}: {why}")
     return result
+
+
+def _version_error(ml: DerivaML, rid: str, version: str) -> str | None:
+    """Return why a version of a dataset cannot be read; None where it can."""
+    from deriva_ml.dataset.history import Versions
+
+    versions = Versions(ml.session)
+    try:
+        versions.snapshot(rid, version)
+    except DerivaMLNotFoundError as error:
+        known = [str(entry.dataset_version) for entry in versions.history(rid)]
+        return f"{error}{_nearest(version, known)}"
+    except DerivaMLException as error:
+        return str(error)
+    return None
 
 
 def _nearest(wrong: str, known: Iterable[str]) -> str:
