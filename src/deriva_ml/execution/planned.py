@@ -140,6 +140,8 @@ def run_plan(
         found = look_up(ml, plan.fingerprint, parent, plan.workflow)
     if found.done is not None:
         return Outcome(found.done)
+    if plan.resume and found.execution is None and parent is None:
+        _log.info("Nothing that was begun here can be resumed with this: a new execution begins.")
     execution = found.execution or ml.create_execution(
         plan.configuration,
         workflow=plan.workflow,
