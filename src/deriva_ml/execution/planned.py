@@ -104,12 +104,14 @@ class Outcome:
         value: What the function returned; None when it was not called now.
         execution: The execution; None when it was completed before.
         elsewhere: Whether another process is at it, so that it was left alone.
+        resumed: Whether it was begun before, and gone on with now.
     """
 
     rid: str
     value: Any = None
     execution: Execution | None = None
     elsewhere: bool = False
+    resumed: bool = False
 
 
 def _nothing(execution: Execution, *_: Any) -> None:
@@ -170,4 +172,4 @@ def run_plan(
         uploaded = execution.upload_execution_outputs()
     for table, files in uploaded.items():
         _log.info("Uploaded to %s: %s", table, ", ".join(str(f.name) for f in files))
-    return Outcome(execution.execution_rid, value, execution)
+    return Outcome(execution.execution_rid, value, execution, resumed=found.execution is not None)
