@@ -200,6 +200,7 @@ def test_an_update_sets_targets_and_stamps_the_row(zoo: AnyCatalog) -> None:
 def test_updates_that_match_nothing_are_ignored(zoo: AnyCatalog) -> None:
     before = zoo.latest_snapshot()
     assert zoo.update(SPECIES, [{"RID": "1-0000", "legs": 2}]) == []
+    assert zoo.update(SPECIES, [{"RID": None, "legs": 2}]) == []
     assert zoo.latest_snapshot() == before
 
 

@@ -12,15 +12,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from ..errors import CatalogError, Conflict, Corrupted, NotFound, Unavailable
+from ..errors import BadRequest, CatalogError, Conflict, Corrupted, NotFound, Unavailable
 
 _ENDINGS = (".tar", ".tar.gz", ".tgz")
+_OTHERS = (".zip", ".7z", ".gz", ".bz2", ".xz", ".zst", ".rar")
 _ROOT = "catalog"
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a path has the name of an archive."""
-    return path.name.endswith(_ENDINGS)
+    """Whether a path has the name of an archive.
+
+    Raises:
+        BadRequest: It has that of one which is not written: it would become a directory.
+    """
+    if path.name.endswith(_ENDINGS):
+        return True
+    if path.name.endswith(_OTHERS):
+        raise BadRequest(
+            f"A backup cannot be written to {path.name!r}.",
+            hint=f"One file has a name that ends in {', '.join(_ENDINGS)}; others are directories.",
+        )
+    return False
 
 
 def pack(copy: Callable[[Path], object], destination: Path) -> None:
@@ -73,7 +85,7 @@ def _extract(source: Path, directory: Path) -> None:
         if not (directory / _ROOT).is_dir():
             raise _no_backup(source, f"it has no directory {_ROOT!r}")
     except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise _no_backup(source, str(error)) from error
+        raise _no_backup(source, str(error).partition("\n")[0].rstrip(":")) from error
     except Corrupted:
         raise
     except OSError as error:

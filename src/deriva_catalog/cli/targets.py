@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
 from ..catalog import LocalCatalog, Registry, connect
 from ..catalog.own_objects import find_own_objects
 from ..engine.postgresql.address import is_database_url
-from ..errors import NotFound
+from ..errors import BadRequest, NotFound
 from ..objects import ObjectStore
 
 __all__ = ["OWN", "is_directory", "is_own", "open_catalog", "own_objects", "registry_of"]
@@ -17,11 +18,23 @@ __all__ = ["OWN", "is_directory", "is_own", "open_catalog", "own_objects", "regi
 OWN = "/hatrac"
 """The files that belong to no catalog."""
 
+_SERVER = re.compile(r"https?://|[\w.-]+:\d+(?![\w.-])", re.IGNORECASE)
+
 
 def is_directory(target: str) -> bool:
-    """Whether a target is meant as a directory: by the look of a path."""
+    """Whether a target is meant as a directory: by the look of a path.
+
+    Raises:
+        BadRequest: A server is meant.
+    """
     if is_database_url(target):
         return False
+    if _SERVER.match(target):
+        raise BadRequest(
+            f"{target!r} is a server. Catalogs are kept where they lie: on this machine, or in a "
+            "PostgreSQL database.",
+            hint="Use this command on the server's machine; connect() opens catalogs from here.",
+        )
     return target.startswith((".", "~")) or os.sep in target or "/" in target
 
 

@@ -33,12 +33,19 @@ Globus need no account.
                                                        hour
   deriva-catalog user lock https://auth.globus.org/ID  shuts out somebody, also of a provider
 
-The login name is what access control lists name.
+The login name is what access control lists name. A catalog is its owner's alone until they say
+what others may do, in Python; the manual's page 'Who may do what' has the rest:
+
+  from deriva_catalog import connect
+  from deriva_catalog.interface import Address
+  catalog = connect("localhost", "digits")
+  catalog.set_acl(Address(), "select", ["kim", "group:curators"])        may read
+  catalog.set_acl(Address("lab", "Image"), "insert", ["kim"])            may add rows to a table
 """
 _GROUP = """
 
-Access control lists name a group 'group:NAME'. Members are login names, or the ids of people who
-come from a provider, as 'whoami' shows them.
+Access control lists name a group 'group:NAME' ('deriva-catalog user --help' shows how). Members are
+login names, or the ids of people who come from a provider, as 'whoami' shows them.
 
   deriva-catalog group add curators kim ada            makes the group if it is not there
   deriva-catalog group add curators https://auth.globus.org/ID

@@ -146,7 +146,8 @@ def _apply_by_rid(
 ) -> list[int]:
     live = writing.tables.live(table)
     rows = open_rows(writing, table, names)
-    writing.load(rows, zip(*columns, strict=True))
+    known = (row for row in zip(*columns, strict=True) if row[0] is not None)  # no RID is NULL
+    writing.load(rows, known)
     if guard is not None:
         guard.keep_seen(table, rows)
         guard.check_update(table, rows, names)

@@ -42,6 +42,9 @@ class ColumnType:
             return self.typename
         return self.base.storage
 
+    def __repr__(self) -> str:
+        return f"<type {self.typename}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -68,6 +71,9 @@ class Column:
         """The column's name in the database: stable under renames, new for each generation."""
         rid = self.rid.replace("-", "")
         return f"c{rid}" if self.generation == 0 else f"c{rid}_{self.generation}"
+
+    def __repr__(self) -> str:
+        return f"<column {self.name} ({self.type.typename})>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,10 @@ class Table:
         """Return ``schema:table``."""
         return self.qualified
 
+    def __repr__(self) -> str:
+        """Return what a prompt shows: names, not the whole document."""
+        return f"<table {self.qualified}: {', '.join(c.name for c in self.columns)}>"
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -145,6 +155,9 @@ class Schema:
     comment: str | None = None
     annotations: Annotations = field(default_factory=dict)
     acls: Acls = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<schema {self.name}: {', '.join(sorted(self.tables))}>"
 
 
 @dataclass(frozen=True)
@@ -158,6 +171,9 @@ class Model:
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     annotations: Annotations = field(default_factory=dict)
     acls: Acls = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<model of {', '.join(sorted(self.schemas))}>"
 
     def tables(self) -> Iterator[Table]:
         """Every table, schemas in name order, tables in name order."""

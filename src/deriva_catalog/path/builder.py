@@ -34,6 +34,7 @@ from .ast import (
 from .check import check_path
 from .columns import AnyColumn, BinCall, ColumnRef, Condition, FunctionCall, Instance
 from .executor import Executor, Row
+from .given import check_columns, check_keys, rows_of
 from .joins import Endpoint, JoinPair, Link, endpoint_link, explicit_link, join_kind, table_link
 from .names import suggestion, unknown
 from .printer import print_path
@@ -310,11 +311,15 @@ class TablePath:
         Returns the inserted rows with all columns.
 
         Raises:
-            BadRequest: This is not a plain table.
+            BadRequest: This is not a plain table, or these are no rows.
+            UnknownName: A row has a value for a column that the table does not have.
         """
+        table = self._plain("insert")
+        given = rows_of(rows, "insert")
+        check_columns(given, self._scope.table)
         return self._executor.insert(
-            self._plain("insert"),
-            list(rows),
+            table,
+            given,
             defaults=defaults,
             nondefaults=nondefaults,
             on_conflict=on_conflict,
@@ -331,10 +336,12 @@ class TablePath:
         """Set `targets` of the rows that match on `keys`; returns what was applied.
 
         Raises:
-            BadRequest: This is not a plain table.
+            BadRequest: This is not a plain table, or a row has not all of the keys.
         """
         table = self._plain("update")
-        return self._executor.update(table, list(rows), keys=keys, targets=targets)
+        given = rows_of(rows, "update")
+        check_keys(given, keys)
+        return self._executor.update(table, given, keys=keys, targets=targets)
 
     def delete(self, *, all_rows: bool = False) -> int:
         """Delete the context's rows that the path reaches; returns how many.

@@ -176,7 +176,7 @@ def set_catalog_provenance(
         creation_method=method,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         hostname=urlsplit(target.url).netloc or "localhost",
-        catalog_id=target.id,
+        catalog_id="" if _is_building(target.id) else target.id,
         created_by=getattr(target, "client", None),
         name=name,
         description=description,
@@ -188,6 +188,13 @@ def set_catalog_provenance(
     return record
 
 
+def _is_building(catalog_id: str) -> bool:
+    """Whether a catalog was being made: it gets its number when it is complete."""
+    from deriva_catalog.catalog.places import BUILDING
+
+    return catalog_id.startswith(BUILDING)
+
+
 @translated()
 def get_catalog_provenance(catalog: Catalog | Any) -> CatalogProvenance | None:
     """Where a catalog comes from; None when it has no record.
@@ -197,7 +204,8 @@ def get_catalog_provenance(catalog: Catalog | Any) -> CatalogProvenance | None:
 
     A record that another program wrote is read as far as it is understood.
     """
-    document = _catalog(catalog).model.annotations.get(CATALOG_PROVENANCE_URL)
+    target = _catalog(catalog)
+    document = target.model.annotations.get(CATALOG_PROVENANCE_URL)
     if not isinstance(document, Mapping):
         return None
     known = {f.name: document[f.name] for f in fields(CatalogProvenance) if f.name in document}
@@ -206,6 +214,9 @@ def get_catalog_provenance(catalog: Catalog | Any) -> CatalogProvenance | None:
         method = CatalogCreationMethod.UNKNOWN
     details = known.get("clone_details")
     defaults = {"created_at": "", "hostname": "", "catalog_id": ""}
+    recorded = str(known.get("catalog_id") or "")
+    if not recorded or _is_building(recorded):
+        known["catalog_id"] = target.id
     return CatalogProvenance(
         **{
             **defaults,

@@ -12,6 +12,7 @@ __all__ = ["composition_text"]
 _GROUP_OPTION = re.compile(r"Could not find '(?P<group>[^']+)/(?P<option>[^'/]+)'")
 _KEY = re.compile(r"Could not (?:override|delete)[^']*'(?P<key>[^']+)'")
 _NO_GROUP = "No match in the defaults list"
+_APPEND = re.compile(r"To append to your default list use (?P<word>\+\S+)")
 
 
 def composition_text(error: Exception) -> str:
@@ -34,11 +35,15 @@ def _hint(error: Exception, text: str) -> str:
     option = _GROUP_OPTION.search(text)
     if option is not None:
         known = list(getattr(error, "options", None) or _options(option["group"]))
-        return _choices(option["option"], known, option["group"] + "=")
+        added = "+" if option["group"] == "experiment" else ""  # no main configuration has one
+        return _choices(option["option"], known, f"{added}{option['group']}=")
     named = _KEY.search(text)
     if named is None:
         return ""
     key = named["key"].partition("@")[0]
+    append = _APPEND.search(text)
+    if append is not None and key in _top_level():
+        return f" Did you mean {append['word']!r}? Nothing of {key!r} is chosen unless it is added."
     if _NO_GROUP in text or (
         getattr(error.__cause__, "parent_node", None) is None and "." not in key
     ):

@@ -148,6 +148,11 @@ def _hand_over(
         if tracebacks:
             raise
         raise _end(error) from error
+    except OSError as error:
+        if tracebacks or is_over():
+            raise
+        msg = f"The directory of the run cannot be made: {error}. Make room there, or name another"
+        raise Refused(f"{msg} with deriva_ml.working_dir=DIR or DERIVA_ML_HOME.") from error
 
 
 def _load_what_runs_use() -> None:

@@ -397,7 +397,9 @@ class Execution:
         """Register an output file, and return the path to write it to.
 
         A name of a file that exists registers that file: it is linked into the execution's
-        directory. Registering the same once more gives the same path.
+        directory. A library that opens the path by itself, as `numpy.save` does, then writes to
+        that file. One with several names (hard links), as downloads have, is copied instead.
+        Registering the same once more gives the same path.
 
         Args:
             asset_name: The asset table.

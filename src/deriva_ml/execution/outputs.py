@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -234,6 +235,9 @@ def _place(source: Path | None, target: Path, copy_file: bool) -> None:
         if source is None:
             return
         target.unlink(missing_ok=True)
+        # A file with a second name may be one of an object store: what is written to it would
+        # change what is stored, and a user who may write to everything would not notice.
+        copy_file = copy_file or source.stat().st_nlink > 1
         if not copy_file:
             try:
                 target.symlink_to(source)
@@ -241,6 +245,7 @@ def _place(source: Path | None, target: Path, copy_file: bool) -> None:
                 copy_file = True
         if copy_file:
             shutil.copy2(source, target)
+            target.chmod(target.stat().st_mode | stat.S_IWUSR)
     except OSError as error:
         raise DerivaMLUnavailableError(
             f"{str(target)!r} cannot be written: {error}. Check free space and permissions of the "

@@ -104,12 +104,14 @@ class Outcome:
         value: What the function returned; None when it was not called now.
         execution: The execution; None when it was completed before.
         elsewhere: Whether another process is at it, so that it was left alone.
+        resumed: Whether it was begun before, and gone on with now.
     """
 
     rid: str
     value: Any = None
     execution: Execution | None = None
     elsewhere: bool = False
+    resumed: bool = False
 
 
 def _nothing(execution: Execution, *_: Any) -> None:
@@ -140,6 +142,8 @@ def run_plan(
         found = look_up(ml, plan.fingerprint, parent, plan.workflow)
     if found.done is not None:
         return Outcome(found.done)
+    if plan.resume and found.execution is None and parent is None:
+        _log.info("Nothing that was begun here can be resumed with this: a new execution begins.")
     execution = found.execution or ml.create_execution(
         plan.configuration,
         workflow=plan.workflow,
@@ -168,4 +172,4 @@ def run_plan(
         uploaded = execution.upload_execution_outputs()
     for table, files in uploaded.items():
         _log.info("Uploaded to %s: %s", table, ", ".join(str(f.name) for f in files))
-    return Outcome(execution.execution_rid, value, execution)
+    return Outcome(execution.execution_rid, value, execution, resumed=found.execution is not None)

@@ -63,7 +63,7 @@ def run_model(
     from .configuration import ExecutionConfiguration
     from .planned import Plan, current_job, run_dry, run_plan
     from .resuming import fingerprint_of_call
-    from .telling import tell_dry_run, tell_result
+    from .telling import tell_dry_run, tell_result, tell_resuming
 
     if ml_class is None:
         from ..core.base import DerivaML
@@ -110,6 +110,8 @@ def run_model(
     if job.sweep is None:
         outcome = run_plan(ml, plan)
         if job.config_name:
+            if resume:
+                tell_resuming(outcome)
             tell_result(ml, outcome.rid)
         return outcome.value
     from .sweep_job import run_in_sweep

@@ -10,13 +10,25 @@ from ..core.exceptions import some_of
 
 if TYPE_CHECKING:
     from ..core.base import DerivaML
+    from .planned import Outcome
 
-__all__ = ["tell_dry_run", "tell_result"]
+__all__ = ["tell_dry_run", "tell_result", "tell_resuming"]
 
 
 def tell_dry_run() -> None:
     """Print that a dry run went well."""
     sys.stdout.write("Dry run: the configuration and the inputs are there; nothing was recorded.\n")
+
+
+def tell_resuming(outcome: Outcome) -> None:
+    """Print what there was to go on with, where that is another thing than what was asked for."""
+    if outcome.elsewhere or outcome.resumed:
+        return
+    if outcome.execution is None:
+        line = "It was completed before: nothing was left to do."
+    else:
+        line = "There was nothing to resume: nothing was begun with these words and this code."
+    sys.stdout.write(f"{line}\n")
 
 
 def tell_result(ml: DerivaML, rid: str) -> None:

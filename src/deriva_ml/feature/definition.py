@@ -76,6 +76,10 @@ class Feature:
     def __str__(self) -> str:
         return f"{self.target_table.name}:{self.feature_name}"
 
+    def __repr__(self) -> str:
+        columns = ", ".join(column.name for column in self.feature_columns)
+        return f"<feature {self}: {columns}>"
+
 
 def find_features(model: DerivaModel, table: Table | None = None) -> Iterator[Feature]:
     """The features of one table or of every table, in the order of their tables' names."""

@@ -211,8 +211,8 @@ def _known_assets(
     if differing and not plan.replace:
         raise DerivaMLDataError(
             f"Table {table.name!r} has {len(differing)} files of {plan.source} with other "
-            f"metadata: {some_of(differing)}. Correct them on one side, or replace those of the "
-            "table where the import has existing='replace'."
+            f"metadata: {some_of(differing)}. Correct one of the two, or import with "
+            "existing='replace' to take those of the files, where that import has it."
         )
     return known, differing
 

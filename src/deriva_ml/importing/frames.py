@@ -106,9 +106,14 @@ def _read_csv(path: Path) -> Columns:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
-    except (csv.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DerivaMLValidationError(
+            f"{str(path)!r} is not a CSV file in UTF-8: {error}. Save it in that encoding."
+        ) from error
+    except csv.Error as error:
         raise DerivaMLValidationError(f"{str(path)!r} is not a CSV file: {error}.") from error
     header, *records = [row for row in rows if row] or [[]]
+    _check_delimiter(path, header, records)
     if len(set(header)) < len(header):
         raise DerivaMLValidationError(f"{str(path)!r} has a column twice: {some_of(header)}.")
     for number, record in enumerate(records, start=2):
@@ -119,6 +124,17 @@ def _read_csv(path: Path) -> Columns:
             )
     cells = zip(*records, strict=True) if records else [()] * len(header)
     return {name: _typed(values) for name, values in zip(header, cells, strict=True)}
+
+
+def _check_delimiter(path: Path, header: Sequence[str], records: Sequence[Sequence[str]]) -> None:
+    """Refuse a table that something else separates, as spreadsheets of some countries do."""
+    for other in ";\t,":
+        cells = [record[0] for record in (header, *records) if len(record) == 1]
+        if len(cells) == len(records) + 1 and all(other in cell for cell in cells):
+            raise DerivaMLValidationError(
+                f"The columns of {str(path)!r} are separated by {other!r}. Save it with commas as "
+                ".csv, or with tabs as .tsv."
+            )
 
 
 def _typed(texts: Sequence[str]) -> list[Any]:

@@ -276,10 +276,15 @@ def _unknown(path: str, names: Iterable[str], where: str) -> ConfigError:
     known = list(names)
     place = f" in {parent!r}" if parent else ""
     shown = list_names(n for n in known if not _is_section(n))
+    more = f"`+{path}=...` adds a new one."
+    if where and not parent:
+        more = (
+            f"`-o +{path}=...` adds a new one; --experiment {path} takes that part of a file alone."
+        )
     return _located(
         ConfigError(
             f"There is no parameter {path!r}.{nearest(name, known)}",
-            hint=f"Known{place}: {shown}. `+{path}=...` adds a new one.",
+            hint=f"Known{place}: {shown}. {more}",
             key=path,
             known=tuple(known),
         ),

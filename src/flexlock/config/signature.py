@@ -101,7 +101,7 @@ def _script_module(obj: Any) -> str:
     from flexlock.target import main_module_name
 
     try:
-        file = inspect.getsourcefile(obj)
+        file = inspect.getsourcefile(inspect.unwrap(obj))  # not the decorator's
     except TypeError:
         file = None
     if file is None or file.startswith("<"):

@@ -64,8 +64,10 @@ def _tell(options: argparse.Namespace, success: bool, message: Any) -> None:
     if options.json_out:
         answer = {"command": options.command, "success": success, "message": message}
         print(json.dumps(answer, default=str))
+    elif success:
+        pprint.pprint(message)
     else:
-        pprint.pprint(message, stream=sys.stdout if success else sys.stderr)
+        print(f"hamilton {options.command}: {message['error'].strip()}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

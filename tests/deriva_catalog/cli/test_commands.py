@@ -146,6 +146,7 @@ def test_what_is_no_backup_is_told_in_one_line(
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "no backup" in err
+    assert "method" not in err
     assert main(["restore", "nothing.tgz", "again"]) == 2
     assert printed_list(capsys) == []
 
@@ -183,6 +184,21 @@ def test_a_file_that_is_no_database_is_a_finding(
     captured = capsys.readouterr()
     assert "damaged" in captured.out
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["backup", "digits", "digits.zip"], "ends in .tar, .tar.gz, .tgz"),
+        (["info", "http://localhost:8080#digits"], "is a server"),
+        (["check", "lab.example.org:8443"], "is a server"),
+    ],
+)
+def test_what_is_meant_otherwise_is_refused(
+    digits: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["info"], ["list", "--bogus"]])

@@ -197,3 +197,10 @@ def test_defined_tables_pass_the_checks_of_creation(empty):
         "md5": "MD5",
         "url_pattern": "/hatrac/{{MD5}}",
     }
+
+
+def test_a_prompt_shows_names_not_documents():
+    pet = Table("1", "zoo", "Pet", (Column("2", "RID", parse_type("ermrest_rid")),))
+    assert repr(pet) == "<table zoo:Pet: RID>"
+    assert repr(pet.columns) == "(<column RID (ermrest_rid)>,)"
+    assert repr(Model(1, {"zoo": Schema("3", "zoo", {"Pet": pet})})) == "<model of zoo>"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deriva_catalog.errors import BadRequest, Conflict, UnknownName
+from deriva_catalog.errors import BadRequest, CatalogError, Conflict, UnknownName
 from deriva_catalog.path import (
     Array,
     ArrayD,
@@ -466,6 +466,21 @@ def test_a_table_writes_through_its_catalog(catalog, lab):
     assert options["defaults"] == ["Length"]
     assert lab.Image.update(iter(rows), keys=["Notes"], targets=["Length"]) == rows
     assert catalog.asked.pop()[2] == {"keys": ["Notes"], "targets": ["Length"]}
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda image: image.insert([{"Notes": "x"}, {"Lenght": 3}]), "Did you mean 'Length'"),
+        (lambda image: image.insert({"Notes": "x"}), "put it in a list"),
+        (lambda image: image.insert(["Notes"]), "rows of type str"),
+        (lambda image: image.update([{"RID": "1", "Notes": "x"}, {"Notes": "y"}]), "Row 2 .*'RID'"),
+    ],
+)
+def test_rows_that_cannot_be_meant_are_refused_before_they_are_sent(catalog, lab, write, said):
+    with pytest.raises(CatalogError, match=said):
+        write(lab.Image)
+    assert catalog.asked == []
 
 
 def test_delete_needs_a_filter_or_a_word(catalog, lab):

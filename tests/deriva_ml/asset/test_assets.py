@@ -114,6 +114,25 @@ def test_a_download_puts_the_file_where_it_is_asked_for(
     assert asset.download(tmp_path / "here").read_bytes() == b"weights"
 
 
+def test_writing_over_a_download_does_not_change_what_is_stored(
+    ml: DerivaML, asset: Asset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = asset.download(tmp_path / "here")
+    if os.geteuid() == 0:  # whom the mode of a file does not keep from writing
+        path.write_bytes(b"changed")
+    path.unlink()
+    assert asset.download(tmp_path / "there").read_bytes() == b"weights"
+    monkeypatch.chdir(tmp_path / "there")
+    os.link("m.bin", "also.bin")
+    with ml.create_execution(workflow=WORKFLOW) as exe:
+        output = exe.asset_file_path(
+            "Execution_Asset", "m.bin"
+        )  # there is a file of that name here
+        with open(os.fspath(output), "wb") as file:  # noqa: PTH123 - as libraries do
+            file.write(b"another")
+    assert Path("m.bin").read_bytes() == b"weights"
+
+
 def test_damaged_bytes_are_noticed(ml: DerivaML, asset: Asset, tmp_path: Path) -> None:
     from deriva_catalog.path.ast import TableName
 

@@ -64,8 +64,12 @@ def test_a_record_of_another_program_is_read_as_far_as_it_is_understood(
     assert get_catalog_provenance(catalog) is None
 
 
-def test_creating_a_catalog_writes_it_down(tmp_path: Path) -> None:
-    record = get_catalog_provenance(create_ml_catalog(str(tmp_path / "c"), "lab"))
+def test_creating_a_catalog_writes_it_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DERIVA_ML_HOME", str(tmp_path))
+    made = create_ml_catalog("localhost", "lab")
+    record = get_catalog_provenance(made)
     assert record is not None
     assert (record.creation_method, record.name) == (CatalogCreationMethod.CREATE, "lab")
+    assert record.catalog_id == made.id == "1"
+    made.close()
     assert deriva_ml.get_catalog_provenance is get_catalog_provenance

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,10 +60,24 @@ def test_without_resume_every_call_is_a_new_run(ml: DerivaML, place: Path) -> No
     assert len({rid for rid, _ in calls}) == 2
 
 
-def test_a_completed_run_is_skipped(ml: DerivaML, place: Path) -> None:
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    logger = logging.getLogger("deriva_ml.execution.planned")  # those above do not hand on
+    logger.addHandler(caplog.handler)
+    caplog.set_level("INFO", logger.name)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def test_a_completed_run_is_skipped(
+    ml: DerivaML, place: Path, told: pytest.LogCaptureFixture
+) -> None:
     start(ml, place, 0.1, resume=True)
+    assert "Nothing that was begun here can be resumed" in told.text
     before = ml.catalog.latest_snapshot()
+    told.clear()
     start(ml, place, 0.1, resume=True)
+    assert "Nothing that was begun" not in told.text
     assert len(calls) == 1
     assert ml.catalog.latest_snapshot() == before
     start(ml, place, 0.2, resume=True)

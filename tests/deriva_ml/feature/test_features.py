@@ -43,6 +43,7 @@ def test_a_feature_is_a_table_of_three_links_and_values(ml: DerivaML) -> None:
     assert record.feature == feature
     assert ml.lookup_term("Feature_Name", "Quality").name == "Quality"
     assert {str(f) for f in ml.find_features("Image")} == {"Image:Label", "Image:Quality"}
+    assert repr(feature) == "<feature Image:Quality: Image_Class, Score, Subject>"
     assert ml.find_features("Subject") == []
 
 

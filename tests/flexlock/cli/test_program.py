@@ -174,6 +174,9 @@ class TestLooking:
         status, text, _ = flexlock("py2cfg", "work_script.py:train")
         assert status == 0
         assert text.endswith("lr: 0.1\nsave_dir: results/b\n")
+        _, text, _ = flexlock("py2cfg", "work_script.py:main")  # decorated: its own config
+        assert text.startswith("param: 1\nsave_dir: results/a\ntoken: ")
+        assert "canary" not in text
         _, text, _ = flexlock("py2cfg", "textwrap:fill", "--json")
         assert json.loads(text)["config"] == {
             "_target_": "textwrap.fill", "text": "???", "width": 70,

@@ -101,6 +101,7 @@ def test_order_of_layers() -> None:
     ("text", "message"),
     [
         ("parm: 1\n", r"conf\.yml: There is no parameter 'parm'\. Did you mean 'param'"),
+        ("stage: {param: 1}\n", "--experiment stage takes that part"),
         ("name: [1]\n", r"conf\.yml: 'name' must be str, not \['1'\]"),
         ("- 1\n", "holds a list"),
         ("a: [\n", r"conf\.yml, line"),

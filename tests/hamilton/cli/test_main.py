@@ -119,6 +119,8 @@ def test_diff_with_an_unknown_revision_fails(committed, capsys):
     code, found = answer(capsys, "diff", "--git-reference", "nowhere", committed)
     assert code == 1
     assert "git rev-parse failed" in found["message"]["error"]
+    assert main(["diff", "--git-reference", "nowhere", str(committed)]) == 1
+    assert capsys.readouterr().err.startswith("hamilton diff: ValueError: git rev-parse failed")
 
 
 def test_without_json_the_message_is_printed(flow, capsys):

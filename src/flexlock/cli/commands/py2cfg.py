@@ -14,7 +14,10 @@ _EXAMPLES = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the config that `flexlock.py2cfg` makes, ready to be saved in a file."""
+    """Print the config that `flexlock.py2cfg` makes, ready to be saved in a file.
+
+    A decorated function that takes a config has its own, as ``--print_config`` shows it.
+    """
     parser = make_parser(
         "py2cfg",
         "Print a function's parameters with their defaults as a config file.",
@@ -23,10 +26,15 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("target", help="file.py:function or module:function")
     arguments = parser.parse_args(argv)
-    from flexlock.config import mask_secrets, py2cfg, to_plain
+    from flexlock.cli.entry import Entry
+    from flexlock.config import mask_secrets, py2cfg, to_config, to_plain
     from flexlock.lock.yamlfile import dump, to_data
 
-    tree = mask_secrets(to_plain(py2cfg(load_function(arguments.target)), resolve=False))
+    function = load_function(arguments.target)
+    entry = getattr(function, "entry", None)
+    is_program = isinstance(entry, Entry) and entry.takes_config
+    config = to_config(entry.source()) if is_program else py2cfg(function)
+    tree = mask_secrets(to_plain(config, resolve=False))
     if arguments.json:
         print_json({"config": tree})
     else:

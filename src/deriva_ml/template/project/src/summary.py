@@ -17,7 +17,8 @@ def runs_frame(ml: DerivaML) -> pd.DataFrame:
         outputs = {kind: a for a in run.list_assets(asset_role="Output") for kind in a.asset_types}
         if "Metrics_File" not in outputs:  # the parent of a sweep
             continue
-        last = json.loads(ml.catalog.objects.read(outputs["Metrics_File"].url).splitlines()[-1])
+        lines = ml.catalog.objects.read(outputs["Metrics_File"].url).splitlines()
+        last = json.loads(lines[-1]) if lines else {}  # a run of no epochs
         rows.append({"run": run.execution_rid, "what": run.description, **last})
     frame = pd.DataFrame(rows, columns=["run", "what", "epoch", "loss", "accuracy"])
     return frame.sort_values("accuracy", ascending=False, ignore_index=True)

@@ -10,6 +10,7 @@ from deriva_ml import DerivaML
 
 from catalog import NAME
 from load import load
+from summary import runs_frame
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -25,10 +26,12 @@ def test_a_run_is_recorded(
     load("localhost", 40, record)
     assert capsys.readouterr().out.count("was done before") == 3
     assert record.read_text() == loaded
-    command = [sys.executable, "-m", "deriva_ml.cli.run", "+experiment=quick"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    command = [sys.executable, "-m", "deriva_ml.cli.run", "-m", "+experiment=quick"]
+    subprocess.run([*command, "model_config.epochs=0,3"], cwd=tmp_path, check=True)
 
     ml = DerivaML("localhost", NAME)
-    (run,) = ml.find_executions(workflow_type="Training", status="Uploaded")
+    runs = runs_frame(ml)
+    assert runs["epoch"].fillna(0).tolist() == [3, 0]  # without an epoch nothing was measured
+    run = ml.lookup_execution(runs["run"][0])
     assert "weights.npy" in {asset.filename for asset in run.list_assets(asset_role="Output")}
     assert len(run.list_input_datasets()) == 1
