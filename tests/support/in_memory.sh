@@ -21,6 +21,7 @@ if [ -z "${TMPDIR:-}" ]; then
   room=$(free)
   if [ "${room:-0}" -ge "$needed" ] && place=$(mktemp -d "$memory/t.XXXXXX"); then
     trap 'rm -rf "$place"' EXIT
+    trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
     chmod 711 "$place" # PostgreSQL runs as a user of its own

@@ -18,6 +18,7 @@ from hydra_zen import ZenStore, store
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from . import zen_store as zen_store  # it lets hydra-zen's store keep descriptions
 from .constants import ML_SCHEMA
 from .enums import ConnectionMode
 from .host import without_password
@@ -25,7 +26,6 @@ from .html_tables import settings_html
 from .logging_config import get_logger, is_hydra_initialized
 from .omega import fields_of, plain
 from .workdir import compute_workdir
-from .zen_store import keep_descriptions
 
 __all__ = ["DerivaMLConfig", "compute_workdir", "forget_hydra_settings", "register_hydra_settings"]
 
@@ -192,5 +192,4 @@ def forget_hydra_settings(of: ZenStore = store) -> None:
         of.delete_entry("hydra", "config")
 
 
-keep_descriptions()
 register_hydra_settings()

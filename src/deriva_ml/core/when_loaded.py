@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 __all__ = ["when_loaded"]
 
@@ -19,7 +20,9 @@ def when_loaded(name: str, then: Callable[[], None]) -> None:
 
     Args:
         name: A module at the top, such as ``hydra_zen``.
-        then: Takes the module from where it is; an error of it is an error of that import.
+        then: Takes the module from where it is; an error of it is an error of that import, and
+            the next import tries it again. Other threads wait for the module until it is done, so
+            it must not depend on what they may be importing just then.
     """
     if name in sys.modules:
         then()
@@ -40,16 +43,17 @@ class _Watch(MetaPathFinder):
         if name != self._name or self not in sys.meta_path:
             return None
         after = sys.meta_path[sys.meta_path.index(self) + 1 :]  # those before were asked already
-        found = (finder.find_spec(name, path, target) for finder in after)
+        able = (finder for finder in after if hasattr(finder, "find_spec"))  # old ones are not
+        found = (finder.find_spec(name, path, target) for finder in able)
         spec = next((spec for spec in found if spec is not None), None)
         if spec is not None and spec.loader is not None:
             spec.loader = _Then(spec.loader, self._loaded)
         return spec
 
     def _loaded(self) -> None:
+        self._then()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
-        self._then()
 
 
 class _Then(Loader):
@@ -57,6 +61,10 @@ class _Then(Loader):
 
     def __init__(self, loader: Loader, loaded: Callable[[], None]) -> None:
         self._loader, self._loaded = loader, loaded
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the own loader can do, such as reading the source or data."""
+        return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)

@@ -4,7 +4,8 @@ hydra-zen keeps ``zen_meta={"description": ...}`` as a field of the configuratio
 where the configuration has a field of that name already (a `Workflow` does) and where an instance
 is stored. And a main function that declares ``datasets: list[...]`` gets a configuration that
 refuses a described list, which is not yet a list while it is composed. `keep_descriptions` lets
-a store accept all three; everything that worked before works as before.
+a store accept all three; everything that worked before works as before. The store of hydra-zen
+itself does so as soon as this module is imported.
 
 A partial configuration has no fields for required parameters that it does not set, and hydra-zen
 refuses a variant that sets them. In such a store a variant may set any parameter of the target.
@@ -243,3 +244,6 @@ def settled_words(words: Iterable[str], config_name: str, of: ZenStore = store) 
         word[1:] if word[:1] == "+" and word[1:].partition("=")[0] in groups else word
         for word in words
     ]
+
+
+keep_descriptions()

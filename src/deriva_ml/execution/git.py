@@ -111,7 +111,8 @@ class Repository:
 def find_repository(path: Path) -> Repository | None:
     """Return the working tree that `path` lies in; None outside one, or without git."""
     directory = path if path.is_dir() else path.parent
-    told = _git(directory, "rev-parse", "--show-toplevel", "HEAD")
+    # "HEAD" alone would be taken for a file of that name where there is no commit.
+    told = _git(directory, "rev-parse", "--show-toplevel", "HEAD^0")
     root: str | None
     if told is None:  # perhaps there is no commit yet, and so no HEAD
         root, head = _git(directory, "rev-parse", "--show-toplevel"), ""

@@ -181,9 +181,9 @@ class Workflow(BaseModel):
 
 
 def _keep_descriptions() -> None:
-    from ..core.zen_store import keep_descriptions
-
-    keep_descriptions()
+    # Another thread may be importing it just now, waiting for hydra-zen: to take a name from it, or
+    # to have `importlib` import it, would fail then. It does what is wanted at its end.
+    import deriva_ml.core.zen_store  # noqa: F401
 
 
 # A `Workflow` has a description, and its stored configuration may have another: see `zen_store`.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deriva_ml.core.exceptions import DerivaMLDirtyWorkflowError, DerivaMLWorkflowError
-from deriva_ml.execution.git import Repository, blob_hash, dirty_mark, web_url
+from deriva_ml.execution.git import Repository, blob_hash, dirty_mark, find_repository, web_url
 from deriva_ml.execution.source import (
     UNVERSIONED,
     calling_file,
@@ -290,3 +290,11 @@ def test_files_of_databases_are_told_by_size_and_time(tmp_path: Path, name: str)
         os.utime(tmp_path / name, (1, 1))
         marks.add(dirty_mark(Repository(tmp_path, None, None), [name]))
     assert len(marks) == (2 if name == "a.txt" else 1)  # to read one may take locks away
+
+
+def test_a_file_called_head_is_no_commit(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "HEAD").touch()
+    found = find_repository(tmp_path)
+    assert found is not None
+    assert found.head is None
