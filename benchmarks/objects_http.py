@@ -20,10 +20,19 @@ from pathlib import Path
 
 from measure import Comparison, Timed, absolute, compare, seconds
 
+from deriva_catalog.bag import (
+    BagWriter,
+    FetchEntry,
+    cached_fetcher,
+    content_fetcher,
+    materialize,
+)
+from deriva_catalog.catalog import LocalCatalog
 from deriva_catalog.catalog.registry import Registry
 from deriva_catalog.catalog.remote import open_remote, parse_host
 from deriva_catalog.catalog.remote.catalog import RemoteCatalog
-from deriva_catalog.objects import Upload
+from deriva_catalog.objects import Content, Upload
+from deriva_catalog.objects.cache import ContentCache
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 
@@ -217,6 +226,21 @@ def _small(directory: Path, catalog: RemoteCatalog, registry: Registry) -> list[
         )
         uploads = files()[:1000]
         made = local.objects.put_many(uploads)
+        contents = [v.content for v in made]
+        together = compare(
+            "get 1,000 objects of 1 kB, together",
+            _got_together(catalog, contents, directory / "here"),
+            _got_together(local, contents, directory / "there"),
+            limit_name="the same in this process",
+            rounds=5,
+        )
+        bag = compare(
+            "complete a bag of these, kept in a cache as well",
+            _completed(catalog, contents, directory / "bags", together=True),
+            _completed(catalog, contents, directory / "bags", together=False),
+            limit_name="one by one, 8 at a time",
+            rounds=3,
+        )
         down = compare(
             "get 1,000 objects of 1 kB, one by one",
             lambda: seconds(
@@ -230,4 +254,39 @@ def _small(directory: Path, catalog: RemoteCatalog, registry: Registry) -> list[
         )
     finally:
         local.close()
-    return [up, here, down]
+    return [up, here, down, together, bag]
+
+
+def _got_together(
+    catalog: RemoteCatalog | LocalCatalog, contents: list[Content], folder: Path
+) -> Timed:
+    def run() -> float:
+        shutil.rmtree(folder, ignore_errors=True)
+        wanted = [(content, folder / content.sha256) for content in contents]
+        return seconds(lambda: catalog.objects.content.get_many(wanted))
+
+    return run
+
+
+def _completed(
+    catalog: RemoteCatalog, contents: list[Content], folder: Path, *, together: bool
+) -> Timed:
+    numbers = count()
+    fetch_small = content_fetcher(catalog.objects.content)
+
+    def one_by_one(entry: FetchEntry, destination: Path) -> Content | None:
+        return fetch_small(entry, destination)
+
+    def run() -> float:
+        place = folder / f"{together}-{next(numbers)}"
+        with BagWriter(place / "bag") as writer:
+            for n, c in enumerate(contents):
+                url = f"https://elsewhere.example/{n}"
+                writer.add_fetch(f"data/{n}", url, length=c.length, md5=c.md5, sha256=c.sha256)
+        cache = ContentCache(place / "cache")
+        fetcher = cached_fetcher(cache, fetch_small if together else one_by_one)
+        taken = seconds(lambda: materialize(place / "bag", fetcher))
+        cache.close()
+        return taken
+
+    return run

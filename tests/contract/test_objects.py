@@ -155,6 +155,26 @@ def test_bytes_first_names_later(objects: Objects, tmp_path: Path) -> None:
         contents.flush([content_of(b"never").sha256])
 
 
+def test_many_contents_come_to_their_places(objects: Objects, tmp_path: Path) -> None:
+    contents = objects.content
+    datas = [b"%d" % n * (n % 7) for n in range(80)] + [b"x" * 400_000, b"x" * 400_000, b"last"]
+    added = contents.add_many(datas)
+    wanted = [(content, tmp_path / "deep" / str(n)) for n, content in enumerate(added)]
+    told: list[int] = []
+    contents.get_many(wanted, progress=told.append)
+    assert [path.read_bytes() for _, path in wanted] == datas
+    assert sum(told) == sum(map(len, datas))
+    wanted[7][1].write_bytes(b"is replaced")
+    contents.get_many(wanted[:20], verify=False, workers=1)
+    assert wanted[7][1].read_bytes() == datas[7]
+    contents.get_many([])
+    never = content_of(b"never")
+    several = [(added[n], tmp_path / "more" / str(n)) for n in range(40)]
+    with pytest.raises(NotFound, match=never.sha256):
+        contents.get_many([*several, (never, tmp_path / "more" / "never")])
+    assert {p.name for p in (tmp_path / "more").iterdir()} == {str(n) for n in range(40)}
+
+
 def test_a_version_is_called_as_in_another_store_unless_that_is_taken(objects: Objects) -> None:
     content = objects.content.add(b"moved")
     wanted = Upload("/hatrac/a", content=content, version="ABCDEFGHIJ234567ABCDEFGHIJ")

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from .loading import load_bag as load_bag
     from .names import portable_name as portable_name
     from .sources import Fetcher as Fetcher
+    from .sources import ManyFetcher as ManyFetcher
     from .sources import cached_fetcher as cached_fetcher
     from .sources import content_fetcher as content_fetcher
+    from .sources import fetch_together as fetch_together
     from .sources import first_of as first_of
     from .sources import object_fetcher as object_fetcher
     from .sources import url_fetcher as url_fetcher
@@ -51,11 +53,13 @@ _HOMES = {
     "Fetcher": "sources",
     "LoadPolicy": "loading",
     "Loaded": "loading",
+    "ManyFetcher": "sources",
     "Materialized": "completing",
     "cached_fetcher": "sources",
     "TableKnowledge": "loading",
     "load_bag": "loading",
     "content_fetcher": "sources",
+    "fetch_together": "sources",
     "export_bag": "export",
     "first_of": "sources",
     "index_bag": "catalog",
@@ -82,6 +86,7 @@ __all__ = [
     "Fetcher",
     "LoadPolicy",
     "Loaded",
+    "ManyFetcher",
     "Materialized",
     "TableKnowledge",
     "cached_fetcher",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,6 +24,7 @@ from ..objects.content import Progress
 from .names import inside
 from .seen import Look, Seen, look_of, looked_over
 from .sources import Fetcher as Fetcher
+from .sources import ManyFetcher, log
 from .staging import staging
 from .tags import FetchEntry, read_bag
 from .validation import damage
@@ -65,6 +66,7 @@ def materialize(
     Args:
         directory: The bag.
         fetcher: Gets one file; called by `concurrency` threads at once, once for each source.
+            If it is a `ManyFetcher`, small files are asked for together first.
         concurrency: How many files are fetched at once.
         progress: Told the bytes of each file when it is in its place.
         seen: The file of the record, outside of the bag; it is made if it is not there.
@@ -92,18 +94,58 @@ def materialize(
         states = list(pool.map(lambda one: record.state(*one), wanted))
         missing = [one for one, state in zip(wanted, states, strict=True) if state != "right"]
 
-        def get(numbered: tuple[int, tuple[FetchEntry, Path]]) -> int:
-            number, (entry, place) = numbered
-            length = _get(entry, place, temporaries / str(number), fetcher)
-            record.note(entry.path, place)
+        def done(number: int, length: int) -> int:
+            record.note(missing[number][0].path, missing[number][1])
             if progress is not None:
                 progress(length)
             return length
 
-        lengths = list(pool.map(get, enumerate(missing)))
+        def get(number: int) -> int:
+            entry, place = missing[number]
+            return done(number, _get(entry, place, temporaries / str(number), fetcher))
+
+        def get_together(numbers: list[int]) -> dict[int, int]:
+            files = {n: (*missing[n], temporaries / str(n)) for n in numbers}
+            came = _get_together(files, fetcher)
+            return {n: done(n, length) for n, length in came}
+
+        lengths: dict[int, int] = {}
+        entries = [entry for entry, _ in missing]
+        for some in pool.map(get_together, _groups(entries, fetcher, concurrency)):
+            lengths |= some
+        rest = [n for n in range(len(missing)) if n not in lengths]
+        lengths |= zip(rest, pool.map(get, rest), strict=True)
     return Materialized(
-        len(missing), len(wanted) - len(missing), sum(lengths), states.count("damaged")
+        len(missing), len(wanted) - len(missing), sum(lengths.values()), states.count("damaged")
     )
+
+
+def _groups(entries: list[FetchEntry], fetcher: Fetcher, workers: int) -> list[list[int]]:
+    return fetcher.groups(entries, workers) if isinstance(fetcher, ManyFetcher) else []
+
+
+def _get_together(
+    files: Mapping[int, tuple[FetchEntry, Path, Path]], fetcher: Fetcher
+) -> Iterator[tuple[int, int]]:
+    """Get what comes of many files by one request, each as the bag lists it, with its length.
+
+    A file is left out, to be got by itself, if it does not come, or not as it should be.
+    """
+    assert isinstance(fetcher, ManyFetcher)
+    try:
+        came = fetcher.many([(entry, temporary) for entry, _, temporary in files.values()])
+    except Unavailable:
+        if any(not entry.others for entry, _, _ in files.values()):
+            raise
+        return
+    for number, (entry, place, temporary) in files.items():
+        if temporary not in came:
+            continue
+        try:
+            yield number, _settle(entry, place, temporary, came[temporary])
+        except Corrupted as error:
+            log.info("%r is fetched by itself: %s", entry.path, error)
+            temporary.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -173,7 +215,11 @@ def _get(entry: FetchEntry, place: Path, temporary: Path, fetcher: Fetcher) -> i
 
 
 def _get_from(entry: FetchEntry, place: Path, temporary: Path, fetcher: Fetcher) -> int:
-    content = fetcher(entry, temporary)
+    return _settle(entry, place, temporary, fetcher(entry, temporary))
+
+
+def _settle(entry: FetchEntry, place: Path, temporary: Path, content: Content | None) -> int:
+    """Put a file that was got into its place, if it is what the bag lists; returns its length."""
     length = temporary.stat().st_size
     if entry.length not in (None, length):
         raise Corrupted(

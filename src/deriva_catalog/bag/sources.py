@@ -1,21 +1,24 @@
 """Where the missing files of a bag come from: ways to fetch, to be put one after the other.
 
 Each is a `Fetcher` for `materialize`. One that has no way to a URL raises `NotFound`, so that
-`first_of` goes on to the next.
+`first_of` goes on to the next. Those that can bring many small files by one request are
+`ManyFetcher`, and so are those that are made of them.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from ..errors import CatalogError, Forbidden, NotAuthenticated, NotFound, Unavailable
+from ..errors import CatalogError, Corrupted, Forbidden, NotAuthenticated, NotFound, Unavailable
 from ..objects import Content
 from ..objects.cache import ContentCache, Wanted
 from ..objects.contract import Contents, Objects
@@ -27,12 +30,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fetcher",
+    "ManyFetcher",
     "cached_fetcher",
     "content_fetcher",
+    "fetch_together",
     "first_of",
     "object_fetcher",
     "url_fetcher",
 ]
+
+log = logging.getLogger("deriva_catalog.bag")
 
 Fetcher = Callable[[FetchEntry, Path], Content | None]
 """Writes the bytes that are at the ``url`` of an entry to a path that does not exist yet.
@@ -40,10 +47,63 @@ Fetcher = Callable[[FetchEntry, Path], Content | None]
 If it knows for certain what it wrote, it returns the digests; otherwise the file is hashed.
 """
 
+FetchMany = Callable[[Sequence[tuple[FetchEntry, Path]]], dict[Path, Content | None]]
+"""Brings what it can of some files, each whole and verified, to paths that do not exist yet.
+
+The answer has the paths that are there now, with digests as a `Fetcher` returns them; what is
+wrong with another file shows when it is fetched by itself. It raises `Unavailable` when nothing
+can be had.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ManyFetcher:
+    """A `Fetcher` that can also bring many small files by one request.
+
+    Attributes:
+        one: Fetches one file.
+        many: Brings many.
+        up_to: The length of the largest files that `many` is for, in bytes.
+    """
+
+    one: Fetcher
+    many: FetchMany = field(repr=False)
+    up_to: int
+
+    def __call__(self, entry: FetchEntry, destination: Path) -> Content | None:
+        """Fetch one file."""
+        return self.one(entry, destination)
+
+    def groups(self, entries: Sequence[FetchEntry], workers: int) -> list[list[int]]:
+        """Which of some files are to be brought together: their numbers, in groups.
+
+        The files of a group have a few MiB, equal ones are in the same group, and there are
+        groups for all workers. What is in none is to be fetched by itself.
+        """
+        same: dict[str, list[int]] = {}
+        for number, entry in enumerate(entries):
+            if entry.length is not None and entry.length <= self.up_to:
+                same.setdefault(entry.digests.get("sha256", entry.url), []).append(number)
+        most = min(_MOST, max(_LEAST, -(-len(same) // workers)))
+        groups: list[list[int]] = []
+        room = count = 0
+        for numbers in same.values():
+            length = entries[numbers[0]].length or 0
+            if not groups or length > room or count == most:
+                groups.append([])
+                room, count = _TOGETHER, 0
+            groups[-1] += numbers
+            room, count = room - length, count + 1
+        return [group for group in groups if len(group) > 1]
+
+
 CONNECT_S = 10.0
 READ_S = 610.0
 _ATTEMPTS = 3
 _FIRST_PAUSE_S = 0.2
+_TOGETHER = 4 << 20
+_MOST = 512
+_LEAST = 32
 
 
 def first_of(*fetchers: Fetcher) -> Fetcher:
@@ -57,7 +117,43 @@ def first_of(*fetchers: Fetcher) -> Fetcher:
                 continue
         return fetchers[-1](entry, destination)
 
-    return fetch
+    asked: list[ManyFetcher] = []
+    for fetcher in fetchers:
+        if not isinstance(fetcher, ManyFetcher):
+            break  # those behind it come later
+        asked.append(fetcher)
+    if not asked:
+        return fetch
+
+    def fetch_many(wanted: Sequence[tuple[FetchEntry, Path]]) -> dict[Path, Content | None]:
+        found: dict[Path, Content | None] = {}
+        for fetcher in asked:
+            left = [one for one in wanted if one[1] not in found]
+            if left:
+                found |= fetcher.many(left)
+        return found
+
+    return ManyFetcher(fetch, fetch_many, max(f.up_to for f in asked))
+
+
+def fetch_together(
+    fetcher: Fetcher, wanted: Sequence[tuple[FetchEntry, Path]]
+) -> dict[Path, Content | None]:
+    """Bring those of some files that a fetcher can bring many by one request.
+
+    The answer is that of `FetchMany`: what is left out is to be fetched by itself, which also
+    tells what is wrong with it.
+    """
+    found: dict[Path, Content | None] = {}
+    if not isinstance(fetcher, ManyFetcher):
+        return found
+    for group in fetcher.groups([entry for entry, _ in wanted], 1):
+        try:
+            found |= fetcher.many([wanted[n] for n in group])
+        except Unavailable as error:
+            log.info("%s files are asked for one by one: %s", len(group), error)
+            break
+    return found
 
 
 def content_fetcher(store: Contents, *, link: bool = True) -> Fetcher:
@@ -88,7 +184,32 @@ def content_fetcher(store: Contents, *, link: bool = True) -> Fetcher:
             store.get(content, destination)
         return content
 
-    return fetch
+    def fetch_many(wanted: Sequence[tuple[FetchEntry, Path]]) -> dict[Path, Content | None]:
+        known = {
+            path: Content(entry.length, entry.digests.get("md5", ""), entry.digests["sha256"])
+            for entry, path in wanted
+            if entry.length is not None and "sha256" in entry.digests
+        }
+        return {path: known[path] for path in _got(store, known)}
+
+    return ManyFetcher(fetch, fetch_many, store.packed) if store.packed else fetch
+
+
+def _got(store: Contents, wanted: Mapping[Path, Content]) -> list[Path]:
+    """Get many contents; returns the paths that are there.
+
+    Raises:
+        Unavailable: The store cannot be reached, or the paths not be written.
+    """
+    try:
+        store.get_many([(content, path) for path, content in wanted.items()], workers=1)
+    except (NotFound, Corrupted, Forbidden, NotAuthenticated) as error:
+        log.info("Some of %s files are asked for one by one: %s", len(wanted), error)
+    except Unavailable as error:
+        if not any(path.exists() for path in wanted):
+            raise
+        log.info("Some of %s files are asked for one by one: %s", len(wanted), error)
+    return [path for path in wanted if path.exists()]
 
 
 def cached_fetcher(cache: ContentCache, fetcher: Fetcher, *, link: bool = True) -> Fetcher:
@@ -107,7 +228,26 @@ def cached_fetcher(cache: ContentCache, fetcher: Fetcher, *, link: bool = True) 
         wanted = Wanted(sha256, md5, entry.length)
         return cache.get(wanted, destination, lambda place: fetcher(entry, place), link=link)
 
-    return fetch
+    if not isinstance(fetcher, ManyFetcher):
+        return fetch
+    inner = fetcher
+
+    def fetch_many(wanted: Sequence[tuple[FetchEntry, Path]]) -> dict[Path, Content | None]:
+        entries: dict[Wanted, FetchEntry] = {}
+        places: list[tuple[Wanted, Path]] = []
+        for entry, path in wanted:
+            digests = entry.digests
+            if "sha256" in digests or "md5" in digests:
+                asked = Wanted(digests.get("sha256"), digests.get("md5"), entry.length)
+                entries.setdefault(asked, entry)
+                places.append((asked, path))
+
+        def bring(missing: Mapping[Wanted, Path]) -> Mapping[Path, Content | None]:
+            return inner.many([(entries[asked], path) for asked, path in missing.items()])
+
+        return dict(cache.get_many(places, bring, link=link))
+
+    return ManyFetcher(fetch, fetch_many, inner.up_to)
 
 
 def object_fetcher(objects: Objects, addresses: Collection[str], *, link: bool = True) -> Fetcher:
@@ -121,13 +261,43 @@ def object_fetcher(objects: Objects, addresses: Collection[str], *, link: bool =
     """
     starts = tuple(f"{address.rstrip('/')}{PREFIX}/" for address in addresses)
 
-    def fetch(entry: FetchEntry, destination: Path) -> None:
+    def own(entry: FetchEntry) -> str | None:
         start = next((s for s in starts if entry.url.startswith(s)), None)
-        if start is None:
-            raise NotFound(f"{entry.url!r} is no object of this catalog.", path=entry.path)
-        objects.get(f"{PREFIX}/{entry.url.removeprefix(start)}", destination, link=link)
+        return None if start is None else f"{PREFIX}/{entry.url.removeprefix(start)}"
 
-    return fetch
+    def fetch(entry: FetchEntry, destination: Path) -> None:
+        url = own(entry)
+        if url is None:
+            raise NotFound(f"{entry.url!r} is no object of this catalog.", path=entry.path)
+        objects.get(url, destination, link=link)
+
+    store = _packing(objects)
+    if store is None:
+        return fetch
+    packing = store
+
+    def fetch_many(wanted: Sequence[tuple[FetchEntry, Path]]) -> dict[Path, Content | None]:
+        urls = {path: url for entry, path in wanted if (url := own(entry)) is not None}
+        try:
+            known = objects.stat_many(urls.values())
+        except (Forbidden, NotAuthenticated) as error:
+            # Who may not read all objects asks for each by its name.
+            log.info("%s files are asked for one by one: %s", len(urls), error)
+            return {}
+        contents = {path: known[url].content for path, url in urls.items() if url in known}
+        # What the server says of the MD5 was not compared with the bytes.
+        return dict.fromkeys(_got(packing, {p: c for p, c in contents.items() if c.sha256}))
+
+    return ManyFetcher(fetch, fetch_many, packing.packed)
+
+
+def _packing(objects: Objects) -> Contents | None:
+    """The bytes of objects, if many are brought by one request and the client may ask so."""
+    try:
+        store = objects.content
+    except (Forbidden, NotAuthenticated):
+        return None
+    return store if store.packed else None
 
 
 def url_fetcher(

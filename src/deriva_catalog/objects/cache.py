@@ -19,8 +19,10 @@ again when it is damaged.
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +43,8 @@ The path does not exist, and is the same whenever the same content is fetched: w
 attempt left beside it, under a hidden name, may be gone on with. If the digests of what was
 written are known for certain they are returned; otherwise the file is hashed.
 """
+FetchMany = Callable[[Mapping["Wanted", Path]], Mapping[Path, Content | None]]
+"""Writes what it can of some bytes to paths of the cache, each whole; returns those, as above."""
 _PIECE = 1 << 20
 _TOUCH_AFTER_S = 60.0
 """How exact the time of the last use is: writing it down at each use would cost more than it."""
@@ -161,6 +165,74 @@ class ContentCache:
         if self.limit_bytes is not None:
             self.trim(self.limit_bytes)
         return content
+
+    def get_many(
+        self, wanted: Iterable[tuple[Wanted, Path]], fetch: FetchMany, *, link: bool = True
+    ) -> dict[Path, Content]:
+        """Put many small bytes at their places (see `get`); what is not here is fetched together.
+
+        What does not come, or is not what was asked for, is left out: `get` tells what is wrong.
+
+        Returns what is in its place now.
+
+        Raises:
+            Unavailable: A file cannot be written.
+            CatalogError: As `fetch` raises.
+        """
+        found: dict[Path, Content] = {}
+        missing = self._place_all(wanted, found, link)
+        if not missing:
+            return found
+        name = hashlib.sha256("\n".join(one.key for one in missing).encode()).hexdigest()
+        with ExitStack() as stack:
+            with self._written(self._incoming):
+                self._incoming.mkdir(parents=True, exist_ok=True)
+                # Others that want the same, as processes that were started together, wait.
+                stack.enter_context(held(self._incoming / f"many-{name}.lock"))
+            left = [(one, place) for one, places in missing.items() for place in places]
+            missing = self._place_all(left, found, link)
+            if missing:
+                found |= self._brought(missing, fetch, link)
+        if self.limit_bytes is not None:
+            self.trim(self.limit_bytes)
+        return found
+
+    def _place_all(
+        self, wanted: Iterable[tuple[Wanted, Path]], found: dict[Path, Content], link: bool
+    ) -> dict[Wanted, list[Path]]:
+        """Put what is here at its places, and note it; returns the rest."""
+        missing: dict[Wanted, list[Path]] = {}
+        for one, place in wanted:
+            content = self.place(one, place, link=link)
+            if content is None:
+                missing.setdefault(one, []).append(place)
+            else:
+                found[place] = content
+        return missing
+
+    def _brought(
+        self, missing: Mapping[Wanted, list[Path]], fetch: FetchMany, link: bool
+    ) -> dict[Path, Content]:
+        found: dict[Path, Content] = {}
+        # Names of their own: others may be fetching some of the same by themselves.
+        places = {one: self._incoming / f"{one.key}.{uuid.uuid4().hex}" for one in missing}
+        try:
+            came = fetch(places)
+            for one, incoming in places.items():
+                if incoming not in came:
+                    continue
+                content = came[incoming] or _hashed(incoming)
+                if one.difference(content) is not None:
+                    continue
+                with self._written(missing[one][0]):
+                    for place in missing[one]:
+                        put_into_place(incoming, place, link=link)
+                        found[place] = content
+                    self._keep(incoming, content)
+        finally:
+            for incoming in places.values():
+                incoming.unlink(missing_ok=True)
+        return found
 
     def place(self, wanted: Wanted, destination: Path, *, link: bool = True) -> Content | None:
         """Put bytes that are here at `destination` (see `get`); None if they are not here.

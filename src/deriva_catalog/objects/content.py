@@ -84,6 +84,11 @@ class ContentStore:
         return self.keys.directory
 
     @property
+    def packed(self) -> int:
+        """Nothing is asked for together: 0."""
+        return 0
+
+    @property
     def url(self) -> str:
         """Where the bytes are."""
         return self.keys.url
@@ -366,6 +371,29 @@ class ContentStore:
                 if verify and digest.hexdigest() != content.sha256:
                     raise _damaged(content.sha256, f"the digest {digest.hexdigest()}")
         return destination
+
+    def get_many(
+        self,
+        wanted: Sequence[tuple[Content, Path]],
+        *,
+        link: bool = False,
+        verify: bool = True,
+        progress: Progress | None = None,
+        workers: int = 4,
+    ) -> None:
+        """Put many contents at their places, several at a time; see `get`.
+
+        What is in its place when another one fails stays there.
+
+        Raises:
+            NotFound, Corrupted, Unavailable: As for `get`; the first error that occurs.
+        """
+        each(
+            lambda one: self.get(*one, link=link, verify=verify, progress=progress),
+            wanted,
+            is_small=lambda one: self._files is not None and one[0].length <= PIECE,
+            workers=workers,
+        )
 
     def link(self, sha256: str, destination: str | Path) -> bool:
         """Hard-link a stored file to a new name, if that is possible; returns whether it was.

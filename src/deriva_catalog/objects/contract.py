@@ -21,6 +21,11 @@ class Contents(Protocol):
         """Where the bytes are files of this machine; None elsewhere."""
         ...
 
+    @property
+    def packed(self) -> int:
+        """Up to which length `get_many` asks for contents together; 0 if it never does."""
+        ...
+
     def add(
         self, source: Source, progress: Progress | None = None, *, check: Check | None = None
     ) -> Content:
@@ -63,6 +68,18 @@ class Contents(Protocol):
         progress: Progress | None = None,
     ) -> Path:
         """Put content at `destination`, whole or not at all."""
+        ...
+
+    def get_many(
+        self,
+        wanted: Sequence[tuple[Content, Path]],
+        *,
+        link: bool = False,
+        verify: bool = True,
+        progress: Progress | None = None,
+        workers: int = WORKERS,
+    ) -> None:
+        """Put many contents at their places, several at a time, each whole or not at all."""
         ...
 
     def link(self, sha256: str, destination: str | Path) -> bool:

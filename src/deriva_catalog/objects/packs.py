@@ -13,6 +13,10 @@ LONGEST = 8 << 20
 _HEAD = struct.Struct(">32sQ")
 
 
+class BrokenPack(BadRequest):
+    """A pack of contents cannot be read on; `facts` have the SHA-256 of the content, if known."""
+
+
 def pack_one(sha256: str, data: bytes) -> bytes:
     """One content, as it stands in a pack."""
     return _HEAD.pack(bytes.fromhex(sha256), len(data)) + data
@@ -29,17 +33,27 @@ def read_pack(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     """Yield the contents of a pack with the SHA-256 that it says they have.
 
     Raises:
-        BadRequest: The pack ends in the middle of a content, or one is too long to be packed.
+        BrokenPack: The pack ends in the middle of a content, or one is too long to be packed.
     """
     while head := file.read(_HEAD.size):
         if len(head) < _HEAD.size:
-            raise BadRequest("A pack of contents is cut off.", hint="Send it again.")
+            raise BrokenPack(
+                "A pack of contents is cut off between two contents.", hint="Send it again."
+            )
         digest, length = _HEAD.unpack(head)
+        sha256 = digest.hex()
         if length > LONGEST:
-            raise BadRequest(
-                f"A content of {length} bytes is too long for a pack.", hint="Send it by itself."
+            raise BrokenPack(
+                f"The content {sha256} of {length} bytes is too long for a pack.",
+                hint="Send it by itself.",
+                sha256=sha256,
             )
         data = file.read(length)
         if len(data) != length:
-            raise BadRequest("A pack of contents is cut off.", hint="Send it again.")
-        yield digest.hex(), data
+            raise BrokenPack(
+                f"A pack of contents is cut off in the content {sha256}, after {len(data)} of "
+                f"{length} bytes.",
+                hint="Send it again.",
+                sha256=sha256,
+            )
+        yield sha256, data

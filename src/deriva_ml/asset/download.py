@@ -7,12 +7,19 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from deriva_catalog.bag import (
+    FetchEntry,
+    ManyFetcher,
+    cached_fetcher,
+    fetch_together,
+    object_fetcher,
+)
 from deriva_catalog.objects.cache import ContentCache, Wanted
 from deriva_catalog.objects.cache_files import put_into_place
 from deriva_ml.core.content import content_cache
@@ -21,7 +28,7 @@ from deriva_ml.core.logging_config import get_logger
 from deriva_ml.core.progress import Advance, byte_progress
 from deriva_ml.core.session import Session
 
-__all__ = ["cached_asset", "fetch_asset", "local_file_url", "safe_name"]
+__all__ = ["bring_together", "cached_asset", "fetch_asset", "local_file_url", "safe_name"]
 
 _log = get_logger(__name__)
 _PIECE = 1 << 20
@@ -77,6 +84,41 @@ def fetch_asset(
         cache.get(wanted, kept, partial(_fetched_again, session, row, kept))
     _put(kept, target)
     return target
+
+
+@translated()
+def bring_together(
+    session: Session, wanted: Iterable[tuple[Mapping[str, Any], Path]], *, use_cache: bool = False
+) -> None:
+    """Bring small files of many assets by few requests, where a served catalog offers that.
+
+    What does not come so, or is not what the catalog describes, is left to `fetch_asset`, which
+    is to be called for each asset afterwards.
+
+    Args:
+        session: The session on the catalog.
+        wanted: The row of each asset, and the directory for its file.
+        use_cache: As for `fetch_asset`.
+
+    Raises:
+        DerivaMLUnavailableError: A file cannot be written.
+    """
+    fetcher = object_fetcher(session.catalog.objects, [""])
+    if not isinstance(fetcher, ManyFetcher):
+        return
+    cache = content_cache(session.cache_dir)
+    missing: dict[Path, FetchEntry] = {}
+    for row, directory in wanted:
+        target = cached_asset(session, row) if use_cache else directory / safe_name(row)
+        known = Wanted(md5=row["MD5"], length=row["Length"])
+        if target.exists() or cache.place(known, target) is not None:
+            continue
+        digests = {"md5": str(row["MD5"])}
+        missing[target] = FetchEntry(str(row["URL"]), row["Length"], target.name, digests)
+    many = cached_fetcher(cache, fetcher) if use_cache else fetcher
+    for path in fetch_together(many, [(entry, path) for path, entry in missing.items()]):
+        if _md5(path) != missing[path].digests["md5"]:
+            path.unlink()
 
 
 def _is_kept(cache: ContentCache, wanted: Wanted, kept: Path) -> bool:

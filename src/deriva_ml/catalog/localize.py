@@ -11,7 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-from deriva_catalog.bag import FetchEntry, Fetcher, first_of, object_fetcher, url_fetcher
+from deriva_catalog.bag import (
+    FetchEntry,
+    Fetcher,
+    fetch_together,
+    first_of,
+    object_fetcher,
+    url_fetcher,
+)
 from deriva_catalog.errors import CatalogError
 from deriva_catalog.interface import Catalog, Row
 from deriva_catalog.model.elements import Table
@@ -218,13 +225,12 @@ def _bring(
 ) -> None:
     """Fetch some files, and store the bytes of those that are as their rows say."""
     fetched: list[tuple[Row, Path]] = []
-    for row in rows:
-        place = directory / str(row["RID"])
-        entry = FetchEntry(
-            str(row["URL"]), row["Length"], f"data/asset/{row['RID']}", {"md5": row["MD5"]}
-        )
+    wanted = [(_entry(row), directory / str(row["RID"])) for row in rows]
+    came = fetch_together(fetch, wanted)
+    for row, (entry, place) in zip(rows, wanted, strict=True):
         try:
-            fetch(entry, place)
+            if place not in came:
+                fetch(entry, place)
         except (CatalogError, OSError) as error:
             found.errors.append(f"{row['RID']}: {error}")
         else:
@@ -239,6 +245,11 @@ def _bring(
                 f"{row['RID']}: {row['URL']!r} has {content.length} bytes and the MD5 "
                 f"{content.md5}, the row says {row['Length']} and {row['MD5']}."
             )
+
+
+def _entry(row: Row) -> FetchEntry:
+    place = f"data/asset/{row['RID']}"
+    return FetchEntry(str(row["URL"]), row["Length"], place, {"md5": row["MD5"]})
 
 
 # --- naming them -------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
 from deriva_catalog.objects import hash_file
-from deriva_ml.asset.download import fetch_asset, local_file_url, safe_name
+from deriva_ml.asset.download import bring_together, fetch_asset, local_file_url, safe_name
 from deriva_ml.asset.spec import AssetSpec, LocalFile
 from deriva_ml.core.exceptions import DerivaMLNotFoundError, DerivaMLValidationError
 from deriva_ml.core.query import any_of, attributes, name_of
@@ -109,9 +109,17 @@ def download_inputs(
     Raises:
         DerivaMLException: See `fetch_asset`.
     """
-    for asset in inputs.assets:
+    places = [Path(DOWNLOADED) / a.table.name / str(a.row["RID"]) for a in inputs.assets]
+    for use_cache in (False, True):
+        some = [
+            (asset.row, directory / place)
+            for asset, place in zip(inputs.assets, places, strict=True)
+            if asset.cache is use_cache
+        ]
+        if len(some) > 1:
+            bring_together(around.session, some, use_cache=use_cache)
+    for asset, place in zip(inputs.assets, places, strict=True):
         rid = str(asset.row["RID"])
-        place = Path(DOWNLOADED) / asset.table.name / rid
         path = fetch_asset(around.session, asset.row, directory / place, use_cache=asset.cache)
         journal.add_input_asset(rid, asset.table.qualified, place / path.name)
     for file in inputs.files:

@@ -15,7 +15,7 @@ import yaml
 from deriva_catalog.errors import Forbidden, NotFound, UnknownName
 from deriva_catalog.interface import Row
 from deriva_catalog.objects.names import PREFIX
-from deriva_ml.asset.download import fetch_asset, safe_name
+from deriva_ml.asset.download import bring_together, fetch_asset, safe_name
 from deriva_ml.core.constants import SENTINEL_FILE_URL
 from deriva_ml.core.enums import ExecMetadataType, ExecutionStatus, MLAsset
 from deriva_ml.core.exceptions import translated
@@ -294,9 +294,11 @@ def read_files(session: Session, files: Iterable[FileFact], folder: Path) -> tup
         DerivaMLDataError: The bytes are not those that the catalog describes.
         DerivaMLUnavailableError: One is elsewhere and cannot be reached.
     """
+    wanted = tuple(files)
+    bring_together(session, [(f.row, folder / f.rid) for f in wanted])
     return tuple(
         FileFact(f.row, f.table, f.types, f.sha256, fetch_asset(session, f.row, folder / f.rid))
-        for f in files
+        for f in wanted
     )
 
 

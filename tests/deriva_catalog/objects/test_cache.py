@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -48,7 +49,7 @@ class Source:
         path.write_bytes(self.data)
 
 
-def never(path: Path) -> None:
+def never(path: Path) -> NoReturn:
     raise AssertionError(f"{path} was fetched")
 
 
@@ -70,6 +71,35 @@ def test_bytes_for_many_places_are_fetched_once(cache: ContentCache, tmp_path: P
     assert {place.read_bytes() for place in places} == {b"picture"}
     assert len(kept_files(cache)) == 1
     assert all(place.stat().st_mode & 0o222 == 0 for place in places)
+
+
+def test_what_is_not_here_is_fetched_together(cache: ContentCache, tmp_path: Path) -> None:
+    datas = {n: b"picture %d" % n for n in range(5)}
+    by_key = {one.key: data for data in datas.values() for one in (by_sha256(data), by_md5(data))}
+    asked: list[list[str]] = []
+
+    def fetch(missing: Mapping[Wanted, Path]) -> dict[Path, Content | None]:
+        asked.append([one.key for one in missing])
+        for one, path in missing.items():
+            path.write_bytes(by_key[one.key])
+        return {path: None for path in missing.values() if path.read_bytes() != b"picture 4"}
+
+    cache.get(by_sha256(datas[0]), tmp_path / "first", Source(datas[0]))
+    by_key[by_sha256(datas[3]).key] = b"is not it"
+    wanted = [(by_sha256(data), tmp_path / f"a{n}") for n, data in datas.items()]
+    wanted += [(by_sha256(datas[1]), tmp_path / "again"), (by_md5(datas[2]), tmp_path / "md5")]
+    found = cache.get_many(wanted, fetch)
+    names = {"a0": 0, "a1": 1, "a2": 2, "again": 1, "md5": 2}
+    assert found == {tmp_path / name: content_of(datas[n]) for name, n in names.items()}
+    assert {p.name: p.read_bytes() for p in tmp_path.glob("a*")} == {
+        name: datas[n] for name, n in names.items() if name != "md5"
+    }
+    assert len(asked[0]) == 5  # each once; one is asked for by its MD5 as well
+    assert list((cache.root / "incoming").iterdir()) == []
+    assert cache.get_many(wanted[:3], lambda missing: never(tmp_path)) == {
+        tmp_path / f"a{n}": content_of(datas[n]) for n in range(3)
+    }
+    assert len(kept_files(cache)) == 3
 
 
 def test_bytes_known_by_their_sha256_are_found_by_their_md5(

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from catalog_server import Served, serving
-from deriva_ml import Asset, DerivaML, Workflow
-from deriva_ml.asset.download import cached_asset, fetch_asset
+from deriva_ml import Asset, AssetSpec, DerivaML, ExecutionConfiguration, Workflow
+from deriva_ml.asset.download import bring_together, cached_asset, fetch_asset
 from deriva_ml.core.content import content_cache
 from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLException
 from deriva_ml.schema import create_ml_catalog
@@ -43,10 +44,17 @@ def ml(served: Served, tmp_path: Path) -> Iterator[DerivaML]:
 
 
 def uploaded(ml: DerivaML, name: str, data: bytes) -> Asset:
+    (asset,) = all_uploaded(ml, {name: data})
+    return asset
+
+
+def all_uploaded(ml: DerivaML, datas: dict[str, bytes]) -> list[Asset]:
     with ml.create_execution(workflow=WORKFLOW) as exe:
-        exe.asset_file_path("Execution_Asset", name).write_bytes(data)
-    made = exe.upload_execution_outputs()
-    return ml.lookup_asset(str(made["deriva-ml/Execution_Asset"][0].asset_rid))
+        for name, data in datas.items():
+            exe.asset_file_path("Execution_Asset", name).write_bytes(data)
+    made = exe.upload_execution_outputs()["deriva-ml/Execution_Asset"]
+    rids = {path.name: str(path.asset_rid) for path in made}
+    return [ml.lookup_asset(rids[name]) for name in datas]
 
 
 def row_of(ml: DerivaML, asset: Asset) -> dict[str, Any]:
@@ -82,6 +90,46 @@ def test_bytes_are_fetched_once_for_all_assets_that_have_them(
     finally:
         stored.with_suffix(".away").rename(stored)
     assert len(ml.list_cached_assets()) == 0
+
+
+def test_small_inputs_of_an_execution_come_together(
+    ml: DerivaML, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datas = {f"input{n}.bin": b"input %d" % n for n in range(6)}
+    assets = all_uploaded(ml, datas)
+    specs = [AssetSpec(asset.asset_rid, cache=n > 3) for n, asset in enumerate(assets)]
+    asked: list[str] = []
+    send = httpx.Client.send
+
+    def noted(client: httpx.Client, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        asked.append(request.extensions["target"].decode().partition("/hatrac/")[2])
+        return send(client, request, stream=stream)
+
+    monkeypatch.setattr(httpx.Client, "send", noted)
+    with ml.create_execution(ExecutionConfiguration(assets=specs, workflow=WORKFLOW)) as exe:
+        found = {path.name: path.read_bytes() for path in exe.asset_paths["Execution_Asset"]}
+    assert found == datas
+    # Those that the cache keeps, and those that it does not.
+    assert [each for each in asked if each] == [";stat", ";content/get"] * 2
+    kept = [cached_asset(ml.session, row_of(ml, asset)).is_file() for asset in assets]
+    assert kept == [False] * 4 + [True] * 2
+
+
+def test_an_input_that_the_server_damaged_is_refused_though_others_come(
+    ml: DerivaML, served: Served, tmp_path: Path
+) -> None:
+    assets = all_uploaded(ml, {f"d{n}.bin": b"damaged %d" % n for n in range(3)})
+    stored = stored_at(served, b"damaged 1")
+    stored.chmod(0o644)
+    stored.write_bytes(b"Damaged 1")
+    rows = [row_of(ml, asset) for asset in assets]
+    for use_cache in (False, True):
+        wanted = [(row, tmp_path / str(use_cache) / row["RID"]) for row in rows]
+        bring_together(ml.session, wanted, use_cache=use_cache)
+        with pytest.raises(DerivaMLDataError, match="SHA-256"):
+            fetch_asset(ml.session, *wanted[1], use_cache=use_cache)
+    assert sorted(p.name for p in tmp_path.glob("False/*/*")) == ["d0.bin", "d2.bin"]
+    assert cached_asset(ml.session, rows[2]).read_bytes() == b"damaged 2"
 
 
 def test_a_file_of_the_cache_that_was_written_to_is_fetched_again(

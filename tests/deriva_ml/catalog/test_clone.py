@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import menagerie
@@ -268,7 +269,11 @@ def test_what_is_not_there_is_refused_before_anything_is_made(
 
 
 def test_to_a_server_and_back(
-    demo_place: Path, served: OverHttp, root: str, tmp_path: Path
+    demo_place: Path,
+    served: OverHttp,
+    root: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     host, credential = served.served.url, {"bearer-token": served.served.tokens.add("kim")}
     there = clone_via_bag(
@@ -285,6 +290,15 @@ def test_to_a_server_and_back(
     assert (there.loaded.uploaded, back.loaded.listed) == (16, 16)
     assert back.rows_copied >= there.rows_copied
     ml = DerivaML(str(tmp_path / "back"), working_dir=tmp_path / "work")
+    asked: list[str] = []
+    send = httpx.Client.send
+
+    def noted(client: httpx.Client, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        target = request.extensions["target"].decode().partition("/hatrac/")[2]
+        asked.append(f"{request.method} {target}")
+        return send(client, request, stream=stream)
+
+    monkeypatch.setattr(httpx.Client, "send", noted)
     for table, given in (("Image", None), ("BoundingBox", host.removeprefix("http://"))):
         assets = [asset.asset_rid for asset in ml.list_assets(table)]
         done = localize_assets(
@@ -292,6 +306,8 @@ def test_to_a_server_and_back(
         )
         assert (done.assets_processed, done.errors) == (len(assets), ())
         assert done.source_hostnames == (host.removeprefix("http://"),)
+    # The files of a table come together.
+    assert [each for each in asked if each != "GET "] == ["POST ;stat", "POST ;content/get"] * 2
     version = ml.increment_dataset_version(root, "patch")  # the files are here from now on
     bag = ml.download_dataset_bag(f"{root}@{version}")
     assert len(bag.list_dataset_members(recurse=True)["Image"]) == 4

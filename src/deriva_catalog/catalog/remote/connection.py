@@ -210,7 +210,7 @@ class Connection:
                 raise self._broken_off(target, error) from error
 
     def answered(
-        self, method: str, target: str, *, headers: Mapping[str, str]
+        self, method: str, target: str, *, headers: Mapping[str, str], content: bytes = b""
     ) -> AbstractContextManager[httpx.Response]:
         """Send a request that changes nothing; its body is not read yet.
 
@@ -221,13 +221,13 @@ class Connection:
             CatalogError: as the server says.
             Unavailable: no answer came.
         """
-        return self._answered_anywhere(method, target, headers)
+        return self._answered_anywhere(method, target, headers, content)
 
     @contextmanager
     def _answered_anywhere(
-        self, method: str, target: str, headers: Mapping[str, str]
+        self, method: str, target: str, headers: Mapping[str, str], content: bytes
     ) -> Iterator[httpx.Response]:
-        with self._answered(method, target, headers, b"", Repeat.SAFE) as response:
+        with self._answered(method, target, headers, content, Repeat.SAFE) as response:
             if response.status_code != _SEE_OTHER:
                 yield response
                 return

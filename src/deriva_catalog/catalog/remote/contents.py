@@ -23,8 +23,9 @@ from ...objects.hashing import ParallelHasher
 from ...objects.packs import pack_one
 from .connection import Received, Repeat
 from .link import Link
+from .packed import PACKED, PackWriter, Placed, by_digest, cut, most_at_once
 from .parallel import for_each
-from .receiving import Place, receive, save
+from .receiving import Place, copy_to, receive, save
 
 __all__ = ["Known", "Readable", "RemoteContents", "json_bytes"]
 
@@ -33,7 +34,6 @@ SMALL = 64 * 1024
 """Contents up to this length go in packs."""
 CHUNK = 16 * PIECE
 """Contents beyond this length go in chunks of it."""
-_PACK = 4 * PIECE
 _AT_ONCE = 2000
 _MEMORY = PIECE
 _JSON = {"Content-Type": "application/json"}
@@ -74,6 +74,11 @@ class RemoteContents:
         """The bytes are no files of this machine."""
         return
 
+    @property
+    def packed(self) -> int:
+        """Contents up to this length come many in one answer."""
+        return PACKED
+
     # --- writing ---------------------------------------------------------------------
 
     def add(
@@ -104,7 +109,7 @@ class RemoteContents:
         sizes = [_size(source) for source in sources]
         small = [n for n, size in enumerate(sizes) if size is not None and size <= SMALL]
         large = sorted(set(range(len(sources))) - set(small))
-        parts = [*_packs(small, sizes), *([n] for n in large)]
+        parts = [*cut(small, sizes, most=_AT_ONCE), *([n] for n in large)]
         packed = len(parts) - len(large)
 
         def send(number: int) -> list[Content]:
@@ -248,6 +253,55 @@ class RemoteContents:
         """
         place = self._place(content.sha256)
         return save(place, content, destination, verify=verify, progress=progress)
+
+    def get_many(
+        self,
+        wanted: Sequence[tuple[Content, Path]],
+        *,
+        link: bool = False,
+        verify: bool = True,
+        progress: Progress | None = None,
+        workers: int = WORKERS,
+    ) -> None:
+        """Put many contents at their places: small ones together, large ones one by one.
+
+        Requests are made `workers` at a time, and each content is got once for all its places.
+        After an error nothing more is begun; what is in its place by then stays there.
+
+        Raises:
+            NotFound: A content is not stored; the others of its pack are in their places.
+            Corrupted: The bytes are not what their digest says; likewise.
+            Unavailable: A file cannot be written, or the server not be reached.
+        """
+        placed = by_digest(wanted)
+        lengths = [one.content.length for one in placed]
+        small = [n for n, length in enumerate(lengths) if length <= PACKED]
+        large = [n for n, length in enumerate(lengths) if length > PACKED]
+        writer = PackWriter(self._place("get"), verify, progress)
+
+        def get(numbers: list[int]) -> None:
+            if len(numbers) > 1:
+                self._get_pack(writer, [placed[n] for n in numbers])
+                return
+            one = placed[numbers[0]]
+            first, *others = one.places
+            self.get(one.content, first, verify=verify, progress=progress)
+            copy_to(first, others, progress)
+
+        packs = cut(small, lengths, most=most_at_once(len(small), workers))
+        for_each(get, [*([n] for n in large), *packs], workers=workers, name="download")
+
+    def _get_pack(self, writer: PackWriter, wanted: Sequence[Placed]) -> None:
+        try:
+            writer.get(wanted)
+        except NotFound:
+            # The server answers only if it has all of them.
+            present = self._have([one.content.sha256 for one in wanted])
+            missing = [one for one in wanted if one.content.sha256 not in present]
+            if not missing:
+                raise
+            writer.get([one for one in wanted if one.content.sha256 in present])
+            raise _missing(missing[0].content.sha256) from None
 
     def check(self, sha256: str) -> None:
         """Get stored bytes, hash them and compare with their name.
@@ -404,20 +458,6 @@ def _size(source: Source) -> int | None:
 
 def _bytes_of(source: Source) -> bytes:
     return source if isinstance(source, bytes) else b"".join(pieces(source))
-
-
-def _packs(numbers: Sequence[int], sizes: Sequence[int | None]) -> list[list[int]]:
-    """Cut small sources into parts that one request takes."""
-    packs: list[list[int]] = []
-    room = 0
-    for number in numbers:
-        size = sizes[number] or 0
-        if not packs or size > room or len(packs[-1]) >= _AT_ONCE:
-            packs.append([])
-            room = _PACK
-        packs[-1].append(number)
-        room -= size
-    return packs
 
 
 def _missing(sha256: str) -> NotFound:

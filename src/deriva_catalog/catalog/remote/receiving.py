@@ -13,8 +13,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -34,11 +34,11 @@ from ...errors import (
     Unavailable,
 )
 from ...objects import Content
-from ...objects.cache_files import held
+from ...objects.cache_files import held, put_into_place
 from ...objects.content import PIECE, Progress
 from .connection import Connection, Repeat, back_off_s
 
-__all__ = ["Place", "receive", "save"]
+__all__ = ["Place", "copy_to", "receive", "save", "write_whole"]
 
 log = logging.getLogger("deriva_catalog.remote")
 
@@ -162,14 +162,44 @@ def save(
         Unavailable: The file cannot be written, or the server not be reached.
     """
     saving = _Saving(place, content, verify, progress)
-    try:
+    with _writing(destination), ExitStack() as stack:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            if content.length >= LARGE:
-                partial = _partial(place, content, destination)
-                if stack.enter_context(held(partial.with_suffix(".lock"), wait=False)):
-                    return _saved_by_parts(saving, partial, destination)
-            return _saved_at_once(saving, destination)
+        if content.length >= LARGE:
+            partial = _partial(place, content, destination)
+            if stack.enter_context(held(partial.with_suffix(".lock"), wait=False)):
+                return _saved_by_parts(saving, partial, destination)
+        return _saved_at_once(saving.fill, destination)
+
+
+def write_whole(data: bytes, destination: Path) -> Path:
+    """Put bytes into a file, whole or not at all; an existing file is replaced.
+
+    Raises:
+        Unavailable: The file cannot be written.
+    """
+    with _writing(destination):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        return _saved_at_once(lambda out: _write_all(out, data), destination)
+
+
+def copy_to(source: Path, places: Iterable[Path], progress: Progress | None) -> None:
+    """Put a file that was just got into more places, each whole or not at all.
+
+    Raises:
+        Unavailable: One cannot be written.
+    """
+    for place in places:
+        with _writing(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            put_into_place(source, place, link=False)
+            if progress is not None:
+                progress(source.stat().st_size)
+
+
+@contextmanager
+def _writing(destination: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if isinstance(error, CatalogError):
             raise
@@ -222,12 +252,12 @@ def _write_all(out: BinaryIO, piece: bytes) -> None:
         view = view[out.write(view) :]
 
 
-def _saved_at_once(saving: _Saving, destination: Path) -> Path:
+def _saved_at_once(fill: Callable[[BinaryIO], None], destination: Path) -> Path:
     handle, name = tempfile.mkstemp(dir=destination.parent, prefix=".")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w+b", buffering=0) as out:
-            saving.fill(out)
+            fill(out)
         return _settled(temporary, destination)
     except BaseException:
         temporary.unlink(missing_ok=True)

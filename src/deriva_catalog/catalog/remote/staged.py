@@ -16,7 +16,9 @@ from ...objects import Content, ObjectVersion, Source
 from ...objects.content import Check, Progress
 from .connection import Connection
 from .contents import Readable
-from .receiving import Place, receive, save
+from .packed import Placed, by_digest
+from .parallel import for_each
+from .receiving import Place, copy_to, receive, save
 
 __all__ = ["StagedContents"]
 
@@ -36,6 +38,11 @@ class StagedContents:
     def directory(self) -> None:
         """The bytes are no files of this machine."""
         return
+
+    @property
+    def packed(self) -> int:
+        """The server answers with one object at a time: 0."""
+        return 0
 
     def add(
         self, source: Source, progress: Progress | None = None, *, check: Check | None = None
@@ -122,6 +129,24 @@ class StagedContents:
         """Put content that was seen on the server at `destination`; see `RemoteContents.get`."""
         place = self._place(content.sha256)
         return save(place, content, destination, verify=verify, progress=progress)
+
+    def get_many(
+        self,
+        wanted: Sequence[tuple[Content, Path]],
+        *,
+        link: bool = False,
+        verify: bool = True,
+        progress: Progress | None = None,
+        workers: int = 4,
+    ) -> None:
+        """Put many contents that were seen at their places; see `RemoteContents.get_many`."""
+
+        def get(one: Placed) -> None:
+            first, *others = one.places
+            self.get(one.content, first, verify=verify, progress=progress)
+            copy_to(first, others, progress)
+
+        for_each(get, by_digest(wanted), workers=workers, name="download")
 
     def check(self, sha256: str) -> None:
         """Get bytes that were seen, hash them and compare. Raises `Corrupted`."""

@@ -64,6 +64,11 @@ def get(names):
     for name in names:
         objects.get(f"/hatrac/{kind}/{name}", place / "got" / name)
 
+def get_many(names):
+    objects = store()
+    found = [objects.stat(f"/hatrac/{kind}/{name}").content for name in names]
+    objects.content.get_many([(c, place / "many" / n) for c, n in zip(found, names, strict=True)])
+
 def die_after(answers):
     left, send = iter(range(answers - 1)), httpx.Client.send
     def counted(*given, **named):
@@ -81,7 +86,7 @@ for line in sys.stdin:
     if pid == 0:
         if when.endswith("x"):
             die_after(int(when[:-1]))
-        {"put": put, "get": get}[act](names)
+        {"put": put, "get": get, "get_many": get_many}[act](names)
         os._exit(0)
     if when != "end" and not when.endswith("x"):
         time.sleep(float(when))
@@ -189,3 +194,10 @@ def test_killed_clients_leave_whole_objects_and_files(clients: Clients) -> None:
     assert clients.run("get", "end", list(clients.datas)) == 0
     assert {name: (got / name).read_bytes() for name in clients.datas} == clients.datas
     assert sorted(p.name for p in got.iterdir()) == sorted(clients.datas)  # no parts, no locks
+
+    many = clients.place / "many"
+    for when in ("4x", "6x", "7x", rng.uniform(0.0, 0.08), "end"):
+        clients.run("get_many", when, list(clients.datas))
+        found = [p for p in many.glob("[!.]*")]
+        assert all(p.read_bytes() == clients.datas[p.name] for p in found)
+    assert len(found) == FILES

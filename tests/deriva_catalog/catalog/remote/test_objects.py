@@ -246,6 +246,10 @@ def test_a_plain_server_gets_bytes_when_they_are_named(
     assert [version.url for version in again] == [version.url for version in made]
     contents.get(added[1], tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"in memory"
+    places = [tmp_path / "many" / str(n) for n in range(3)]
+    contents.get_many(list(zip([*added, added[0]], places, strict=True)))
+    assert [place.read_bytes() for place in places] == [b"of a file", b"in memory", b"of a file"]
+    assert contents.packed == 0
     contents.check(added[0].sha256)
     with pytest.raises(NotFound):
         foreign.register([Upload(f"{top}/none", content=content_of(b"never added"))])
