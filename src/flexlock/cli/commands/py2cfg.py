@@ -26,8 +26,8 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("target", help="file.py:function or module:function")
     arguments = parser.parse_args(argv)
-    from flexlock.cli.entry import Entry
     from flexlock.config import mask_secrets, py2cfg, to_config, to_plain
+    from flexlock.entry import Entry
     from flexlock.lock.yamlfile import dump, to_data
 
     function = load_function(arguments.target)
