@@ -32,8 +32,10 @@ def main(argv: Sequence[str]) -> int:
 
     function = load_function(arguments.target)
     entry = getattr(function, "entry", None)
-    is_program = isinstance(entry, Entry) and entry.takes_config
-    config = to_config(entry.source()) if is_program else py2cfg(function)
+    if isinstance(entry, Entry) and entry.takes_config:
+        config = to_config(entry.source())
+    else:
+        config = py2cfg(function)
     tree = mask_secrets(to_plain(config, resolve=False))
     if arguments.json:
         print_json({"config": tree})
