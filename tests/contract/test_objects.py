@@ -168,6 +168,8 @@ def test_many_contents_come_to_their_places(objects: Objects, tmp_path: Path) ->
     contents.get_many(wanted[:20], verify=False, workers=1)
     assert wanted[7][1].read_bytes() == datas[7]
     contents.get_many([])
+    asked = [added[3].sha256, added[3].sha256, content_of(b"not there").sha256, added[4].sha256]
+    assert contents.lengths(asked) == {c.sha256: c.length for c in added[3:5]}
     never = content_of(b"never")
     several = [(added[n], tmp_path / "more" / str(n)) for n in range(40)]
     with pytest.raises(NotFound, match=never.sha256):

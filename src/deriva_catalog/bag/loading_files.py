@@ -143,7 +143,11 @@ class Files:
 
     def _complete(self, files: list[_File], fetcher: Fetcher | None) -> None:
         """Bring into the bag what is neither there nor in the store."""
-        missing = [f for f in files if not self._in_bag(f) and not self._in_store(f)]
+        absent = [f for f in files if not self._in_bag(f)]
+        stored = self._stored(absent)
+        missing = [
+            f for f in absent if "md5" not in f.digests or f.digests.get("sha256") not in stored
+        ]
         if not missing:
             return
         if fetcher is None:
@@ -157,10 +161,14 @@ class Files:
     def _in_bag(self, file: _File) -> bool:
         return inside(self.directory, file.path).is_file()
 
-    def _in_store(self, file: _File) -> bool:
-        digest = file.digests.get("sha256")
-        can_be_named = self.policy.files == "missing" and "md5" in file.digests
-        return bool(can_be_named and digest and self.catalog.objects.content.has(digest))
+    def _stored(self, files: list[_File]) -> dict[str, int]:
+        """What the store has of files that it can name, with the lengths."""
+        if self.policy.files != "missing":
+            return {}
+        digests = [
+            f.digests["sha256"] for f in files if "sha256" in f.digests and "md5" in f.digests
+        ]
+        return self.catalog.objects.content.lengths(digests) if digests else {}
 
     def _store(self, wanted: list[tuple[Table, Row]]) -> None:
         files = [self._by_rid[row["RID"]] for _, row in wanted]
@@ -168,13 +176,13 @@ class Files:
         paths = [inside(self.directory, files[n].path) for n in here]
         store = self.catalog.objects.content
         contents: dict[int, Content] = dict(zip(here, store.add_many(paths), strict=True))
+        stored = self._stored([file for n, file in enumerate(files) if n not in contents])
         for n, file in enumerate(files):
             content = contents.get(n)
             if content is None:
                 self.reused += 1
                 sha256 = file.digests["sha256"]
-                length = store.length(sha256) or 0
-                content = Content(length, file.digests["md5"], sha256)
+                content = Content(stored.get(sha256, 0), file.digests["md5"], sha256)
             else:
                 self.uploaded += 1
                 _verify(file, content)

@@ -8,7 +8,8 @@
 
 What is asked for is put into its place by sharing blocks, by a hard link or by a copy (see
 `put_into_place`), so that a file that ten bags hold takes its room once. Threads and processes
-may use one cache at the same time: whoever asks for what another is fetching waits for it. Bytes
+may use one cache at the same time: whoever asks for what another is fetching waits for it (of
+what is fetched together, whoever asks for the same together). Bytes
 get their name here when they are whole and verified, so that a process that is killed leaves
 nothing but a file in ``incoming/``, from which the next one may go on.
 

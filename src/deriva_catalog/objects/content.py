@@ -289,6 +289,11 @@ class ContentStore:
             entry = self.keys.entry(content_key(sha256))
         return None if entry is None else entry.length
 
+    def lengths(self, digests: Collection[str]) -> dict[str, int]:
+        """How many bytes of each digest are stored; those that are not are left out."""
+        found = ((sha256, self.length(sha256)) for sha256 in dict.fromkeys(digests))
+        return {sha256: length for sha256, length in found if length is not None}
+
     def pieces(self, sha256: str, begin: int, length: int, piece: int = PIECE) -> Iterator[bytes]:
         """Yield a part of stored bytes, about `piece` of them at a time.
 

@@ -50,6 +50,10 @@ class Contents(Protocol):
         """How many bytes of that digest are stored; None if there are none."""
         ...
 
+    def lengths(self, digests: Collection[str]) -> dict[str, int]:
+        """How many bytes of each digest are stored; those that are not are left out."""
+        ...
+
     def path(self, sha256: str) -> Path | None:
         """The file that holds the content, if it is one of this machine."""
         ...

@@ -202,12 +202,9 @@ class RemoteContents:
         Raises:
             NotFound: There are no bytes of a digest.
         """
-        wanted = list(dict.fromkeys(digests))
-        for begin in range(0, len(wanted), _AT_ONCE):
-            some = wanted[begin : begin + _AT_ONCE]
-            missing = set(some) - self._have(some).keys()
-            if missing:
-                raise _missing(min(missing))
+        missing = set(digests) - self.lengths(digests).keys()
+        if missing:
+            raise _missing(min(missing))
 
     # --- reading ---------------------------------------------------------------------
 
@@ -218,6 +215,14 @@ class RemoteContents:
     def length(self, sha256: str) -> int | None:
         """How many bytes of that digest are stored; None if there are none."""
         return self._have([sha256]).get(sha256)
+
+    def lengths(self, digests: Collection[str]) -> dict[str, int]:
+        """How many bytes of each digest are stored; those that are not are left out."""
+        wanted = list(dict.fromkeys(digests))
+        found: dict[str, int] = {}
+        for begin in range(0, len(wanted), _AT_ONCE):
+            found |= self._have(wanted[begin : begin + _AT_ONCE])
+        return found
 
     def _have(self, digests: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = self._post(";content", json_bytes(list(digests)), _JSON).json()

@@ -105,6 +105,11 @@ class StagedContents:
             return None
         return len(source) if isinstance(source, bytes) else source.stat().st_size
 
+    def lengths(self, digests: Collection[str]) -> dict[str, int]:
+        """How many bytes of each digest were added; others are left out."""
+        found = ((sha256, self.length(sha256)) for sha256 in dict.fromkeys(digests))
+        return {sha256: length for sha256, length in found if length is not None}
+
     def path(self, sha256: str) -> None:
         """The bytes are no files of this machine."""
         return
