@@ -13,6 +13,7 @@ import pytest
 from catalog_server import Served, serving
 from deriva_catalog.bag import (
     BagWriter,
+    FetchEntry,
     ManyFetcher,
     cached_fetcher,
     content_fetcher,
@@ -94,8 +95,24 @@ def asked(monkeypatch: pytest.MonkeyPatch, made: list[ObjectVersion]) -> list[st
     return found
 
 
-def entries_of(bag: Path, directory: Path) -> list[tuple]:  # type: ignore[type-arg]
+def entries_of(bag: Path, directory: Path) -> list[tuple[FetchEntry, Path]]:
     return [(entry, directory / Path(entry.path).name) for entry in read_bag(bag).fetch]
+
+
+def test_groups_are_small_and_equal_files_are_in_one() -> None:
+    def entry(length: int | None, sha256: str) -> FetchEntry:
+        return FetchEntry(f"https://h/{sha256}", length, f"data/{sha256}", {"sha256": sha256})
+
+    fetcher = ManyFetcher(lambda entry, path: None, lambda wanted: {}, 1 << 20)
+    small = [entry(10, str(n % 90)) for n in range(100)]
+    assert [len(group) for group in fetcher.groups(small, 1)] == [100]
+    assert fetcher.groups(small, 2) == [
+        [n for m in range(45) for n in range(m, 100, 90)],
+        list(range(45, 90)),
+    ]
+    large = [entry(1 << 20, str(n)) for n in range(9)]
+    assert fetcher.groups(large, 1) == [[0, 1, 2, 3], [4, 5, 6, 7]]  # the last by itself
+    assert fetcher.groups([entry(None, "a"), entry((1 << 20) + 1, "b")] * 2, 1) == []
 
 
 def test_small_files_come_together_and_each_once(
