@@ -17,17 +17,25 @@ executes() {
   printf '#!/bin/sh\n' >"$1/try" && chmod 700 "$1/try" && "$1/try" 2>/dev/null
 }
 
+# Remove the directory $1 when nobody has its pipe open any more: the command has ended, however.
+sweep() {
+  trap '' HUP INT TERM
+  cat "$1/pipe"
+  rm -rf "$1"
+}
+
 if [ -z "${TMPDIR:-}" ]; then
   room=$(free)
   if [ "${room:-0}" -ge "$needed" ] && place=$(mktemp -d "$memory/t.XXXXXX"); then
-    trap 'rm -rf "$place"' EXIT
-    trap 'exit 129' HUP
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
     chmod 711 "$place" # PostgreSQL runs as a user of its own
-    if executes "$place"; then
+    if executes "$place" && mkfifo "$place/pipe"; then
+      sweep "$place" </dev/null >/dev/null 2>&1 &
+      exec 9>"$place/pipe"
       export TMPDIR="$place"
+    else
+      rm -rf "$place"
     fi
   fi
 fi
-"$@"
+# In the place of this shell, so that the command gets all signals itself.
+exec "$@"

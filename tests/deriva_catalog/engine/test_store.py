@@ -10,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from deriva_catalog import snaptime
+from deriva_catalog.access import Client
 from deriva_catalog.catalog import LocalCatalog, create_local, open_local
+from deriva_catalog.engine.policy import Policies
 from deriva_catalog.engine.tables import COMMIT
 from deriva_catalog.model.definitions import column_document, key_document, table_document
 from deriva_catalog.path.ast import TableName
@@ -108,12 +110,17 @@ def test_what_is_compiled_for_a_snapshot_serves_the_others(catalog: LocalCatalog
     catalog.update(T, [{"RID": row["RID"], "name": "b"}])
     second = catalog.latest_snapshot()
     table = catalog.model.schemas["S"].tables["T"]
+    policies, kim = Policies(), Client("kim")
     made, names = [], []
     for at in (first, second):
         with catalog.store.reading_at(snaptime.decode(at)) as moment:
             rows = moment.relation(table)
             names.append(moment.connection.execute(sa.select(rows.c.name), moment.parameters).all())
-            made.append((rows, moment.source))
+            policy = policies.reading(moment, kim)
+            assert policy is not None
+            made.append((rows, moment.source, policy.rights))
     assert made[0] == made[1]
     assert names == [[("a",)], [("b",)]]
-    assert [catalog.at(at).fetch("entity/S:T")[0]["name"] for at in (first, second)] == ["a", "b"]
+    for reader in (catalog, catalog.for_client(kim)):
+        fetched = [reader.at(at).fetch("entity/S:T")[0]["name"] for at in (first, second)]
+        assert fetched == ["a", "b"]

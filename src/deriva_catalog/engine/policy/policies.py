@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ...model.elements import Model, Table
 from ...model.lookup import find_table
 from ...path.ast import Path, TableName
 from ..compile import Guarded, compile_rows
-from ..dialect import Expressions, Rights
+from ..dialect import Rights
 from ..store import Reading
 from ..transaction import Writing
 from .bindings import Grounds, roles_parameter
@@ -66,12 +66,12 @@ class Policy:
 class Policies:
     """The policies of one catalog. Usable from many threads.
 
-    The rules of the live catalog are kept, for the models and kinds of clients used lately.
+    Rules are kept for the models, live or of snapshots, and the kinds of clients used lately.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, Rules] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, Hashable], Rules] = OrderedDict()
 
     def reading(self, moment: Reading, client: Client | None) -> Policy | None:
         """The policy for a client who reads; None when nothing is restricted.
@@ -87,14 +87,10 @@ class Policies:
         historic = moment.at is not None
         decisions = decisions_for(moment.model, client, historic=historic)
         decisions.require_catalog("enumerate")
-        if historic:
-            grounds = Grounds(moment.model, moment.relation, moment.expressions)
-            rules = Rules(decisions, grounds)
-        elif decisions.is_owner_of_everything:
+        if decisions.is_owner_of_everything and not historic:
             return None
-        else:
-            rules = self._live(decisions, moment.relation, moment.expressions)
-        return Policy(rules, roles_parameter(client))
+        grounds = Grounds(moment.model, moment.relation, moment.expressions)
+        return Policy(self._rules(decisions, grounds, moment.source), roles_parameter(client))
 
     def writing(self, writing: Writing, client: Client | None) -> Guard | None:
         """What watches over a client who writes; None when nothing is restricted.
@@ -108,9 +104,8 @@ class Policies:
         decisions.require_catalog("enumerate")
         if decisions.is_owner_of_everything:
             return None
-        expressions = writing.storage.expressions
-        rules = self._live(decisions, writing.tables.live, expressions)
-        return Guard(writing, rules, client)
+        grounds = Grounds(writing.model, writing.tables.live, writing.storage.expressions)
+        return Guard(writing, self._rules(decisions, grounds, None), client)
 
     def target(
         self, writing: Writing, client: Client | None, name: TableName
@@ -134,21 +129,18 @@ class Policies:
         table, rids = compile_rows(path, rules.model, rules.source, expressions)
         return rules.whole(table), rids, guard
 
-    def _live(
-        self,
-        decisions: Decisions,
-        relation: Callable[[Table], sa.FromClause],
-        expressions: Expressions,
-    ) -> Rules:
+    def _rules(self, decisions: Decisions, grounds: Grounds, source: Hashable) -> Rules:
+        """The rules for decisions on the rows of a source, which tells it as `Reading` does."""
+        key = (id(decisions), source)
         with self._lock:
-            found = self._kept.get(id(decisions))
+            found = self._kept.get(key)
             if found is not None:
-                self._kept.move_to_end(id(decisions))
+                self._kept.move_to_end(key)
                 return found
         # The rules hold the decisions, so that their identity stays their own.
-        made = Rules(decisions, Grounds(decisions.model, relation, expressions))
+        made = Rules(decisions, grounds)
         with self._lock:
-            found = self._kept.setdefault(id(decisions), made)
+            found = self._kept.setdefault(key, made)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
         return found
