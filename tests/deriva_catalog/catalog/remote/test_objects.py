@@ -304,6 +304,26 @@ def test_what_a_client_may_not_is_refused(served: Served, link: Link, top: str) 
     assert lee.get(put.url).status == 404  # not even that it is there is told
 
 
+def test_one_object_may_be_for_others_than_the_rest(
+    served: Served, link: Link, top: str, tmp_path: Path
+) -> None:
+    objects = RemoteObjectStore(link)
+    shown, kept = objects.put(f"{top}/a", b"shown"), objects.put(f"{top}/b", b"kept")
+    base = "/ermrest/catalog/zoo"
+    owner = served.client(USER)
+    assert owner.put(f"{base}/acl/enumerate", ["ann"]).status == 200
+    for access in ("read", "subtree-read"):
+        assert owner.put(f"{base}{shown.name};acl/{access}", ["ann"]).status == 204
+    credential = {"bearer-token": served.tokens.add("ann")}
+    ann = open_remote(parse_host(served.url), "zoo", credential=credential).objects
+    assert ann.stat(shown.name).url == shown.url
+    assert ann.stat_many([shown.url])[shown.url].content == shown.content
+    assert ann.read(shown.url) == ann.get(shown.url, tmp_path / "a").read_bytes() == b"shown"
+    for act in (ann.stat, ann.read):
+        with pytest.raises(Forbidden, match=f"{top}/b"):
+            act(kept.url)
+
+
 def test_a_token_for_reading_asks_in_bulk_and_changes_nothing(
     link: Link, served: Served, top: str
 ) -> None:
