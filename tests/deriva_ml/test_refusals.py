@@ -294,7 +294,11 @@ def label(exe: Execution, ml: DerivaML, **values: Any) -> None:
 
 
 UPLOADS: dict[str, Callable[[DerivaML, Zoo, Execution], Any]] = {
-    "term": lambda ml, zoo, exe: label(exe, ml, Image=zoo.images[0], Image_Class="horse"),
+    "term": lambda ml, zoo, exe: (
+        ml.add_term("Image_Class", "horse", description="A term that goes away meanwhile"),
+        label(exe, ml, Image=zoo.images[0], Image_Class="horse"),
+        ml.delete_term("Image_Class", "horse"),
+    ),
     "row": lambda ml, zoo, exe: label(exe, ml, Image="ZZZZ", Image_Class="cat"),
     "reference": lambda ml, zoo, exe: exe.asset_file_path(
         "Image", "y.png", Subject="ZZZZ"

@@ -24,7 +24,7 @@ from .housekeeping import HOUSEKEEPING_COMMANDS
 from .output import print_json, print_table, progress_bar, shown_size
 from .serving import serve
 from .signin import SIGNIN_COMMANDS
-from .targets import is_directory, is_own, open_catalog, own_objects, registry_of
+from .targets import is_directory, is_own, open_catalog, open_live, own_objects, registry_of
 from .users import USER_COMMANDS
 
 Command = Callable[[argparse.Namespace], int]
@@ -214,7 +214,7 @@ def _backup(options: argparse.Namespace) -> int:
     destination = Path(options.destination).expanduser().absolute()
     if is_own(options.catalog):
         return _backup_own(options, destination)
-    with closing(open_catalog(options.catalog)) as catalog:
+    with closing(open_live(options.catalog)) as catalog:
         if is_archive(destination):
             pack(lambda place: backup(catalog, place), destination)
         else:
@@ -270,7 +270,7 @@ def _restore(options: argparse.Namespace) -> int:
 def _copy(options: argparse.Namespace) -> int:
     alias = None
     with (
-        closing(open_catalog(options.catalog)) as source,
+        closing(open_live(options.catalog)) as source,
         progress_bar("copying", " rows") as advance,
     ):
         if is_directory(options.target):

@@ -13,7 +13,15 @@ from ..engine.postgresql.address import is_database_url
 from ..errors import BadRequest, NotFound
 from ..objects import ObjectStore
 
-__all__ = ["OWN", "is_directory", "is_own", "open_catalog", "own_objects", "registry_of"]
+__all__ = [
+    "OWN",
+    "is_directory",
+    "is_own",
+    "open_catalog",
+    "open_live",
+    "own_objects",
+    "registry_of",
+]
 
 OWN = "/hatrac"
 """The files that belong to no catalog."""
@@ -49,6 +57,21 @@ def open_catalog(name: str) -> LocalCatalog:
     if is_directory(place):
         return connect(Path(place).expanduser(), f"@{moment}" if moment else None)
     return connect("localhost", name)
+
+
+def open_live(name: str) -> LocalCatalog:
+    """Open what a command line calls CATALOG, where all of it is meant.
+
+    Raises:
+        BadRequest: It is the catalog at a time.
+    """
+    asked = name.partition("#")[2] if is_database_url(name) else name
+    if "@" in asked:
+        raise BadRequest(
+            f"{name!r} is a catalog at a time; a copy has all that it is and ever was.",
+            hint="Leave out what begins with '@'.",
+        )
+    return open_catalog(name)
 
 
 def is_own(target: str) -> bool:

@@ -376,7 +376,10 @@ class Store:
 def unavailable(shown: str) -> SnapshotUnavailable:
     """The error for a snapshot older than what is kept."""
     return SnapshotUnavailable(
-        f'Requested catalog revision "{shown}" is prior to any known revision.', snaptime=shown
+        f'Requested catalog revision "{shown}" is prior to any known revision.',
+        hint="history_range() tells what is kept; write a snapshot ('361-EZ4W-0YX4') or a time "
+        "('2026-11-20T21:08:50+00:00').",
+        snaptime=shown,
     )
 
 

@@ -115,6 +115,8 @@ _NAMED: dict[str, ColumnType] = {name: ColumnType(name) for name in _FAMILIES}
 _NAMED |= {name: ColumnType(name, base=_NAMED[base]) for name, base in _DOMAINS.items()}
 _NAMED |= {alias: _NAMED[name] for alias, name in _ALIASES.items()}
 
+_COMMON = "Use text, int4, int8, float8, boolean, date, timestamptz, jsonb, or one of the others."
+
 _NUMERIC = frozenset({Family.INTEGER, Family.FLOAT})
 _TEMPORAL = frozenset(
     {Family.DATE, Family.TIMESTAMPTZ, Family.TIMESTAMP, Family.TIME, Family.TIMETZ, Family.INTERVAL}
@@ -135,7 +137,7 @@ def named_type(name: str) -> ColumnType:
     found = _NAMED.get(name)
     if found is None:
         near = difflib.get_close_matches(name, _NAMED, n=3)
-        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else _COMMON
         raise Conflict(f'Unsupported type "{name}"', hint=hint, typename=name)
     return found
 

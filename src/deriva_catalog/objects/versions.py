@@ -62,6 +62,13 @@ class Upload:
     sha256: str | None = None
     version: str | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.source, str):
+            raise BadRequest(
+                f"The bytes of {self.name!r} are given as the text {self.source[:80]!r}.",
+                hint="Give a Path for a file, or bytes (text.encode()).",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectFinding:

@@ -476,6 +476,8 @@ class Execution:
         Raises:
             DerivaMLValidationError: There is nothing, something that is not a value, or a second
                 value about the same row; none is kept then.
+            DerivaMLInvalidTerm: A label is no term of its vocabulary. Without a connection the
+                upload says so.
         """
         return outputs.stage_features(self._run, features)
 

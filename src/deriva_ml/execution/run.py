@@ -59,6 +59,7 @@ class Run:
         asset_types: Words that were looked up before, and the terms of ``Asset_Type`` they mean.
         asset_tables: Asset tables that were looked up before, by the names that they were given
             by. The commit looks at the catalog again, so that a change of a table is seen there.
+        feature_terms: Terms that were looked up before, by their vocabulary (``schema:table``).
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Run:
         self._attempt = attempt
         self.asset_types: dict[str, str] = {}
         self.asset_tables: dict[str, Table] = {}
+        self.feature_terms: dict[str, set[str]] = {}
 
     @property
     def session(self) -> Session:

@@ -192,6 +192,9 @@ def test_a_file_that_is_no_database_is_a_finding(
         (["backup", "digits", "digits.zip"], "ends in .tar, .tar.gz, .tgz"),
         (["info", "http://localhost:8080#digits"], "is a server"),
         (["check", "lab.example.org:8443"], "is a server"),
+        (["backup", "digits@2026-11-01", "old.tar"], "is a catalog at a time"),
+        (["copy", "digits@2026-11-01", "old"], "is a catalog at a time"),
+        (["info", "digits@2020-01-01"], "history_range"),
     ],
 )
 def test_what_is_meant_otherwise_is_refused(

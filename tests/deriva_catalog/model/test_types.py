@@ -107,6 +107,8 @@ def test_unsupported_types_are_a_conflict_with_near_misses():
         parse_type({"typename": "numeric"})
     with pytest.raises(Conflict, match="Did you mean 'int"):
         parse_type("int3")
+    with pytest.raises(Conflict, match="Use text, int4"):
+        parse_type("varchar")
     with pytest.raises(Conflict, match="one dimension"):
         parse_type("text[][]")
 

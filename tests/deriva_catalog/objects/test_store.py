@@ -140,6 +140,11 @@ def test_a_wrong_digest_is_refused_and_leaves_nothing_visible(
     assert store.names() == []
 
 
+def test_a_text_is_neither_bytes_nor_a_path(store: ObjectStore) -> None:
+    with pytest.raises(BadRequest, match=r"Give a Path for a file"):
+        store.put("/hatrac/a", "a.txt")  # type: ignore[arg-type]
+
+
 def test_a_source_that_fails_leaves_nothing(store: ObjectStore) -> None:
     def failing() -> Iterator[bytes]:
         yield b"x" * 100

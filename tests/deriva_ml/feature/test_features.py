@@ -205,6 +205,21 @@ def test_values_that_do_not_fit_are_refused_as_a_whole(
     assert ml.catalog.latest_snapshot() == before
 
 
+def test_a_label_that_is_no_term_is_refused_when_it_is_given(ml: DerivaML, zoo: Zoo) -> None:
+    label = ml.feature_record_class("Image", "Label")
+    with ml.create_execution(description="label") as run:
+        good = label(Image=zoo.images[0], Image_Class="cat")
+        with pytest.raises(DerivaMLInvalidTerm, match="Did you mean 'cat'"):
+            run.add_features([good, label(Image=zoo.images[1], Image_Class="cta")])
+        term = ml.add_term("Image_Class", "owl", description="A bird", synonyms=["strix"])
+        with pytest.raises(DerivaMLInvalidTerm, match="the name 'owl'"):
+            run.add_features(label(Image=zoo.images[1], Image_Class="strix"))
+        run.add_features([good, label(Image=zoo.images[1], Image_Class=term.name)])
+    run.upload_execution_outputs()
+    made = ml.feature_values("Image", "Label", execution_rids=[run.execution_rid])
+    assert sorted(value.Image_Class for value in made) == ["cat", "owl"]
+
+
 def test_a_deleted_feature_takes_its_values_and_name_along(ml: DerivaML, zoo: Zoo) -> None:
     assert ml.delete_feature("Image", "Label")
     assert not ml.delete_feature("Image", "Label")
