@@ -35,8 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: {end}", file=sys.stderr)
         return end.status
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: {_interrupted(given)}", file=sys.stderr)
+        print(f"{PROGRAM}: Interrupted. {_what_is_left(given)}", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        _note_what_is_left(error, given)
+        raise
 
 
 def _run(
@@ -141,15 +144,23 @@ def _start(options: argparse.Namespace, overrides: list[str], swept: bool) -> in
     return DONE
 
 
-def _interrupted(given: Sequence[str]) -> str:
-    """Say what Ctrl-C has left, and how to go on."""
+def _note_what_is_left(error: Exception, given: Sequence[str]) -> None:
+    """Have the way on stand below the traceback, if something was begun."""
+    from deriva_ml.execution.begun import begun
+
+    if begun():
+        error.add_note(f"{PROGRAM}: {_what_is_left(given)}")
+
+
+def _what_is_left(given: Sequence[str]) -> str:
+    """Say what a run that broke off has left, and how to go on."""
     from deriva_ml.execution.begun import begun
     from deriva_ml.execution.secrets import masked_words
 
     again = list(given) if "--resume" in given else [*given, "--resume"]
     rids = begun()
     what = f"Execution {rids[-1]} is kept. " if rids else ""
-    return f"Interrupted. {what}To go on: {shlex.join([PROGRAM, *masked_words(again)])}"
+    return f"{what}To go on: {shlex.join([PROGRAM, *masked_words(again)])}"
 
 
 if __name__ == "__main__":

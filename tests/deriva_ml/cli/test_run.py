@@ -330,7 +330,11 @@ def test_command_shows_the_configuration_without_running(command: Line) -> None:
 
 def test_failing_model_fails_the_command(project: Path, command: Line) -> None:
     model = project / "src" / "models" / "mine.py"
-    model.write_text(model.read_text().replace('print("train"', 'raise ZeroDivisionError("train"'))
+    failing = model.read_text().replace('print("train"', 'raise ZeroDivisionError("train"')
+    begun = "from deriva_ml.execution.begun import note_begun\nnote_begun('1-AAAA')\n"
+    model.write_text(begun + failing)  # as a run does that is recorded
     done = command()
     assert done.returncode != 0
+    last = "deriva-ml-run: Execution 1-AAAA is kept. To go on: deriva-ml-run --resume"
+    assert done.stderr.splitlines()[-1] == last
     assert "ZeroDivisionError" in done.stderr
