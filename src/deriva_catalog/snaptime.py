@@ -118,7 +118,13 @@ def parse(when: str | datetime) -> int:
     """
     if isinstance(when, datetime):
         return from_datetime(when)
-    text = when.strip()
+    given: object = when
+    if not isinstance(given, str):
+        raise BadRequest(
+            f"Invalid time {given!r}: it is of type {type(given).__name__}.",
+            hint="Give a text such as 2026-11-20T21:08:50+00:00, a snapshot's text, or a datetime.",
+        )
+    text = given.strip()
     if _ISO_DATE.match(text) or ":" in text:
         return from_iso(text)
     return decode(text)

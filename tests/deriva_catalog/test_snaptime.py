@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -49,7 +49,9 @@ def test_published_example_decodes():
     assert snaptime.to_iso(snaptime.parse("3DD-EWED-7318")) == "2030-12-31T12:34:56.789012+00:00"
 
 
-@pytest.mark.parametrize("text", ["", "yesterday!", "2026-13-01", "2026-11-20T25:00", "1U2"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday!", "2026-13-01", "2026-11-20T25:00", "1U2", 5, date(2026, 1, 1)]
+)
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(BadRequest, match="Invalid"):
         snaptime.parse(text)
