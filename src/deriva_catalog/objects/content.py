@@ -207,6 +207,25 @@ class ContentStore:
             raise
         return content
 
+    def keep(self, file: BinaryIO, content: Content) -> bool:
+        """Store an open file without a name, which is given away and whose digests are known.
+
+        Returns whether that is possible; else the file is as it was.
+        """
+        files = self._files
+        if files is None:
+            return False
+        incoming = files.incoming()
+        with translated("storing an object"):
+            try:
+                if not files.name_file(file, incoming):
+                    return False
+                files.settle(incoming, content_key(content.sha256))
+            except BaseException:
+                files.remove([incoming])
+                raise
+        return True
+
     def _add_hashed(
         self,
         source: Source,

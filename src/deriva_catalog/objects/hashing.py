@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 Progress = Callable[[int], object]
-_LARGE = 8 << 20
+LARGE = 8 << 20
+"""From how many bytes on threads pay."""
 _AHEAD = 8
 """Pieces that may wait for a hash."""
 _DIGITS = frozenset("0123456789abcdef")
@@ -37,31 +38,31 @@ class Hasher:
 
     def __init__(self) -> None:
         self.length = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
+        self.hashes = (hashlib.md5(usedforsecurity=False), hashlib.sha256())
 
     def update(self, piece: bytes) -> None:
         """Take the next piece."""
         self.length += len(piece)
-        self._md5.update(piece)
-        self._sha256.update(piece)
+        for each in self.hashes:
+            each.update(piece)
 
     @property
     def content(self) -> Content:
         """What passed by so far."""
-        return Content(self.length, self._md5.hexdigest(), self._sha256.hexdigest())
+        md5, sha256 = self.hashes
+        return Content(self.length, md5.hexdigest(), sha256.hexdigest())
 
 
 class ParallelHasher:
     """MD5, SHA-256 and length of bytes, each digest in a thread of its own; a context manager.
 
     For large contents: the hashes take longer than a fast network, and threads hash at the same
-    time.
+    time. With `hasher` it goes on where that one is, which has what passed by when this ends.
     """
 
-    def __init__(self) -> None:
-        self.length = 0
-        self._hashes = (hashlib.md5(usedforsecurity=False), hashlib.sha256())
+    def __init__(self, hasher: Hasher | None = None) -> None:
+        self._hasher = Hasher() if hasher is None else hasher
+        self._hashes = self._hasher.hashes
         self._queues: tuple[Queue[bytes | None], ...] = tuple(Queue(_AHEAD) for _ in self._hashes)
         self._threads = [
             threading.Thread(target=_hash, args=pair, daemon=True, name="hash")
@@ -84,7 +85,7 @@ class ParallelHasher:
 
     def update(self, piece: bytes) -> None:
         """Take the next piece, which must not change any more."""
-        self.length += len(piece)
+        self._hasher.length += len(piece)
         for queue in self._queues:
             queue.put(piece)
 
@@ -92,8 +93,7 @@ class ParallelHasher:
     def content(self) -> Content:
         """What passed by; nothing may come after that."""
         self._end()
-        md5, sha256 = self._hashes
-        return Content(self.length, md5.hexdigest(), sha256.hexdigest())
+        return self._hasher.content
 
     def _end(self) -> None:
         if self._ended:
@@ -140,7 +140,7 @@ class LazyHasher:
             self._parallel.update(piece)
             return
         self._kept.append(piece)
-        if self._length > _LARGE:
+        if self._length > LARGE:
             self._parallel = ParallelHasher().__enter__()
             for each in self._kept:
                 self._parallel.update(each)

@@ -1,7 +1,8 @@
 """Uploads in chunks: jobs that begin, take chunks, and end as one version, or not at all.
 
-The bytes of a job are hashed when it ends, outside of any transaction. A process that dies at
-any point leaves the job as it was: its sender sends what is missing, or it expires.
+The bytes of a job are hashed when it ends, outside of any transaction, or while they come (see
+`Assemblies`). A process that dies at any point leaves the job as it was: its sender sends what is
+missing, or it expires.
 
 A job without a name stores bytes that are named later; see `ObjectStore.register`.
 
@@ -23,6 +24,7 @@ from .. import snaptime
 from ..errors import BadRequest, Conflict, Forbidden, NotFound
 from .acls import owned_by
 from .asking import ROOT, Asker
+from .assembling import Assemblies
 from .chunks import ChunkStore
 from .content import Content, pieces
 from .hashing import LazyHasher
@@ -231,8 +233,11 @@ def put_chunk(
     *,
     md5: str | None = None,
     sha256: str | None = None,
+    assemblies: Assemblies | None = None,
 ) -> None:
     """Keep one chunk, a file that is given away; the last write of a chunk counts.
+
+    With `assemblies` the job is put together while its chunks come.
 
     Raises:
         Conflict: There is no chunk of that number, or it has another length.
@@ -256,12 +261,14 @@ def put_chunk(
                 pass
             declared(Upload(f"{job.url}/{number}", md5=md5, sha256=sha256), hasher.content)
     ChunkStore(store.content).write(job.id, number, source, length)
+    if assemblies is not None:
+        assemblies.came(store.content, job.id, number)
 
 
 # --- ending ------------------------------------------------------------------------------
 
 
-def store_bytes(store: ObjectStore, job: Job) -> Content:
+def store_bytes(store: ObjectStore, job: Job, assemblies: Assemblies | None = None) -> Content:
     """Bring the bytes of a complete job into the store of content; the job stays.
 
     Raises:
@@ -277,14 +284,33 @@ def store_bytes(store: ObjectStore, job: Job) -> Content:
             f"missing ({shown}).",
             hint="Send them, then finish again.",
         )
-    content = store.content.add(
-        chunks.read(job.id, plan.chunks),
-        check=partial(_check_whole, job),
-        sha256=plan.sha256,
-        length=plan.content_length,
-    )
+    content = None if assemblies is None else _assembled(store, job, assemblies)
+    if content is None:
+        content = store.content.add(
+            chunks.read(job.id, plan.chunks),
+            check=partial(_check_whole, job),
+            sha256=plan.sha256,
+            length=plan.content_length,
+        )
     store.content.flush([content.sha256])
     return content
+
+
+def _assembled(store: ObjectStore, job: Job, assemblies: Assemblies) -> Content | None:
+    """Store what was put together while the chunks came; None if that is not the whole job.
+
+    Of several who finish a job, one gets it.
+    """
+    assembly = assemblies.take(job.id)
+    if assembly is None:
+        return None
+    with assembly:
+        whole = assembly.whole(job.plan.chunks)
+        if whole is None:
+            return None
+        file, content = whole
+        _check_whole(job, content)
+        return content if store.content.keep(file, content) else None
 
 
 def _check_whole(job: Job, content: Content) -> None:
@@ -301,8 +327,14 @@ def _check_whole(job: Job, content: Content) -> None:
             )
 
 
-def finish(store: ObjectStore, asker: Asker, name: ObjectName, job_id: str) -> ObjectVersion:
-    """Make a version of a complete job.
+def finish(
+    store: ObjectStore,
+    asker: Asker,
+    name: ObjectName,
+    job_id: str,
+    assemblies: Assemblies | None = None,
+) -> ObjectVersion:
+    """Make a version of a complete job, with what `assemblies` has of it.
 
     Raises:
         NotFound: There is no such job, or it was finished meanwhile.
@@ -311,7 +343,7 @@ def finish(store: ObjectStore, asker: Asker, name: ObjectName, job_id: str) -> O
     """
     job = find(store, asker, name, job_id)
     plan = job.plan
-    content = store_bytes(store, job)
+    content = store_bytes(store, job, assemblies)
     upload = Upload(
         name.path,
         content=content,
@@ -329,22 +361,33 @@ def finish(store: ObjectStore, asker: Asker, name: ObjectName, job_id: str) -> O
     return version
 
 
-def finish_bytes(store: ObjectStore, asker: Asker, job_id: str) -> Content:
+def finish_bytes(
+    store: ObjectStore, asker: Asker, job_id: str, assemblies: Assemblies | None = None
+) -> Content:
     """Store the bytes of a complete job that has no name; see `finish` for what is raised."""
     job = find(store, asker, None, job_id)
-    content = store_bytes(store, job)
+    content = store_bytes(store, job, assemblies)
     with store.database.writing() as writing:
         _end(writing.connection, job)
     ChunkStore(store.content).remove(job.id)
     return content
 
 
-def cancel(store: ObjectStore, asker: Asker, name: ObjectName | None, job_id: str) -> None:
+def cancel(
+    store: ObjectStore,
+    asker: Asker,
+    name: ObjectName | None,
+    job_id: str,
+    assemblies: Assemblies | None = None,
+) -> None:
     """Give a job up. Raises `NotFound` if there is none, `Forbidden` if it is another's."""
     with store.database.writing() as writing:
         job = _find(writing.connection, asker, name, job_id)
         _end(writing.connection, job)
     ChunkStore(store.content).remove(job.id)
+    assembly = None if assemblies is None else assemblies.take(job.id)
+    if assembly is not None:
+        assembly.end()
 
 
 def _end(connection: sa.Connection, job: Job) -> None:

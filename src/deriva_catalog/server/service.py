@@ -22,6 +22,7 @@ from ..catalog.own_objects import open_own_objects
 from ..catalog.registry import Registered, Registry
 from ..errors import BadRequest, CatalogError, Forbidden, NotFound
 from ..objects import ObjectStore
+from ..objects.assembling import Assemblies
 from .authn.door import admit
 from .authn.sessions import own_sessions
 from .authn.settings import AuthnSettings
@@ -79,6 +80,7 @@ class Service:
         self.sessions = sessions
         self.settings = settings or Settings()
         self.documents = DocumentCache()
+        self.assemblies = Assemblies()
         own = own_sessions(sessions)
         self._authn = AuthnSettings() if own is None else own.settings
         self.names = Names(
@@ -244,6 +246,7 @@ class Service:
     def close(self) -> None:
         """Close all catalogs."""
         self._recorder.shutdown(wait=True, cancel_futures=True)
+        self.assemblies.close()
         with self._lock:
             opened, self._open = list(self._open.values()), OrderedDict()
             objects, self._objects = self._objects, None

@@ -183,7 +183,7 @@ class Connection:
             method: The HTTP method.
             target: Path and query, encoded as they shall be sent.
             headers: What to add to the usual ones.
-            content: The body; pieces are sent as they come and cannot be repeated.
+            content: The body; pieces are sent as they come. An iterator's cannot be repeated.
             repeat: Whether it may be sent again when its answer was lost.
 
         Raises:
@@ -282,7 +282,7 @@ class Connection:
             extensions={"target": target.encode("ascii")},
         )
         for attempt in range(1, _ATTEMPTS + 1):
-            last = attempt == _ATTEMPTS or not isinstance(content, bytes)
+            last = attempt == _ATTEMPTS or isinstance(content, Iterator)
             pause: float | None = None
             try:
                 response = client.send(request, stream=True)

@@ -36,8 +36,38 @@ CHUNK = 16 * PIECE
 """Contents beyond this length go in chunks of it."""
 _AT_ONCE = 2000
 _MEMORY = PIECE
+_SENT = PIECE // 4
 _JSON = {"Content-Type": "application/json"}
 _BYTES = {"Content-Type": "application/octet-stream"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some bytes of a source, read again whenever they are sent: they are never all in memory.
+
+    Pieces are short. What a socket does not take at once is copied for each further attempt.
+    """
+
+    open: Callable[[], BinaryIO]
+    begin: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self.length
+        with self.open() as file:
+            file.seek(self.begin)
+            while left > 0:
+                piece = file.read(min(left, _SENT))
+                if not piece:
+                    raise Corrupted(
+                        f"The bytes to be sent end {left} bytes early.",
+                        hint="The file changed meanwhile. Try again.",
+                    )
+                left -= len(piece)
+                yield piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +77,9 @@ class Known:
     content: Content
     open: Callable[[], BinaryIO]
 
-    def part(self, begin: int, length: int) -> bytes:
-        """Some of the bytes."""
-        with self.open() as file:
-            file.seek(begin)
-            return file.read(length)
+    def part(self, begin: int, length: int) -> Part:
+        """Some of the bytes, as far as there are any."""
+        return Part(self.open, begin, max(0, min(length, self.content.length - begin)))
 
     def whole(self) -> Content:
         """The content with its MD5."""
@@ -151,8 +179,8 @@ class RemoteContents:
             return known.whole()
         if content.length > CHUNK:
             return self._send_chunks(known, progress)
-        with known.open() as file:
-            sent = self._request("PUT", f";content/{content.sha256}", file.read(), _BYTES)
+        body = known.part(0, content.length)
+        sent = self._request("PUT", f";content/{content.sha256}", body, _BYTES)
         if progress is not None:
             progress(content.length)
         return _told(sent, known)
@@ -341,7 +369,7 @@ class RemoteContents:
         self,
         method: str,
         tail: str,
-        body: bytes,
+        body: bytes | Part,
         headers: dict[str, str],
         repeat: Repeat = Repeat.SAFE,
     ) -> Received:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mimetypes
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from ...objects import Content, ObjectVersion, Upload
 from ...objects.content import PIECE, Progress
 from ...objects.headers import digest_header, digest_of, disposition_of, filename_of
 from ...objects.names import PREFIX, parse_name
+from .connection import Content as Body
 from .connection import Received, Repeat, back_off_s
 from .contents import Known, json_bytes
 from .parallel import for_each
@@ -44,7 +45,7 @@ class Carrier(Protocol):
         target: str,
         *,
         headers: Mapping[str, str] | None = None,
-        content: bytes = b"",
+        content: Body = b"",
         repeat: Repeat = Repeat.NEVER,
     ) -> Received:
         """Send a request and take its answer."""
@@ -326,7 +327,7 @@ class PlainObjects:
         return self._carrier.send("POST", target, headers=headers, content=body, repeat=repeat)
 
 
-def _length(data: bytes) -> dict[str, str]:
+def _length(data: Sized) -> dict[str, str]:
     return {"Content-Length": str(len(data))}
 
 

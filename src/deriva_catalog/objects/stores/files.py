@@ -23,6 +23,7 @@ INCOMING = "incoming"
 _READ_ONLY = 0o444
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC
 _FLUSH_EACH = 32
+_WRITE = 1 << 18
 
 
 class FileStore:
@@ -105,7 +106,21 @@ class FileStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             out = target.open("xb")
         with out:
-            out.writelines(source)
+            write_pieces(out, source)
+
+    def unnamed(self) -> BinaryIO | None:
+        """A new file that is gone when it is closed, unless `name_file` gives it a key.
+
+        None where the system or the file system has no such files.
+        """
+        kind = getattr(os, "O_TMPFILE", None)
+        if kind is None:
+            return None
+        try:
+            handle = os.open(self.directory, os.O_RDWR | kind | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return None
+        return os.fdopen(handle, "w+b", buffering=0)
 
     def name_file(self, file: BinaryIO, incoming: str) -> bool:
         """Give an open file without a name a key, if that is possible; returns whether it was."""
@@ -247,6 +262,18 @@ class FileStore:
 
 def _entry(key: str, facts: os.stat_result) -> Entry:
     return Entry(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def write_pieces(out: BinaryIO, source: Iterable[bytes]) -> None:
+    """Write bytes to a file, a quarter of a mebibyte at most at a time.
+
+    For longer writes the kernel looks for longer runs of free memory. On virtual machines these
+    are often not there yet, which makes the writes several times slower.
+    """
+    for piece in source:
+        left = memoryview(piece)
+        while left:
+            left = left[out.write(left[:_WRITE]) :]
 
 
 def _flush(path: Path) -> None:

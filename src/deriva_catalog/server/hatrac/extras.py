@@ -188,11 +188,12 @@ def _upload(request: Request, view: View, arguments: Sequence[str]) -> Answer:
         case (job_id,) if request.method == "GET":
             return json_answer(job_document(view, jobs.find(store, asker, None, job_id)))
         case (job_id,) if request.method == "POST":
-            return json_answer(_described(jobs.finish_bytes(store, asker, job_id)), status=201)
+            stored = jobs.finish_bytes(store, asker, job_id, view.assemblies)
+            return json_answer(_described(stored), status=201)
         case (job_id,):
             if request.method != "DELETE":
                 raise wrong_method(request, "GET", "POST", "DELETE")
-            jobs.cancel(store, asker, None, job_id)
+            jobs.cancel(store, asker, None, job_id, view.assemblies)
             return NO_CONTENT
         case (job_id, number):
             return put_chunk(request, view, None, job_id, number)

@@ -75,10 +75,12 @@ def _one(request: Request, view: View, name: ObjectName, job_id: str) -> Answer:
         job = jobs.find(view.store, view.asker, name, job_id)
         return json_answer(job_document(view, job))
     if request.method == "POST":
-        return created(jobs.finish(view.store, view.asker, name, job_id).url, view.base)
+        return created(
+            jobs.finish(view.store, view.asker, name, job_id, view.assemblies).url, view.base
+        )
     if request.method != "DELETE":
         raise wrong_method(request, "GET", "POST", "DELETE")
-    jobs.cancel(view.store, view.asker, name, job_id)
+    jobs.cancel(view.store, view.asker, name, job_id, view.assemblies)
     return NO_CONTENT
 
 
@@ -93,7 +95,15 @@ def put_chunk(
         raise BadRequest(f"{number!r} is no number of a chunk.")
     md5, sha256 = declared_digests(request.headers)
     job = jobs.find(view.store, view.asker, name, job_id)
-    jobs.put_chunk(view.store, job, int(number), request.body, md5=md5, sha256=sha256)
+    jobs.put_chunk(
+        view.store,
+        job,
+        int(number),
+        request.body,
+        md5=md5,
+        sha256=sha256,
+        assemblies=view.assemblies,
+    )
     return NO_CONTENT
 
 

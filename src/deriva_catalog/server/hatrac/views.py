@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ...access import Client
 from ...errors import CatalogError, Conflict, NotFound, ReadOnly
 from ...objects import Asker, ObjectStore
+from ...objects.assembling import Assemblies
 from ...objects.jobs import IDLE
 from ...objects.listing import has
 from ...objects.names import ObjectName
@@ -46,6 +47,8 @@ class View:
     """How long uploads may rest."""
     signed_seconds: float = 0.0
     """How long a URL is good that readers are sent to; 0 if they are not sent anywhere."""
+    assemblies: Assemblies | None = None
+    """What uploads in chunks are put together by while they come."""
 
     def require_writable(self) -> None:
         """Refuse to write at a snapshot. Raises `ReadOnly`."""
@@ -62,6 +65,7 @@ def service_view(service: Service, request: Request) -> View:
         Asker(request.client),
         idle=_idle(service),
         signed_seconds=service.settings.signed_url_seconds,
+        assemblies=service.assemblies,
     )
 
 
@@ -78,8 +82,16 @@ def catalog_view(service: Service, request: Request, raw_id: str) -> View:
     asker = asker_of(catalog.store, request.client)
     base = f"/ermrest/catalog/{raw_id}"
     readonly = catalog.snaptime is not None
-    signed_s = service.settings.signed_url_seconds
-    return View(catalog.object_store, asker, base, True, readonly, _idle(service), signed_s)
+    return View(
+        catalog.object_store,
+        asker,
+        base,
+        of_catalog=True,
+        readonly=readonly,
+        idle=_idle(service),
+        signed_seconds=service.settings.signed_url_seconds,
+        assemblies=service.assemblies,
+    )
 
 
 def _idle(service: Service) -> timedelta:

@@ -145,6 +145,24 @@ def test_what_was_sent_is_not_sent_again_unless_it_is_wrong(
     catalog.close()
 
 
+def test_a_file_that_shrinks_while_it_is_sent_is_told(
+    beside: Served, local: LocalCatalog, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(DATA)
+    catalog = connected(beside)
+
+    def shrink(_: int) -> None:
+        with (tmp_path / "file").open("r+b") as file:
+            file.truncate(CHUNK + 5)
+
+    with pytest.raises(Corrupted, match="early"):
+        catalog.objects.content.add(tmp_path / "file", check=lambda found: shrink(found.length))
+    assert list(local.objects.content.digests()) == []
+    (tmp_path / "file").write_bytes(DATA)
+    assert catalog.objects.content.add(tmp_path / "file").length == len(DATA)
+    catalog.close()
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(local: LocalCatalog, tmp_path: Path) -> None:
     with ServiceProcess(tmp_path / "home", longest_file=3_000_000) as full:
         client, base = full.client(USER), "/ermrest/catalog/zoo/hatrac"
