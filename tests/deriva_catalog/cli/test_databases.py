@@ -80,7 +80,7 @@ def test_a_copy_keeps_what_is_said_about_a_catalog(
         "third": (None, None),  # a directory says nothing
     }
     assert main(["copy", "digits@2999-01-01", "past"]) == 2
-    assert "snapshot" in capsys.readouterr().err
+    assert "is a catalog at a time" in capsys.readouterr().err
 
 
 def test_a_catalog_is_made_in_a_database(database: str, capsys: pytest.CaptureFixture[str]) -> None:
