@@ -273,11 +273,13 @@ def store_bytes(store: ObjectStore, job: Job, assemblies: Assemblies | None = No
 
     Raises:
         Conflict: Chunks are missing, or the bytes are not what was declared.
+        NotFound: The job was finished or cancelled meanwhile.
     """
     chunks, plan = ChunkStore(store.content), job.plan
     have = chunks.received(job.id)
     missing = [n for n in range(plan.chunks) if have.get(n) != plan.length_of(n)]
     if missing:
+        _require_going_on(store, job)
         shown = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")
         raise Conflict(
             f"Upload {job.id} is not complete: {len(missing)} of its {plan.chunks} chunks are "
@@ -392,4 +394,16 @@ def cancel(
 
 def _end(connection: sa.Connection, job: Job) -> None:
     if connection.execute(sa.delete(JOB).where(JOB.c.job == job.id)).rowcount != 1:
-        raise NotFound(f"Upload {job.id} was finished or cancelled meanwhile.", job=job.id)
+        raise _ended(job)
+
+
+def _require_going_on(store: ObjectStore, job: Job) -> None:
+    """Refuse a job whose chunks are gone because somebody else has ended it."""
+    with store.database.reading() as reading:
+        known = sa.select(JOB.c.job).where(JOB.c.job == job.id)
+        if reading.connection.execute(known).first() is None:
+            raise _ended(job)
+
+
+def _ended(job: Job) -> NotFound:
+    return NotFound(f"Upload {job.id} was finished or cancelled meanwhile.", job=job.id)
