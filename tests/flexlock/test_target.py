@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +146,17 @@ def test_error_of_the_script_itself_is_not_hidden(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         import_file(script)
     assert not [name for name, module in sys.modules.items() if _is_from(module, script)]
+
+
+def test_script_edited_within_a_second_runs_as_it_is(tmp_path: Path) -> None:
+    script = tmp_path / "edited_script.py"
+    script.write_text("value = 1\n")
+    written = script.stat()
+    compiled = py_compile.compile(str(script))
+    assert compiled is not None
+    script.write_text("value = 2\n")
+    os.utime(script, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert import_file(script).value == 2
 
 
 def _is_from(module: object, file: Path) -> bool:
