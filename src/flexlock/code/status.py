@@ -75,7 +75,7 @@ def read_status(git: Git) -> Status:
             git.start("config", "-z", "--get-regexp", r"^(remote\..*\.url|branch\..*\.remote)$")
         )
         _, printed, messages = names.finish()
-        lines = os.fsdecode(printed).splitlines()
+        lines = os.fsdecode(printed).rstrip("\n").split("\n")
         if len(lines) <= _COMMON_DIR:
             raise failure("git rev-parse", git.folder, messages)
         found = _parse(state.output())

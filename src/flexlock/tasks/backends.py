@@ -161,10 +161,12 @@ def run_local(command: Command) -> int | None:
         _attend(command, crew)
         crew.dismiss()
     except (KeyboardInterrupt, Terminated) as error:
-        name = _signal_name(error)
-        command.queue.write_note("stop", f"stopped by {name}")
-        names = crew.names
-        crew.stop(command.monitor.refresh)
+        name, names = _signal_name(error), crew.names
+        try:
+            command.queue.write_note("stop", f"stopped by {name}")
+            crew.stop(command.monitor.refresh)
+        except KeyboardInterrupt:  # the second one, before the workers were asked or after it
+            crew.kill()
         command.recover(reasons=crew.ended, stopped=True, gone=names)
         return _number(name)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 import warnings
@@ -117,7 +118,7 @@ def _read_items(source: str | Path) -> list[Any]:
     if suffix == ".json":
         return _list(_json(text, str(path)), path)
     if suffix == ".jsonl":
-        lines = enumerate(text.splitlines(), 1)
+        lines = enumerate(text.split("\n"), 1)
         return [_json(line, f"{path}, line {number}") for number, line in lines if line.strip()]
     if suffix in _DELIMITERS:
         return _rows(text, path, _DELIMITERS[suffix])
@@ -136,7 +137,8 @@ def _read_text(path: Path) -> str:
 
 
 def _lines(text: str, name: str) -> list[Any]:
-    lines = [line.strip() for line in text.splitlines()]
+    # Not `splitlines`: a value may have other line breaks of Unicode in it.
+    lines = [line.strip() for line in text.split("\n")]
     lines = [line for line in lines if line and not line.startswith("#")]
     if len(lines) == 1 and len(parts := _split_escaped(lines[0])) > 1:
         warnings.warn(
@@ -170,7 +172,7 @@ def _json(text: str, name: str) -> Any:
 
 
 def _rows(text: str, path: Path, delimiter: str) -> list[Any]:
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     try:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as cause:

@@ -56,6 +56,11 @@ class WorkSummary:
     failed: int = 0
     interrupted: int = 0
 
+    @property
+    def ended(self) -> int:
+        """How many there are in all."""
+        return self.done + self.failed + self.interrupted
+
     def count(self, claim: Claim, outcome: Outcome) -> None:
         """Add one outcome."""
         if self.tell is not None:
@@ -100,11 +105,10 @@ def work(
         claims = queue.exchange(place.worker, plan.id, outcomes, limit=wanted, lease_s=lease)
         if not claims:
             return
-        began = time.monotonic()
+        began, before = time.monotonic(), summary.ended
         outcomes = _run_batch(queue, plan, place, claims, stop, summary)
         _note_drift(queue, place)
-        spent = time.monotonic() - began
-        each = spent / max(len(claims), 1)
+        each = (time.monotonic() - began) / max(summary.ended - before, 1)
         limit = max(1, min(max_batch, 2 * len(claims), int(_BATCH_S / max(each, 1e-6))))
 
 
@@ -116,18 +120,17 @@ def _run_batch(
     stop: StopRequest,
     summary: WorkSummary,
 ) -> list[Outcome]:
-    """Run claimed tasks in turn; return the outcomes that are not handed in yet."""
+    """Run claimed tasks in turn; return the outcomes that are not handed in yet.
+
+    When they turn out to be longer than those before them, the rest is given back: what waits for
+    long may be given to another worker, so it must not be begun here.
+    """
     outcomes: list[Outcome] = []
-    checked = time.monotonic()
-    held = {claim.id for claim in claims}
+    began = time.monotonic()
     for position, claim in enumerate(claims):
-        if time.monotonic() - checked > _HAND_IN_S:
-            # What is not begun may have been given to another worker meanwhile.
-            queue.exchange(place.worker, plan.id, outcomes, lease_s=lease_s())
-            outcomes, held = [], queue.renew(place.worker, lease_s())
-            checked = time.monotonic()
-        if claim.id not in held:
-            continue
+        if position and time.monotonic() - began > _HAND_IN_S:
+            queue.release(place.worker, [rest.id for rest in claims[position:]])
+            break
         queue.close()
         outcome = run_claim(claim, place)
         summary.count(claim, outcome)

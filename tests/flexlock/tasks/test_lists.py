@@ -39,6 +39,19 @@ def test_escaped_breaks_in_one_of_several_lines_stay(tmp_path: Path) -> None:
     assert found == [{"param": "a\\nb"}, {"param": "c"}]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.txt", "a\u2028b\x85c\nd\n"),
+        ("t.jsonl", '"a\u2028b\x85c"\n"d"\n'),
+        ("t.csv", "param\na\u2028b\x85c\nd\n"),
+    ],
+)
+def test_only_line_ends_end_a_line(tmp_path: Path, name: str, text: str) -> None:
+    found = values(tmp_path / name, text, None if name == "t.csv" else "param")
+    assert found == [{"param": "a\u2028b\x85c"}, {"param": "d"}]
+
+
 @pytest.mark.parametrize("suffix", [".yaml", ".yml"])
 def test_yaml_list_of_scalars_and_mappings(tmp_path: Path, suffix: str) -> None:
     text = "- 1e-3\n- no\n- 2024-01-01\n"

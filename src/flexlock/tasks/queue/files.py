@@ -68,8 +68,7 @@ class FilesQueue:
             for folder in _FOLDERS:
                 (path / folder).mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            message = f"The task queue {str(path)!r} cannot be made: {cause}."
-            raise QueueError(message, hint="Check its directory.", path=path) from cause
+            raise _unusable(path, cause) from cause
 
     def read_note(self, name: str) -> str | None:
         """Return a note, or None."""
@@ -83,7 +82,7 @@ class FilesQueue:
         if text is None:
             self._note(name).unlink(missing_ok=True)
         else:
-            write_atomically(self._note(name), text)
+            _write(self._note(name), text)
 
     def add(self, rows: Sequence[TaskRow]) -> None:
         """Add tasks as they are given. Those whose id is known already stay as they are."""
@@ -93,11 +92,14 @@ class FilesQueue:
             if row.attempt or row.state != "pending":
                 self._replace_end(row.id, row.attempt, _end_of(row, rank=None))
         lines = [json.dumps(_fixed(row), ensure_ascii=False) + "\n" for row in new]
-        with (self.path / "tasks.jsonl").open("a", encoding="utf-8") as file:
-            # The first line break ends a line that was cut when its writer died.
-            file.write("\n" + "".join(lines))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with (self.path / "tasks.jsonl").open("a", encoding="utf-8") as file:
+                # The first line break ends a line that was cut when its writer died.
+                file.write("\n" + "".join(lines))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as cause:
+            raise _unusable(self.path, cause) from cause
 
     def rows(self, state: TaskState | None = None) -> list[TaskRow]:
         """Return all tasks, or those in one state, in the order in which they were added."""
@@ -149,10 +151,9 @@ class FilesQueue:
             if row.id in ids and row.owner == worker:
                 self._claim_file(row.id, row.attempt).unlink(missing_ok=True)
 
-    def renew(self, worker: str, lease_s: float) -> set[str]:
-        """Extend the worker's lease; return the ids of the tasks that are still its own."""
+    def renew(self, worker: str, lease_s: float) -> None:
+        """Extend the worker's lease, and with it that of its tasks."""
         self._extend(worker, lease_s)
-        return {row.id for row in self.rows("running") if row.owner == worker}
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Decide about tasks of workers that are gone; return the ids for which it counted."""
@@ -175,7 +176,7 @@ class FilesQueue:
     def begin_worker(self, worker: WorkerRow) -> None:
         """Write down a worker; one of the same name is replaced."""
         text = json.dumps(asdict(worker))
-        write_atomically(self.path / "workers" / worker.name, text, sync=False)
+        _write(self.path / "workers" / worker.name, text, sync=False)
 
     def end_worker(self, name: str, error: str | None = None) -> None:
         """Note that a worker has ended, and what kept it from working."""
@@ -246,24 +247,24 @@ class FilesQueue:
         }
         target = self._end_file(outcome.id, attempt)
         if self._parse(f"ends/{outcome.id}.{attempt}") is None and target.exists():
-            write_atomically(target, _text(document))  # its writer died half way
+            _write(target, _text(document))  # its writer died half way
             return True
         return self._create(target, document, sync=True)
 
     def _replace_end(self, task: str, attempt: int, document: Mapping[str, Any]) -> None:
-        write_atomically(self._end_file(task, attempt), _text(document), sync=False)
+        _write(self._end_file(task, attempt), _text(document), sync=False)
 
     def _create(self, target: Path, document: Mapping[str, Any], *, sync: bool) -> bool:
         """Create a file with its content; return False when it exists already."""
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        write_atomically(temporary, _text(document), sync=sync)
+        _write(temporary, _text(document), sync=sync)
         try:
             os.link(temporary, target)
         except FileExistsError:
             return False
         except OSError as error:
             if error.errno not in _NO_LINKS:
-                raise
+                raise _unusable(self.path, error) from error
             return _create_exclusively(target, _text(document))
         finally:
             temporary.unlink()
@@ -319,12 +320,27 @@ class FilesQueue:
         path = self.path / "tasks.jsonl"
         size = path.stat().st_size if path.exists() else 0
         if size != self._fixed_bytes:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            # Not `splitlines`: JSON keeps other line breaks of Unicode within a line.
+            lines = path.read_text(encoding="utf-8").split("\n")
             documents = {d["id"]: d for d in map(_line, reversed(lines)) if d is not None}
             rows = [_fixed_row(document) for document in reversed(documents.values())]
             self._fixed = [replace(row, index=index) for index, row in enumerate(rows)]
             self._fixed_bytes = size
         return self._fixed
+
+
+def _write(path: Path, text: str, *, sync: bool = True) -> None:
+    """Write a file of the queue in one step."""
+    try:
+        write_atomically(path, text, sync=sync)
+    except OSError as cause:
+        raise _unusable(path.parents[1], cause) from cause
+
+
+def _unusable(path: Path, cause: OSError) -> QueueError:
+    message = f"The task queue {str(path)!r} cannot be used: {cause.strerror or cause}."
+    hint = "Check that its directory is writable and not full."
+    return QueueError(message, hint=hint, path=path)
 
 
 def _highest(folder: Path) -> dict[str, int]:

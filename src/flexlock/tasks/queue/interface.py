@@ -64,8 +64,8 @@ class TaskQueue(Protocol):
         """Give back tasks that the worker took and did not start; the attempt is not counted."""
         ...
 
-    def renew(self, worker: str, lease_s: float) -> set[str]:
-        """Extend the worker's lease; return the ids of the tasks that are still its own."""
+    def renew(self, worker: str, lease_s: float) -> None:
+        """Extend the worker's lease, and with it that of its tasks."""
         ...
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:

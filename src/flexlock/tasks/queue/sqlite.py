@@ -170,15 +170,9 @@ class SqliteQueue:
         query = f"{_UNCLAIM} WHERE id = ? AND owner = ? AND state = 'running'"
         self._write(lambda db: db.executemany(query, [(task, worker) for task in ids]))
 
-    def renew(self, worker: str, lease_s: float) -> set[str]:
-        """Extend the worker's lease; return the ids of the tasks that are still its own."""
-
-        def write(db: sqlite3.Connection) -> set[str]:
-            _extend(db, worker, lease_s)
-            query = "SELECT id FROM tasks WHERE state = 'running' AND owner = ?"
-            return {cells[0] for cells in db.execute(query, (worker,))}
-
-        return self._write(write)
+    def renew(self, worker: str, lease_s: float) -> None:
+        """Extend the worker's lease, and with it that of its tasks."""
+        self._write(lambda db: _extend(db, worker, lease_s))
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Decide about tasks of workers that are gone; return the ids for which it counted."""

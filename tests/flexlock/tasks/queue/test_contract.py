@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flexlock.errors import QueueError
 from flexlock.run.owner import Owner
 from flexlock.tasks.lists import make_tasks
 from flexlock.tasks.queue.files import FilesQueue
@@ -192,15 +193,13 @@ def test_shuffled_tasks_are_taken_in_another_order_and_listed_in_theirs(queue: T
     assert [row.id for row in queue.rows()] == ids
 
 
-def test_renewing_extends_the_lease_and_tells_what_is_still_held(queue: TaskQueue) -> None:
+def test_renewing_extends_the_lease(queue: TaskQueue) -> None:
     ids = fill(queue)
     take(queue, 2)
     before = row(queue, ids[0]).lease_until
-    assert queue.renew("w", 1000) == set(ids[:2])
+    queue.renew("w", 1000)
     assert row(queue, ids[0]).lease_until > before
     assert queue.workers()[0].lease_until > time.time() + 900
-    queue.settle([Settlement(ids[0], "w", 1)])
-    assert queue.renew("w", 1000) == {ids[1]}
 
 
 def test_changes_are_told_once(queue: TaskQueue, again: Callable[[], TaskQueue]) -> None:
@@ -221,6 +220,23 @@ def test_workers_come_and_go(queue: TaskQueue, again: Callable[[], TaskQueue]) -
     assert found["v"].error == "no module named 'x'"
     assert found["v"].ended is not None
     assert (found["w"].job, found["w"].process, found["w"].ended) == ("7_0", PROCESS, None)
+
+
+def test_values_may_have_any_character(queue: TaskQueue, again: Callable[[], TaskQueue]) -> None:
+    values = {"x": "a\u2028b\x85c\x0cd\ne"}
+    queue.add([TaskRow("t", 0, "x", values, "x", plan="p")])
+    opened = again()
+    assert [row.values for row in opened.rows()] == [values]
+    opened.close()
+
+
+def test_files_that_cannot_be_written_are_an_error_of_the_queue(tmp_path: Path) -> None:
+    queue = FilesQueue(tmp_path / "queue")
+    for folder in ("notes", "workers"):
+        (queue.path / folder).rmdir()
+    for write in (lambda: queue.write_note("n", "x"), lambda: queue.begin_worker(worker("w"))):
+        with pytest.raises(QueueError, match="queue' cannot be used: No such file"):
+            write()
 
 
 def test_notes_are_kept(queue: TaskQueue, again: Callable[[], TaskQueue]) -> None:
