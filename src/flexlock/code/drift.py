@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from flexlock.code.choosing import is_ours
 from flexlock.code.git import Git
 from flexlock.lock.record import RepoState
 
@@ -85,6 +84,8 @@ def _differing(git: Git, tree: str, paths: list[str]) -> list[str]:
         git.run("hash-object", "--stdin-paths", stdin=listing).decode().split() if known else []
     )
     differing = [p for p, h in zip(known, hashes, strict=True) if recorded[p] != h]
+    from flexlock.code.choosing import is_ours  # with all that hashes: workers rarely come here
+
     new = [path for path in paths if path not in recorded and not is_ours(path)]
     return sorted(differing + _not_ignored(git, new))
 

@@ -49,6 +49,7 @@ _ALWAYS = frozenset(
     )
 )
 """Fields that are written also when nothing is known; the others only when they say something."""
+_OPTIONAL = frozenset(_ORDER) - _ALWAYS
 
 
 def sheet_path(path: Path) -> Path:
@@ -149,14 +150,18 @@ def _as_text(lock: RunLock, texts: SectionTexts) -> str:
     """Return the YAML of `to_document`, put together from the texts of its top-level keys."""
     values = {"run_lock": lock.format, **{name: getattr(lock, name) for name in _ORDER}}
     values |= {key: value for key, value in lock.extra.items() if key not in values}
-    told = {key: value for key, value in values.items() if not _is_left_out(lock, key)}
+    told = {
+        key: value
+        for key, value in values.items()
+        if key not in _OPTIONAL or value not in _nothing(RunLock, key)
+    }
     new: dict[str, Any] = {}
     places: dict[str, tuple[str, ...]] = {}
     for key, value in told.items():
         known = texts.get(key)
         if known is not None and known[0] is value:
             continue
-        word = _WORDS.get(value) if isinstance(value, str | bool | None) else None
+        word = _word(value)
         if word is not None and key in _ORDER:
             texts[key] = (value, f"{key}: {word}\n", ())
             continue
@@ -174,8 +179,10 @@ def _as_text(lock: RunLock, texts: SectionTexts) -> str:
     return "".join(parts[key] for key in values if key in parts)
 
 
-def _is_left_out(lock: RunLock, key: str) -> bool:
-    return key in _ORDER and _is_silent(lock, key)
+def _word(value: Any) -> str | None:
+    if type(value) is int:
+        return str(value)
+    return _WORDS.get(value) if isinstance(value, str | bool | None) else None
 
 
 def _split(text: str, keys: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -103,6 +102,8 @@ def keep_earlier(save_dir: Path, own: str) -> None:
         except FileExistsError:
             raise
         except OSError:  # a file system without hard links
+            import shutil
+
             shutil.copyfile(sheet, kept)
 
 

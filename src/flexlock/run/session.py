@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
@@ -145,10 +144,11 @@ def open_run(
         session.texts = texts
     if task_id is not None:
         session.details["task_id"] = task_id
-    with _owning(session.save_dir, owned), _terminable():
+    with _owning(session.save_dir, owned) as is_new, _terminable():
         if lock is not None:
             _first_sheet(session, lock)
-        forget_ends(session.save_dir)
+        if not is_new:
+            forget_ends(session.save_dir)
         token = _current.set(session)
         try:
             yield session
@@ -165,10 +165,10 @@ def open_run(
 
 
 @contextmanager
-def _owning(save_dir: Path, owned: bool) -> Iterator[None]:
+def _owning(save_dir: Path, owned: bool) -> Iterator[bool]:
+    """Have the directory for the time of the block; yields whether it is new, and so empty."""
     if not owned:
-        save_dir.mkdir(parents=True, exist_ok=True)
-        yield
+        yield _make(save_dir)
         return
     with _open_guard:
         if save_dir in _open:
@@ -177,12 +177,22 @@ def _owning(save_dir: Path, owned: bool) -> Iterator[None]:
         claim(save_dir)
         _open.add(save_dir)
     try:
-        yield
+        yield False
     finally:
         with _open_guard:
             _open.discard(save_dir)
         with suppress(OSError):  # the directory may be gone by now, with everything in it
             release(save_dir)
+
+
+def _make(save_dir: Path) -> bool:
+    try:
+        save_dir.mkdir(parents=True)
+    except FileExistsError:
+        if not save_dir.is_dir():
+            raise
+        return False
+    return True
 
 
 @contextmanager
@@ -319,6 +329,8 @@ def _settled(session: RunSession) -> dict[str, OutputState]:
 
 def _unwritten(session: RunSession, result: Any, failure: OSError) -> LockError:
     """Return the error that says where the result of a finished run was put instead."""
+    import tempfile
+
     where = Path(
         tempfile.gettempdir(), f"flexlock-{session.lock.id if session.lock else 'run'}.json"
     )

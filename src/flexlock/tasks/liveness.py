@@ -6,11 +6,14 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flexlock.errors import QueueError
 from flexlock.run.owner import is_alive
-from flexlock.tasks.cluster.scheduler import Scheduler
 from flexlock.tasks.queue.records import WorkerRow
+
+if TYPE_CHECKING:
+    from flexlock.tasks.cluster.scheduler import Scheduler
 
 __all__ = ["Verdict", "judge_workers", "lease_s"]
 

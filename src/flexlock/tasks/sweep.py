@@ -191,8 +191,12 @@ def _fill(sweep: Sweep, queue: TaskQueue, plan: Plan) -> Decision:
 
 
 def _attach(sweep: Sweep, queue: TaskQueue, plan: Plan) -> Decision:
-    if queue.read_note("plan") == plan.id:
+    at_work = queue.read_note("plan")
+    if at_work == plan.id:
         return _decide(sweep, queue, plan)
+    if at_work is None:
+        message = f"No command has begun these tasks in {str(sweep.root)!r}."
+        raise TaskError(message, hint="Leave out --attach, or repeat this when it has.")
     message = "The command at work on these tasks has another config or other code."
     raise TaskError(message, hint="Wait for it, or repeat exactly its command with --attach.")
 

@@ -285,6 +285,16 @@ def test_dry_run_prints_the_script_of_a_cluster_with_advice(sweep: Sweep, run: R
     assert not sweep.root.exists()
 
 
+def test_helping_needs_a_command_at_work_on_the_same_tasks(sweep: Sweep, run: Run) -> None:
+    early = run("--attach")
+    assert early.returncode == 1
+    assert "No command has begun these tasks in 'out'" in early.stderr
+    assert run("-q").returncode == 0
+    other = run("--attach", "--retry", "all", "-o", "factor", "2")
+    assert other.returncode == 1
+    assert "has another config" in other.stderr
+
+
 def test_an_empty_list_runs_nothing(sweep: Sweep, run: Run) -> None:
     sweep.list([])
     done = run()
