@@ -36,6 +36,7 @@ __all__ = [
     "owner_of",
     "read_side_file",
     "release",
+    "unwritable",
     "write_side_file",
 ]
 
@@ -63,9 +64,14 @@ def claim(save_dir: Path) -> None:
     except OSError as error:
         if isinstance(error, LockError):
             raise
-        message = f"The run directory {str(save_dir)!r} cannot be written: {error.strerror}."
-        hint = "Choose another save_dir, or make room there."
-        raise LockError(message, hint=hint, save_dir=str(save_dir)) from error
+        raise unwritable(save_dir, error) from error
+
+
+def unwritable(save_dir: Path, error: OSError) -> LockError:
+    """Return the error that says why a run directory cannot be made or written."""
+    message = f"The run directory {str(save_dir)!r} cannot be written: {error.strerror}."
+    hint = "Choose another save_dir, or make room there."
+    return LockError(message, hint=hint, save_dir=str(save_dir))
 
 
 def release(save_dir: Path) -> None:

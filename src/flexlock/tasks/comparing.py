@@ -38,9 +38,10 @@ def compare_with(sweep: Sweep, queue: TaskQueue) -> Comparison:
 
 
 def _code_changes(before: Plan, sweep: Sweep) -> str:
-    """Return the names of files that differ; the task lists are no code."""
+    """Return the names of files that differ; task lists and the table of results are no code."""
     repos = {} if sweep.sheet is None else sweep.sheet.repos
-    lists = {path.resolve() for path in sweep.sources}
+    tables = () if sweep.options.export is None else (sweep.options.export,)
+    lists = {path.resolve() for path in (*sweep.sources, *tables)}
     names: list[str] = []
     for name, state in repos.items():
         if before.code.get(name) == state.tree:

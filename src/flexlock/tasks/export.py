@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,27 @@ from flexlock.files import write_atomically
 from flexlock.tasks.encoding import encode
 from flexlock.tasks.queue.records import TaskRow
 
-__all__ = ["export_rows", "table_of"]
+__all__ = ["check_export", "export_rows", "table_of"]
 
 _FIRST = ("index", "name", "state", "attempt", "directory")
 _LAST = ("reason", "error", "wall_s", "peak_bytes", "started", "ended", "run", "id")
+
+
+def check_export(path: Path) -> None:
+    """Refuse a file that `export_rows` would refuse, before there is anything to write.
+
+    Raises:
+        ConfigError: Its suffix is no kind of table, or it is a folder.
+        MissingExtraError: Parquet is asked for and pyarrow is not installed.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        message = f"A table cannot be written as {path.suffix or 'a file without a suffix'!r}."
+        raise ConfigError(message, hint="Name the file .csv, .json or .parquet.", path=path)
+    if path.is_dir():
+        message = f"The table {str(path)!r} cannot be written: it is a folder."
+        raise ConfigError(message, hint="Choose another file with --export.", path=path)
+    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise _no_parquet()
 
 
 def export_rows(rows: Sequence[TaskRow], path: Path) -> None:
@@ -27,16 +45,13 @@ def export_rows(rows: Sequence[TaskRow], path: Path) -> None:
         ConfigError: The suffix is another one, or the file cannot be written.
         MissingExtraError: Parquet is asked for and pyarrow is not installed.
     """
-    write = _WRITERS.get(path.suffix.lower())
-    if write is None:
-        message = f"A table cannot be written as {path.suffix or 'a file without a suffix'!r}."
-        raise ConfigError(message, hint="Name the file .csv, .json or .parquet.", path=path)
-    content = write(table_of(rows))
+    check_export(path)
+    content = _WRITERS[path.suffix.lower()](table_of(rows))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     except OSError as cause:
-        message = f"The table {str(path)!r} cannot be written: {cause}."
+        message = f"The table {str(path)!r} cannot be written: {cause.strerror or cause}."
         raise ConfigError(message, hint="Choose another file with --export.", path=path) from cause
 
 
@@ -90,14 +105,17 @@ def _parquet(table: list[dict[str, Any]]) -> bytes:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as cause:
-        message = "Parquet needs the library pyarrow."
-        hint = "Install it with: pip install 'derivaml[dataflow]'"
-        raise MissingExtraError(message, hint=hint) from cause
+        raise _no_parquet() from cause
     columns = list(table[0]) if table else []
     arrays = [_array(pa, [row[column] for row in table]) for column in columns]
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(arrays, names=columns), sink)
     return sink.getvalue()
+
+
+def _no_parquet() -> MissingExtraError:
+    hint = "Install it with: pip install 'derivaml[dataflow]'"
+    return MissingExtraError("Parquet needs the library pyarrow.", hint=hint)
 
 
 def _array(pa: Any, values: list[Any]) -> Any:

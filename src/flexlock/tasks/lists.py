@@ -109,7 +109,7 @@ def _flatten(item: Mapping[Any, Any], prefix: str | None) -> Iterator[tuple[str,
 
 def _read_items(source: str | Path) -> list[Any]:
     if str(source) == "-":
-        return _lines(sys.stdin.read(), "standard input")
+        return _lines(_standard_input(), "standard input")
     path = Path(source)
     text = _read_text(path)
     suffix = path.suffix.lower()
@@ -134,6 +134,16 @@ def _read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as cause:
         message = f"The task list {str(path)!r} cannot be read: {cause}."
         raise ConfigError(message, hint="It must be a text file in UTF-8.", path=path) from cause
+
+
+def _standard_input() -> str:
+    try:
+        text = sys.stdin.read()
+        text.encode()  # where bytes that are no text were let through
+    except UnicodeError as cause:
+        message = f"The task list on standard input cannot be read: {cause}."
+        raise ConfigError(message, hint="It must be text in UTF-8.") from cause
+    return text
 
 
 def _lines(text: str, name: str) -> list[Any]:

@@ -14,6 +14,7 @@ from flexlock.target import Target
 from flexlock.tasks.cluster.jobs import SCHEDULERS
 from flexlock.tasks.cluster.settings import Settings
 from flexlock.tasks.container import Container, image_text, read_container
+from flexlock.tasks.export import check_export
 from flexlock.tasks.model import Task, TaskOptions
 from flexlock.tasks.placing import place_tasks
 from flexlock.tasks.plan import Plan, make_plan, read_plan
@@ -68,6 +69,8 @@ def prepare(
     sources: Sequence[Path],
 ) -> Sweep:
     """Check everything that can be checked before the first write."""
+    if options.export is not None:
+        check_export(options.export)
     _refuse_secrets(tasks)
     pinned = pin(base, frozenset(key for task in tasks for key in task.values))
     settings = _settings(options)

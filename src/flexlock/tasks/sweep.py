@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flexlock.errors import TaskError
 from flexlock.lock.document import write_lock
 from flexlock.reporting import say
-from flexlock.run.directory import claim, keep_earlier, release
+from flexlock.run.directory import claim, keep_earlier, release, unwritable
 from flexlock.run.session import Terminated, open_run
 from flexlock.target import Target
 from flexlock.tasks.backends import Command, run_cluster, run_inline, run_local, say_drift
@@ -79,6 +79,7 @@ def run_tasks(
     Raises:
         ConfigError: A task does not fit the config, or an option is wrong. Nothing was written.
         OccupiedError: Another command is at work in `root`.
+        LockError: `root` cannot be made.
         TaskError: Workers cannot start, or the queue cannot be used.
     """
     started = time.monotonic()
@@ -90,7 +91,10 @@ def run_tasks(
     if not sweep.tasks:
         say("no tasks: nothing runs", quiet=sweep.options.quiet)
         return TaskReport((), sweep.root)
-    sweep.root.mkdir(parents=True, exist_ok=True)
+    try:
+        sweep.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(sweep.root, error) from error
     queue = open_or_rebuild(sweep.root, options.queue, sweep.tasks, sweep.directories)
     try:
         plan, secret = plan_of(sweep, queue)

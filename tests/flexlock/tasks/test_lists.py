@@ -91,6 +91,14 @@ def test_standard_input_and_several_files_keep_their_order(
     assert [(task.index, task.values["x"]) for task in tasks] == [(0, 1), (1, 2), (2, 3), (3, 4)]
 
 
+def test_standard_input_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for errors in ("strict", "surrogateescape"):
+        given = io.TextIOWrapper(io.BytesIO(b"a\n\xff\n"), encoding="utf-8", errors=errors)
+        monkeypatch.setattr("sys.stdin", given)
+        with pytest.raises(ConfigError, match="standard input cannot be read"):
+            read_tasks(["-"], key="x")
+
+
 def test_equal_tasks_run_once_unless_duplicates_are_allowed() -> None:
     assert len(make_tasks([1, 1, 2, 1], key="x")) == 2
     tasks = make_tasks([1, 1, 2, 1], key="x", allow_duplicates=True)

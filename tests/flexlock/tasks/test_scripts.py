@@ -266,11 +266,15 @@ def test_nothing_is_written_for_wrong_use_and_for_a_dry_run(sweep: Sweep, run: R
         ["--tasks", "texts.txt", "--task_to", "api_token"],
         ["--tasks", "none.txt", "--task_to", "param"],
         ["--tasks", "tasks.txt", "--task_to", "param", "--n_jobs", "0"],
+        ["--tasks", "tasks.txt", "--task_to", "param", "--export", "table.xls"],
         ["--tasks", "tasks.txt", "--task_to", "param", "--slurm_config", "none.yaml"],
     ):
         done = run(words=words)
         assert (done.returncode, done.stdout) == (2, ""), (words, done.stderr)
         assert "error:" in done.stderr
+    nowhere = run("-o", "save_dir", "tasks.txt/x")
+    assert (nowhere.returncode, nowhere.stdout) == (1, "")
+    assert "'tasks.txt/x' cannot be written: Not a directory" in nowhere.stderr
     dry = run("--dry_run")
     assert dry.returncode == 0
     assert "param=5 -> out/param=5" in dry.stdout
@@ -326,11 +330,13 @@ def test_a_damaged_queue_is_rebuilt_from_the_directories(sweep: Sweep, run: Run)
 
 
 def test_results_are_exported_as_a_table(sweep: Sweep, run: Run) -> None:
+    in_git(sweep.folder)
     run("--export", "table.json")
     table = json.loads((sweep.folder / "table.json").read_text())
     assert [row["result.square"] for row in table] == [1, 4, 9, 16, 25]
     assert [row["values.param"] for row in table] == [1, 2, 3, 4, 5]
     assert all(row["peak_bytes"] > 1 << 20 and row["wall_s"] > 0 for row in table)
+    assert "other code" not in run("--export", "table.json").stderr  # the table is no code
 
 
 def test_files_serve_as_queue_too(sweep: Sweep, run: Run) -> None:

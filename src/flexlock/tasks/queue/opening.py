@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from flexlock.errors import QueueError
+from flexlock.errors import ConfigError, QueueError
 from flexlock.tasks.queue.files import FilesQueue
 from flexlock.tasks.queue.interface import TaskQueue
 from flexlock.tasks.queue.locking import can_lock
@@ -35,8 +35,12 @@ def open_queue(root: Path, kind: QueueKind = "auto") -> TaskQueue:
 
     Raises:
         QueueError: It cannot be opened, or is of another kind than the one asked for.
+        ConfigError: The variable names no kind.
     """
-    wanted = kind if kind != "auto" else os.environ.get("FLEXLOCK_QUEUE", "auto")
+    wanted = kind if kind != "auto" else os.environ.get("FLEXLOCK_QUEUE") or "auto"
+    if wanted not in ("auto", "sqlite", "files"):
+        message = f"FLEXLOCK_QUEUE is {wanted!r}, which is no kind of queue."
+        raise ConfigError(message, hint="Set it to sqlite or files, or unset it.")
     found = _existing(root)
     if found is not None and wanted not in ("auto", found):
         message = f"The tasks in {str(root)!r} are kept in a {found} queue, not {wanted}."
@@ -44,8 +48,17 @@ def open_queue(root: Path, kind: QueueKind = "auto") -> TaskQueue:
     if found is None:
         found = wanted if wanted in ("sqlite", "files") else None
     if found is None:
-        found = "sqlite" if can_lock(root) else "files"
+        found = "sqlite" if _can_lock(root) else "files"
     return SqliteQueue(root / DATABASE) if found == "sqlite" else FilesQueue(root / FOLDER)
+
+
+def _can_lock(root: Path) -> bool:
+    try:
+        return can_lock(root)
+    except OSError as cause:
+        message = f"A task queue cannot be made in {str(root)!r}: {cause.strerror or cause}."
+        hint = "Check that it is writable and not full."
+        raise QueueError(message, hint=hint, path=root) from cause
 
 
 def find_queue(path: Path) -> TaskQueue:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flexlock.errors import QueueError
+from flexlock.errors import ConfigError, QueueError
 from flexlock.run.owner import this_process
 from flexlock.tasks.queue.files import FilesQueue
 from flexlock.tasks.queue.locking import can_lock, mount_options
@@ -59,6 +59,17 @@ def test_files_are_taken_when_asked_for_and_found_again(
     assert isinstance(find_queue(tmp_path / FOLDER), FilesQueue)
     with pytest.raises(QueueError, match="files queue"):
         open_queue(tmp_path, "sqlite")
+
+
+def test_a_place_and_a_kind_that_will_not_do_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLEXLOCK_QUEUE", raising=False)
+    with pytest.raises(QueueError, match="gone': No such file"):
+        open_queue(tmp_path / "gone")
+    monkeypatch.setenv("FLEXLOCK_QUEUE", "sqlit")
+    with pytest.raises(ConfigError, match="'sqlit', which is no kind"):
+        open_queue(tmp_path)
 
 
 def test_there_is_no_queue_where_there_is_none(tmp_path: Path) -> None:
