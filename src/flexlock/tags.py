@@ -45,7 +45,7 @@ def tag_run(name: str, path: Path, message: str = "") -> RunTag:
     """
     lock = read_lock(path)
     git = _repository_of(lock, path)
-    _check_name(git, name)
+    _check_name(name)
     if git.run("for-each-ref", f"{_REFS}/{name}").strip():
         text = f"There is a tag {name!r} already."
         raise LockError(text, hint="Choose another name, or delete it first.", tag=name)
@@ -94,9 +94,10 @@ def _repository_of(lock: RunLock, path: Path) -> Git:
     raise LockError(message, hint="Run it in a git repository.", path=str(path))
 
 
-def _check_name(git: Git, name: str) -> None:
+def _check_name(name: str) -> None:
     try:
-        git.run("check-ref-format", f"{_REFS}/{name}")
+        # Wherever that is: the repository of the run may be what is missing.
+        Git(Path.cwd()).run("check-ref-format", f"{_REFS}/{name}")
     except CodeError as error:
         hint = "Use letters, digits, '-', '_' and '/'."
         raise LockError(f"{name!r} cannot be a tag.", hint=hint, tag=name) from error

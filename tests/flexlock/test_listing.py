@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flexlock.cleaning import TRASH, collect, move_to_trash, restore
-from flexlock.errors import LockError, LockNotFoundError
+from flexlock.errors import CodeError, LockError, LockNotFoundError
 from flexlock.listing import find_runs, lineage_text, run_graph
 from flexlock.lock.document import read_lock
 from flexlock.tags import delete_tag, list_tags, tag_run
@@ -115,6 +115,14 @@ def test_a_run_without_code_cannot_be_tagged(tmp_path: Path) -> None:
     runlock(config={"save_dir": str(tmp_path / "run")}, repos=[])
     with pytest.raises(LockError, match="no recorded code"):
         tag_run("v1", tmp_path / "run")
+
+
+def test_a_repository_that_is_gone_is_not_called_a_wrong_name(project: Path) -> None:
+    run = record(project, "one")
+    sheet = run / "run.lock"
+    sheet.write_text(sheet.read_text().replace(f"path: {project}\n", "path: /gone/project\n"))
+    with pytest.raises(CodeError, match="/gone/project"):
+        tag_run("v1", run)
 
 
 # --- cleaning -------------------------------------------------------------------------------

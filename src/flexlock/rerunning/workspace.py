@@ -109,7 +109,7 @@ def _changed_data(lock: RunLock, run: Path) -> list[str]:
             if rehash(state, root=root).hash != state.hash:
                 changed.append(f"{name!r} ({state.path!r}) has other content now")
         except DataError as error:
-            changed.append(f"{name!r}: {error.message}")
+            changed.append(f"{name!r}: {error.message.rstrip('.')}")
     return changed
 
 

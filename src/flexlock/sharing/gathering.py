@@ -88,7 +88,7 @@ def _text_of(place: Path, prev: PrevState) -> bytes | None:
             text = file.read_bytes()
             if prev.lock_hash in (None, lock_hash(text)):
                 return text
-    if prev.lock is None:
+    if prev.lock is None or prev.id is None:  # sheets of older kinds name no ids
         return None
     facts = {"run_lock": FORMAT, "id": prev.id, "timestamp": "", "status": prev.status}
     return dump(to_data({**facts, **prev.lock}, lambda _: None)).encode()

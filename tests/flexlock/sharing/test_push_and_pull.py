@@ -216,6 +216,16 @@ def test_an_earlier_run_that_was_replaced_is_noticed(project: Project) -> None:
         push([second], store=project.store)
 
 
+def test_earlier_runs_of_an_old_sheet_that_are_gone_are_named(project: Project) -> None:
+    old = project.write(
+        "old/run.lock",
+        "caller: {module: process}\nrepos: {main: null}\nconfig: {}\ndata: {}\n"
+        "prevs: {/gone/prep: {caller: {}, repos: {}, config: {x: 1}, data: {}}}\n",
+    )
+    with pytest.raises(ShareError, match=r"earlier run '/gone/prep' .* is not there any longer"):
+        push([old.parent], store=project.store)
+
+
 def test_without_a_store_the_error_says_how_to_name_one(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
