@@ -75,8 +75,8 @@ def hash_data(
         return hash_path(Path(path), algorithm=algorithm, choice=choice, cache=cache).hash
 
 
-def normalise(data: object) -> dict[str, Tracked]:
-    """Return what the `data=` argument means, under names.
+def normalise(data: object, argument: str = "data") -> dict[str, Tracked]:
+    """Return what the `data=` argument, or another like it, means, under names.
 
     Paths of a list are named by their last part, without the suffix of a file; where that is not
     unique, by the path.
@@ -91,8 +91,9 @@ def normalise(data: object) -> dict[str, Tracked]:
     if isinstance(data, Mapping):
         return {str(name): _one(str(name), value) for name, value in data.items()}
     if not isinstance(data, Iterable):
-        message = f"data={data!r} is neither a path, nor a list, nor a mapping of paths."
-        raise ConfigError(message, hint="Give data=['data/input.csv'] or data={'name': path}.")
+        message = f"{argument}={data!r} is neither a path, nor a list, nor a mapping of paths."
+        hint = f"Give {argument}=['folder/file.csv'] or {argument}={{'name': path}}."
+        raise ConfigError(message, hint=hint)
     things = [_one(str(position), value) for position, value in enumerate(data)]
     return _named(list(dict.fromkeys(things)))
 

@@ -6,13 +6,13 @@ import os
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from flexlock.errors import LockError
+from flexlock.errors import ConfigError, LockError
 from flexlock.run.directory import SHEET
 from flexlock.run.status import run_status
 
-__all__ = ["SaveDirPolicy", "is_complete", "place"]
+__all__ = ["SaveDirPolicy", "check_policy", "is_complete", "place"]
 
 SaveDirPolicy = Literal["rerun", "raise", "increment", "timestamp", "overwrite", "skip"]
 """What happens to a directory that holds a run.
@@ -22,6 +22,18 @@ SaveDirPolicy = Literal["rerun", "raise", "increment", "timestamp", "overwrite",
 directory within, named by the time. ``overwrite``: everything in it is deleted first. ``skip``: a
 complete run there is taken as it is, nothing is compared. A run that is alive is never disturbed.
 """
+
+
+def check_policy(policy: str) -> None:
+    """Refuse what is no policy.
+
+    Raises:
+        ConfigError: It is none of `SaveDirPolicy`.
+    """
+    known = get_args(SaveDirPolicy)
+    if policy not in known:
+        message = f"save_dir_policy={policy!r} is none of {', '.join(known)}."
+        raise ConfigError(message, hint="Choose one of them, or leave it out.")
 
 
 def place(save_dir: Path, policy: SaveDirPolicy) -> Path:

@@ -13,7 +13,7 @@ from flexlock.errors import ConfigError, FlexLockError
 from flexlock.files import write_atomically
 from flexlock.project.nodes import Node, Overrides, load_defaults, node_names, prepare
 from flexlock.project.pipelines import run_pipeline
-from flexlock.project.places import SaveDirPolicy
+from flexlock.project.places import SaveDirPolicy, check_policy
 from flexlock.project.results import ExecutionResult
 from flexlock.project.submitting import (
     Request,
@@ -123,6 +123,7 @@ class Project:
             FlexLockError: Nothing could be run. What a function raises is in its result.
             KeyboardInterrupt: Somebody stopped it.
         """
+        check_policy(save_dir_policy)
         request = Request(
             policy=save_dir_policy,
             force=force,

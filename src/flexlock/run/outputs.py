@@ -55,7 +55,7 @@ def read_outputs(declared: object) -> dict[str, Output]:
     from flexlock.data.tracking import normalise
 
     if not isinstance(declared, Mapping):
-        found = normalise(declared)
+        found = normalise(declared, "outputs")
         return {name: Output(_absolute(one.path)) for name, one in found.items()}
     return {str(name): _one(str(name), value) for name, value in declared.items()}
 

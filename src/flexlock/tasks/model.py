@@ -50,7 +50,7 @@ class TaskOptions:
     """How tasks are run. The command line's task options, one field each.
 
     Attributes:
-        n_jobs: Worker processes on this machine. 1 runs the tasks one after
+        n_jobs: Worker processes on this machine, -1 for one a core. 1 runs the tasks one after
             another in the calling process.
         slurm_config: A YAML file (or its content) that says how Slurm workers are asked for.
         pbs_config: The same for PBS.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from flexlock.config.building import to_config
+from flexlock.config.kinds import is_omegaconf
 from flexlock.config.resolving import pin
 from flexlock.config.secrets import mask_secrets
 from flexlock.errors import ConfigError
@@ -15,10 +17,12 @@ from flexlock.tasks.cluster.jobs import SCHEDULERS
 from flexlock.tasks.cluster.settings import Settings
 from flexlock.tasks.container import Container, image_text, read_container
 from flexlock.tasks.export import check_export
-from flexlock.tasks.model import Task, TaskOptions
+from flexlock.tasks.model import Retry, Task, TaskOptions
+from flexlock.tasks.options import cores
 from flexlock.tasks.placing import place_tasks
 from flexlock.tasks.plan import Plan, make_plan, read_plan
 from flexlock.tasks.queue.interface import TaskQueue
+from flexlock.tasks.queue.opening import QueueKind
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -61,7 +65,7 @@ class Sweep:
 
 def prepare(
     target: Target | Callable[..., Any],
-    base: DictConfig,
+    base: Any,
     tasks: Sequence[Task],
     options: TaskOptions,
     lock: RunLock | None,
@@ -69,8 +73,9 @@ def prepare(
     sources: Sequence[Path],
 ) -> Sweep:
     """Check everything that can be checked before the first write."""
-    if options.export is not None:
-        check_export(options.export)
+    options = _checked(options)
+    if not is_omegaconf(base):
+        base = to_config(base)
     _refuse_secrets(tasks)
     pinned = pin(base, frozenset(key for task in tasks for key in task.values))
     settings = _settings(options)
@@ -97,6 +102,26 @@ def prepare(
         max_attempts=attempts or _DEFAULT_ATTEMPTS,
         sources=tuple(sources),
     )
+
+
+def _checked(options: TaskOptions) -> TaskOptions:
+    """Refuse what no option means. A command line's are checked already, a caller's are not."""
+    for name, known in (("retry", get_args(Retry)), ("queue", get_args(QueueKind))):
+        if getattr(options, name) not in known:
+            message = f"{name}={getattr(options, name)!r} is none of {', '.join(known)}."
+            raise ConfigError(message, hint="Choose one of them, or leave it out.")
+    if options.n_jobs < 1 and options.n_jobs != -1:
+        message = f"n_jobs must be at least 1, or -1 for one worker a core, not {options.n_jobs}."
+        raise ConfigError(message, hint="Give the number of worker processes.")
+    if options.max_attempts is not None and options.max_attempts < 1:
+        message = f"max_attempts must be at least 1, not {options.max_attempts}."
+        raise ConfigError(message, hint="1 means that a task whose worker dies has failed.")
+    if options.slurm_config is not None and options.pbs_config is not None:
+        message = "Both slurm_config and pbs_config are given."
+        raise ConfigError(message, hint="A sweep runs in one batch system: leave one out.")
+    if options.export is not None:
+        check_export(Path(options.export))
+    return replace(options, n_jobs=cores()) if options.n_jobs == -1 else options
 
 
 def _settings(options: TaskOptions) -> Settings | None:

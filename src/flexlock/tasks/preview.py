@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flexlock.errors import QueueError
 from flexlock.target import Target
@@ -13,15 +13,12 @@ from flexlock.tasks.model import Task, TaskOptions
 from flexlock.tasks.preparing import Sweep, prepare
 from flexlock.tasks.queue.opening import DATABASE, find_queue
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
 __all__ = ["preview_tasks"]
 
 
 def preview_tasks(
     target: Target | Callable[..., Any],
-    base: DictConfig,
+    base: object,
     tasks: Sequence[Task],
     options: TaskOptions | None = None,
     *,

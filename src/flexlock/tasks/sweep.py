@@ -35,8 +35,6 @@ from flexlock.tasks.report import TaskReport, counts_text
 from flexlock.tasks.watching import Monitor
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from flexlock.lock.record import RunLock
 
 __all__ = ["run_tasks"]
@@ -50,7 +48,7 @@ class _Unsuccessful(TaskError):
 
 def run_tasks(
     target: Target | Callable[..., Any],
-    base: DictConfig,
+    base: object,
     tasks: Sequence[Task],
     options: TaskOptions | None = None,
     *,
@@ -66,7 +64,7 @@ def run_tasks(
 
     Args:
         target: The function, or its address.
-        base: The config before the tasks, with its interpolations.
+        base: The config before the tasks, of any kind, with its interpolations.
         tasks: What to run, as `read_tasks` gives it.
         options: How to run it.
         lock: The sheet of the sweep, from which those of the tasks are made; None for none.

@@ -239,6 +239,7 @@ class TestSweep:
                       {"sweep": [1], "sweep_target": "tims"},
                       {"sweep": [1], "sweep_target": "times", "save_dir_policy": "skip"},
                       {"sweep": [1], "sweep_target": "times", "reuse": "exact"},
+                      {"save_dir_policy": "nah"},
                       {"sweep": [1], "sweep_target": "times", "debug": True}):  # fmt: skip
             with pytest.raises(ConfigError):
                 runs.submit("prepare", **wrong)  # type: ignore[arg-type]

@@ -39,8 +39,9 @@ def open_queue(root: Path, kind: QueueKind = "auto") -> TaskQueue:
     """
     wanted = kind if kind != "auto" else os.environ.get("FLEXLOCK_QUEUE") or "auto"
     if wanted not in ("auto", "sqlite", "files"):
-        message = f"FLEXLOCK_QUEUE is {wanted!r}, which is no kind of queue."
-        raise ConfigError(message, hint="Set it to sqlite or files, or unset it.")
+        message = f"{wanted!r} is no kind of queue."
+        hint = "Set FLEXLOCK_QUEUE to sqlite or files, or unset it."
+        raise ConfigError(message, hint=hint)
     found = _existing(root)
     if found is not None and wanted not in ("auto", found):
         message = f"The tasks in {str(root)!r} are kept in a {found} queue, not {wanted}."

@@ -68,7 +68,7 @@ def test_a_place_and_a_kind_that_will_not_do_are_named(
     with pytest.raises(QueueError, match="gone': No such file"):
         open_queue(tmp_path / "gone")
     monkeypatch.setenv("FLEXLOCK_QUEUE", "sqlit")
-    with pytest.raises(ConfigError, match="'sqlit', which is no kind"):
+    with pytest.raises(ConfigError, match="'sqlit' is no kind of queue"):
         open_queue(tmp_path)
 
 
