@@ -25,7 +25,9 @@ from deriva_catalog.server.tokenfile import TokenFile
 from serve_command import serve_process
 
 
-def test_it_serves_this_machines_catalogs_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_it_serves_this_machines_catalogs_until_it_is_told_to_stop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Registry(tmp_path).create(alias="digits").close()
     tokens = Tokens(tmp_path / "tokens.json")
     with serve_process(tmp_path, "--tokens-file", str(tokens.path)) as served:
@@ -39,6 +41,9 @@ def test_it_serves_this_machines_catalogs_until_it_is_told_to_stop(tmp_path: Pat
             page = browser.get(link, accept="text/html")
         assert page.status == 200
         assert page.headers["content-type"].startswith("text/html")
+        here = ("--home", str(tmp_path))
+        assert main(["user", "link", served.told["user"], *here]) == 0
+        assert capsys.readouterr().out.startswith(f"{served.told['url']}/authn/link?token=")
         assert served.stop() == 0
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", served.port))
