@@ -114,6 +114,10 @@ class Storage(Protocol):
         """Which unique index an integrity error is about; None when it is about none."""
         ...
 
+    def translated(self) -> AbstractContextManager[None]:
+        """Turn the driver's errors into those of the catalog, inside a ``with`` block."""
+        ...
+
     def translate(self, error: sa.exc.DBAPIError) -> CatalogError:
         """The error of the catalog that stands for a driver's error."""
         ...

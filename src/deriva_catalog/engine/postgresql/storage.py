@@ -120,7 +120,7 @@ class PostgresStorage:
     @contextmanager
     def bounded(self, connection: sa.Connection, budget_s: float | None) -> Iterator[None]:
         """A part of a transaction that can fail alone; the server counts the time of statements."""
-        with self._translated(), _apart(connection):
+        with self.translated(), _apart(connection):
             if budget_s is None:
                 yield
                 return
@@ -167,7 +167,7 @@ class PostgresStorage:
     @contextmanager
     def _begun(self, begin: str) -> Iterator[sa.Connection]:
         """A transaction; a connection that turns out to be lost is replaced before it begins."""
-        with self._translated(), ExitStack() as stack:
+        with self.translated(), ExitStack() as stack:
             try:
                 connection = stack.enter_context(self.engine.connect())
                 connection.begin()
@@ -183,7 +183,8 @@ class PostgresStorage:
             connection.commit()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Turn the driver's errors into those of the catalog, inside a ``with`` block."""
         try:
             yield
         except sa.exc.DBAPIError as error:
