@@ -101,6 +101,21 @@ class SqliteStorage:
         """How SQLite spells what reading needs."""
         return self._expressions
 
+    @property
+    def answers(self) -> bool:
+        """No: a transaction is no message here."""
+        return False
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """What statements are composed for."""
+        return self._engine.dialect
+
+    def answer(
+        self, first: Text, second: Text, values: Mapping[str, Any], budget_s: float | None
+    ) -> None:
+        """Nothing; see `answers`."""
+
     # --- connections -----------------------------------------------------------------
 
     def _make_engine(self) -> sa.Engine:
