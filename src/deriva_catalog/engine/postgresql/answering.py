@@ -14,6 +14,7 @@ __all__ = ["answered", "limit"]
 
 _BUDGET = "deriva_budget"
 _CANCELED = "57014"
+_LONGEST_MS = 2**31 - 1
 
 
 def limit(budget_s: float | None) -> str:
@@ -64,4 +65,4 @@ def answered(
 
 
 def _timeout(budget_s: float | None) -> str:
-    return "DEFAULT" if budget_s is None else str(max(1, int(budget_s * 1000)))
+    return "DEFAULT" if budget_s is None else str(max(1, min(int(budget_s * 1000), _LONGEST_MS)))
