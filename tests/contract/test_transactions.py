@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 import pytest
 
 from backends import AnyCatalog, Backend
 from deriva_catalog.catalog import LocalCatalog
-from deriva_catalog.errors import Conflict, ForeignKeyViolation, ReadOnly, UniqueViolation
+from deriva_catalog.engine.store import Reading
+from deriva_catalog.engine.transaction import Writing
+from deriva_catalog.errors import (
+    CatalogError,
+    Conflict,
+    ForeignKeyViolation,
+    ReadOnly,
+    UniqueViolation,
+)
 from deriva_catalog.model.definitions import table_document
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
@@ -93,6 +101,24 @@ def test_a_caught_error_undoes_only_its_own_operation(zoo: AnyCatalog) -> None:
             zoo.insert(SPECIES, [{"name": "cat"}, {"name": "owl"}])
         zoo.insert(SPECIES, [{"name": "eel"}])
     assert [r["name"] for r in zoo.fetch("entity/zoo:Species@sort(name)")] == ["eel", "owl"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+def test_what_the_driver_says_inside_a_transaction_is_an_error_of_the_catalog(
+    zoo: LocalCatalog,
+) -> None:
+    def ask_for_nothing(rows: AbstractContextManager[Reading | Writing]) -> None:
+        with rows as found:
+            found.connection.exec_driver_sql("SELECT * FROM nowhere")
+
+    with zoo.transaction():
+        zoo.insert(SPECIES, [{"name": "owl"}])
+        with pytest.raises(CatalogError, match="nowhere"):
+            ask_for_nothing(zoo.store.writing())
+        with pytest.raises(CatalogError, match="nowhere"):
+            ask_for_nothing(zoo.store.reading())
+        zoo.insert(SPECIES, [{"name": "eel"}])
+    assert zoo.count(SPECIES) == 2
 
 
 def test_references_are_settled_at_the_end(zoo: AnyCatalog) -> None:

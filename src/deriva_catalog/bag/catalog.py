@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from .. import snaptime
 from ..access import decisions_for
 from ..access.rights import client_document
+from ..engine.moments import Reading
 from ..engine.reader import Reader
 from ..engine.relation import Tables
 from ..engine.sqlite.storage import SqliteStorage
-from ..engine.store import Reading
 from ..errors import NotFound, ReadOnly, SnapshotUnavailable
 from ..interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ..model import policy
@@ -58,7 +58,8 @@ class BagCatalog:
     def _opening(self) -> Iterator[Reading]:
         with self._storage.reading() as connection:
             live, storage = self._tables.live, self._storage
-            yield Reading(connection, self._model, live, storage.text_values, storage.expressions)
+            texts, expressions = storage.text_values, storage.expressions
+            yield Reading(self._model, live, texts, expressions, connection=connection)
 
     # --- what it is ------------------------------------------------------------------
 

@@ -99,7 +99,9 @@ class LocalCatalog:
         self._opening = store.reading if at is None else partial(store.reading_at, at)
         self._shared = shared or Shared()
         policy = partial(self._shared.policies.reading, client=actor)
-        self._reader = Reader(self._opening, policy, self._shared.compiled, self._shared.prepared)
+        compiled, prepared = self._shared.compiled, self._shared.prepared
+        live = store if at is None else None
+        self._reader = Reader(self._opening, policy, compiled, prepared, live)
         self._objects: ObjectStore | None = None
 
     def __repr__(self) -> str:

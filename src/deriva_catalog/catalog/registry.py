@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import Conflict, Corrupted, NotFound, Unavailable
+from ..errors import Conflict, Corrupted, NotFound
 from ..model.lookup import near_misses
 from ..objects.placing import kept_place
+from .ledger import HOME_VARIABLE, Ledger
 from .local import LocalCatalog
 from .opening import default_client, open_local
 from .places import Directories, Places
@@ -35,21 +36,12 @@ from .registered import (
     altered,
     check_name,
     next_serial,
-    prepare,
     read_roles,
     refuse_taken,
     roles_text,
 )
 
-if TYPE_CHECKING:
-    from ..engine.postgresql.storage import PostgresStorage
-    from ..engine.sqlite.storage import SqliteStorage
-    from .schemas import Schemas
-
 __all__ = ["HOME_VARIABLE", "UNCHANGED", "Alias", "Registered", "Registry", "default_home"]
-
-HOME_VARIABLE = "DERIVA_ML_HOME"
-
 
 _LIVE = CATALOG.c.deleted.is_(None)
 
@@ -70,9 +62,7 @@ class Registry:
     def __init__(self, home: Path | None = None) -> None:
         self.home = default_home() if home is None else home.absolute()
         self.places: Places = Directories(self.home / "catalogs", repr(str(self.home)))
-        self._storage: SqliteStorage | PostgresStorage | None = None
-        self._schemas: Schemas | None = None
-        self._ready = False
+        self._ledger = Ledger(self.home)
         self.objects: str | None = None
         """The URL of the store for the objects of catalogs that are made here; None for
         directories beside them."""
@@ -93,20 +83,19 @@ class Registry:
         from .schemas import Schemas
 
         made = cls()
-        made.places = made._schemas = Schemas(url, files, made.home)
-        made._storage = made._schemas.registry
+        made.places = schemas = Schemas(url, files, made.home)
+        made._ledger = Ledger(made.home, schemas)
         return made
 
     def close(self) -> None:
         """Release connections; the registry may be used again."""
-        if self._storage is not None:
-            self._storage.close()
+        self._ledger.close()
 
     # --- finding ---------------------------------------------------------------------
 
     def catalogs(self) -> list[Registered]:
         """All catalogs, in the order of their creation."""
-        with self._reading() as connection:
+        with self._ledger.reading() as connection:
             if connection is None:
                 return []
             aliases = aliases_of(connection)
@@ -115,7 +104,7 @@ class Registry:
 
     def lookup(self, name: str) -> Registered | Alias | None:
         """What an identifier or alias names; None when it names nothing."""
-        with self._reading() as connection:
+        with self._ledger.reading() as connection:
             if connection is None:
                 return None
             return self._lookup(connection, name)
@@ -136,7 +125,7 @@ class Registry:
             NotFound: there is none.
             Conflict: the alias is not bound to a catalog.
         """
-        with self._reading() as connection:
+        with self._ledger.reading() as connection:
             found = None if connection is None else self._lookup(connection, name)
             if isinstance(found, Alias):
                 if found.target is None:
@@ -361,7 +350,7 @@ class Registry:
             check_name(given)
         if len(set(wanted)) < len(wanted):
             raise Conflict(f"A catalog cannot have its own identifier {alias!r} as an alias.")
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             refuse_taken(connection, wanted)  # early, before anything is built
         self.places.tidy()
         building = self.places.new_building()
@@ -377,7 +366,7 @@ class Registry:
     ) -> str:
         chosen = None
         try:
-            with self._writing() as connection:
+            with self._ledger.writing() as connection:
                 refuse_taken(connection, [n for n in (catalog_id, alias) if n is not None])
                 chosen = catalog_id or next_serial(connection)
                 self.places.show(connection, building, chosen)
@@ -418,7 +407,7 @@ class Registry:
         """
         if alias_id is not None:
             check_name(alias_id)
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             if alias_id is not None:
                 refuse_taken(connection, [alias_id])
             self._check_target(connection, target)
@@ -442,7 +431,7 @@ class Registry:
             NotFound: there is no such alias.
             Conflict: the target is no catalog.
         """
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             before = self._lookup(connection, alias_id)
             if not isinstance(before, Alias):
                 raise NotFound(f"There is no alias {alias_id!r} in {self.places.shown}.")
@@ -462,7 +451,7 @@ class Registry:
         """
         check_name(alias)
         target = self.find(catalog_id).id
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             taken = sa.select(CATALOG.c.id).where(CATALOG.c.id == alias)
             if connection.execute(taken).first() is not None:
                 raise Conflict(f"{alias!r} is the identifier of a catalog.", alias=alias)
@@ -473,7 +462,7 @@ class Registry:
 
     def delete_alias(self, alias_id: str) -> None:
         """Forget an alias; the catalog stays. Raises `NotFound`."""
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             gone = connection.execute(sa.delete(ALIAS).where(ALIAS.c.id == alias_id))
             if gone.rowcount == 0:
                 raise NotFound(f"There is no alias {alias_id!r} in {self.places.shown}.")
@@ -498,7 +487,7 @@ class Registry:
             NotFound: there is none.
         """
         found = self.find(name)
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             connection.execute(sa.delete(ALIAS).where(ALIAS.c.target == found.id))
             here = CATALOG.c.id == found.id
             connection.execute(sa.update(CATALOG).where(here).values(deleted=time.time()))
@@ -511,7 +500,7 @@ class Registry:
             Conflict: the catalog was not deleted.
             Unavailable: the store of its objects failed. Then the same may be tried again.
         """
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             here = CATALOG.c.id == catalog_id
             row = connection.execute(sa.select(CATALOG).where(here)).first()
             if row is None:
@@ -524,7 +513,7 @@ class Registry:
         # stays among those that are to be purged.
         self._empty_store(catalog_id)
         self.places.remove(catalog_id)
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             connection.execute(sa.update(CATALOG).where(here).values(purged=time.time()))
 
     def _empty_store(self, catalog_id: str) -> None:
@@ -541,70 +530,8 @@ class Registry:
 
     def deleted(self) -> list[str]:
         """The identifiers of the catalogs that were deleted and not purged."""
-        with self._reading() as connection:
+        with self._ledger.reading() as connection:
             if connection is None:
                 return []
             left = sa.select(CATALOG.c.id).where(~_LIVE, CATALOG.c.purged.is_(None))
             return list(connection.execute(left.order_by(CATALOG.c.deleted)).scalars())
-
-    # --- the registry's own database -------------------------------------------------
-
-    @property
-    def _file(self) -> Path:
-        return self.home / "registry.db"
-
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection | None]:
-        """A connection that reads; None when there is no registry yet."""
-        if not self._ready and not self._present():
-            yield None
-            return
-        if not self._ready:
-            with self._writing():
-                pass
-        with self._told_where(), self._opened().reading() as connection:
-            yield connection
-
-    def _present(self) -> bool:
-        return self._file.exists() if self._schemas is None else self._schemas.has_registry()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with self._told_where():
-            if self._schemas is None:
-                self._make_home()
-            storage = self._opened()
-            with storage.writing() as connection:
-                if not self._ready:
-                    if self._schemas is not None:
-                        self._schemas.make_registry(connection)
-                    prepare(connection, self.places.shown)
-                yield connection
-            self._ready = True
-
-    def _make_home(self) -> None:
-        try:
-            (self.home / "catalogs").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Unavailable(
-                f"The registry of catalogs in {str(self.home)!r} cannot be used: {error}.",
-                hint=f"Check that the directory can be written, or set {HOME_VARIABLE} to another.",
-            ) from error
-
-    def _opened(self) -> SqliteStorage | PostgresStorage:
-        if self._storage is None:
-            from ..engine.sqlite.storage import SqliteStorage
-
-            subject = f"the registry of catalogs in {str(self.home)!r}"
-            self._storage = SqliteStorage(self._file, create=True, subject=subject)
-        return self._storage
-
-    @contextmanager
-    def _told_where(self) -> Iterator[None]:
-        """Say how to use another home when this one cannot be used."""
-        try:
-            yield
-        except Unavailable as error:
-            if self._schemas is None and HOME_VARIABLE not in error.hint:
-                error.hint = f"{error.hint} {HOME_VARIABLE} names the directory to use.".strip()
-            raise

@@ -56,6 +56,7 @@ login names, or the ids of people who come from a provider, as 'whoami' shows th
 Command = Callable[[argparse.Namespace], int]
 Adder = Callable[[str, str], argparse.ArgumentParser]
 
+_USUAL_URL = "http://localhost:8080"
 _MEMBER = "a login name, or the id of somebody of a provider"
 
 
@@ -89,7 +90,9 @@ def add_users(command: Callable[..., argparse.ArgumentParser]) -> None:
     link = user("link", "make a link that logs somebody in, once")
     link.add_argument("name", metavar="NAME")
     link.add_argument(
-        "--url", default="http://localhost:8080", help="where the service is (default: %(default)s)"
+        "--url",
+        help="where people reach the service (default: 'public_url' of authn.toml, or else where "
+        f"it was last started, or else {_USUAL_URL})",
     )
     group = _adder(command("group", "manage groups of people", _GROUP))
     joined = group("add", "put people into a group")
@@ -234,10 +237,13 @@ def _remove(options: argparse.Namespace, logins: Sessions) -> int:
 
 def _link(options: argparse.Namespace, logins: Sessions) -> int:
     from ..server.authn.accounts import client_named
+    from ..server.authn.listening import known_address
 
     client = client_named(logins.store, options.name)
     assert client.id is not None
-    url = f"{options.url.rstrip('/')}/authn/link?token={logins.link_for(client.id)}"
+    told = options.url or logins.settings.public_url
+    base = told or known_address(logins.store) or _USUAL_URL
+    url = f"{base.rstrip('/')}/authn/link?token={logins.link_for(client.id)}"
     return _done(options, url, url=url)
 
 

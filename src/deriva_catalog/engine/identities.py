@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -17,11 +18,14 @@ from ..access import Client
 from ..model.elements import Table
 from .inserting import insert
 from .options import Options
+from .texts import Text, text_of
 from .transaction import Writing
 from .updating import as_pairs, update
 
 _PERSON = ("Display_Name", "Full_Name", "Email", "Client_Object")
 _GROUP = ("Display_Name",)
+_LOOKUPS: WeakKeyDictionary[sa.Table, dict[int, Text]] = WeakKeyDictionary()
+"""For each live table: the statements that find records, by how many."""
 
 
 def keep_identity(writing: Writing) -> None:
@@ -68,10 +72,20 @@ def _keep(
 def _present(
     writing: Writing, table: Table, columns: Sequence[str], ids: Sequence[Any]
 ) -> dict[str, list[Any]]:
-    live = writing.tables.live(table)
-    wanted = [live.c.ID, *(live.c[column] for column in columns)]
-    found = writing.run(sa.select(*wanted).where(live.c.ID.in_(ids)))
+    names = [f"id{n}" for n in range(len(ids))]
+    text = _lookup(writing, writing.tables.live(table), columns, names)
+    found = text.run(writing.connection, dict(zip(names, ids, strict=True)))
     return {row[0]: [_read(c, v) for c, v in zip(columns, row[1:], strict=True)] for row in found}
+
+
+def _lookup(writing: Writing, live: sa.Table, columns: Sequence[str], names: Sequence[str]) -> Text:
+    """The statement that finds so many records: each write needs it that follows another's."""
+    known = _LOOKUPS.setdefault(live, {})
+    if len(names) not in known:
+        given = [sa.bindparam(name, type_=sa.Text) for name in names]
+        wanted = sa.select(live.c.ID, *(live.c[column] for column in columns))
+        known[len(names)] = text_of(wanted.where(live.c.ID.in_(given)), writing.connection.dialect)
+    return known[len(names)]
 
 
 def _read(column: str, value: Any) -> Any:

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from ..model.elements import Model, Table
 from .effects import Removal, open_rows, perform
 from .history import LEASES
+from .moments import Reading
 from .relation import Tables
-from .store import Reading
 from .transaction import Writing
 
 __all__ = ["consume", "given_to", "lease_table", "looked_up"]

@@ -49,16 +49,28 @@ class Prepared:
         Raises:
             BadRequest, Conflict: a value does not fit its column.
         """
-        parameters: dict[str, Any] = dict(more or {})
-        for encode, value in zip(self.encoders, values, strict=True):
-            parameters.update(encode(value))
+        given = self.parameters(values, more)
         run = self.statement.run
-        with self.expressions.reporting(), closing(run(connection, parameters)) as result:
+        with self.expressions.reporting(), closing(run(connection, given)) as result:
             assert result.cursor is not None, "a SELECT has a cursor"
             rows = result.cursor.fetchall()
-        text = self.separator.join([text for (text,) in rows])
-        end = self.end if rows or self.opening == "[" else ""
-        return f"{self.opening}{text}{end}".encode()
+        return self.whole([text for (text,) in rows])
+
+    def parameters(self, values: list[str], more: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The parameters of the statement.
+
+        Raises:
+            BadRequest, Conflict: a value does not fit its column.
+        """
+        given: dict[str, Any] = dict(more or {})
+        for encode, value in zip(self.encoders, values, strict=True):
+            given.update(encode(value))
+        return given
+
+    def whole(self, texts: list[str]) -> bytes:
+        """The result that consists of these texts."""
+        end = self.end if texts or self.opening == "[" else ""
+        return f"{self.opening}{self.separator.join(texts)}{end}".encode()
 
 
 class PreparedCache:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from .. import rid as rids
 from .. import snaptime
-from ..errors import NotFound
+from ..errors import CatalogError, NotFound
 from ..interface import MediaType, Row, RowLocation
 from ..model.elements import Model, Table
 from ..path.ast import AggregateQuery, Path, Query, Root, TableName
@@ -22,11 +22,12 @@ from ..path.parser import parse_query
 from .compile import CompileCache, Compiled, Source, compile_rows
 from .compile.cache import literals_in
 from .compile.shapes import finds_one_row
+from .moments import Moment, Reading
 from .policy import Policy
-from .prepared import PreparedCache
+from .prepared import Prepared, PreparedCache
 from .relation import END, START
 from .serialize import fetch, stream
-from .store import Reading
+from .store import Store
 from .tables import COMMIT
 
 _TABLES_AT_ONCE = 100
@@ -40,18 +41,21 @@ class Reader:
     def __init__(
         self,
         opening: Callable[[], AbstractContextManager[Reading]],
-        policy: Callable[[Reading], Policy | None] | None = None,
+        policy: Callable[[Moment], Policy | None] | None = None,
         compiled: CompileCache | None = None,
         prepared: PreparedCache | None = None,
+        live: Store | None = None,
     ) -> None:
         """Read as `policy` says for each moment; without it, everything.
 
-        `compiled` and `prepared` may be shared by the readers of one catalog.
+        `compiled` and `prepared` may be shared by the readers of one catalog. `live` is the
+        database, if what is read is its live catalog.
         """
         self._opening = opening
         self._policy = policy or _unrestricted
         self._compiled = CompileCache() if compiled is None else compiled
         self._prepared = PreparedCache() if prepared is None else prepared
+        self._store = live
 
     @property
     def model(self) -> Model:
@@ -90,6 +94,10 @@ class Reader:
     def _dated(
         self, query: Query, media_type: MediaType, arrays_json: bool
     ) -> Generator[int | bytes | None, None, None]:
+        found = self._at_once(query, (media_type, arrays_json))
+        if found is not None:
+            yield from found
+            return
         with self._opening() as moment:
             yield moment.latest
             yield from self._serialised(query, moment, media_type, arrays_json)
@@ -98,16 +106,10 @@ class Reader:
         self, query: Query, moment: Reading, media_type: MediaType, arrays_json: bool
     ) -> Iterator[bytes]:
         policy = self._policy(moment)
-        few = finds_one_row(query) or has_few_rows(query)
-        if few and moment.at is None and literals_in(query.path) <= _FEW_LITERALS:
-            known = self._prepared.prepare(
-                query,
-                (media_type, arrays_json),
-                moment.model if policy is None else policy.model,
-                None if policy is None else policy.rights,
-                lambda shape: self._compile(shape, moment, policy, keep=False),
-                moment.connection.dialect,
-            )
+        few = _is_small(query)
+        if few and moment.at is None:
+            form, dialect = (media_type, arrays_json), moment.connection.dialect
+            known = self._known(query, form, moment, policy, dialect)
             if known is not None:
                 prepared, values = known
                 yield prepared.run(moment.connection, values, _parameters(moment, policy))
@@ -121,8 +123,52 @@ class Reader:
             few=few,
         )
 
+    def _at_once(self, query: Query, form: tuple[str, bool]) -> tuple[int, bytes] | None:
+        """The time of the latest snapshot and the result, by one message to the database.
+
+        None when it takes a transaction. What is refused is refused there: by the model as it is
+        now, and not as it was when it was last read.
+
+        Raises:
+            QueryTimeout: it took too long.
+        """
+        moment = None if self._store is None else self._store.last_read()
+        if self._store is None or moment is None or not _is_small(query):
+            return None
+        try:
+            policy = self._policy(moment)
+            known = self._known(query, form, moment, policy, self._store.storage.dialect)
+            if known is None:
+                return None
+            prepared, values = known
+            parameters = prepared.parameters(values, _parameters(moment, policy))
+        except CatalogError:
+            return None
+        found = self._store.answer(moment, prepared.statement, parameters)
+        return None if found is None else (found[0], prepared.whole(found[1]))
+
+    def _known(
+        self,
+        query: Query,
+        form: tuple[str, bool],
+        moment: Moment,
+        policy: Policy | None,
+        dialect: sa.Dialect,
+    ) -> tuple[Prepared, list[str]] | None:
+        """The statement that queries of this shape have in common, and the values of this one."""
+        if literals_in(query.path) > _FEW_LITERALS:
+            return None
+        return self._prepared.prepare(
+            query,
+            form,
+            moment.model if policy is None else policy.model,
+            None if policy is None else policy.rights,
+            lambda shape: self._compile(shape, moment, policy, keep=False),
+            dialect,
+        )
+
     def _compile(
-        self, query: Query, moment: Reading, policy: Policy | None, *, keep: bool = True
+        self, query: Query, moment: Moment, policy: Policy | None, *, keep: bool = True
     ) -> Compiled:
         if policy is None:
             return self._compiled.compile(
@@ -194,14 +240,19 @@ class Reader:
         }
 
 
-def _parameters(moment: Reading, policy: Policy | None) -> Mapping[str, Any] | None:
+def _parameters(moment: Moment, policy: Policy | None) -> Mapping[str, Any] | None:
     if policy is None:
         return moment.parameters or None
     return {**moment.parameters, **policy.parameters}
 
 
-def _unrestricted(_moment: Reading) -> None:
+def _unrestricted(_moment: Moment) -> None:
     return None
+
+
+def _is_small(query: Query) -> bool:
+    """Whether the result of a query is small whatever there is."""
+    return finds_one_row(query) or has_few_rows(query)
 
 
 def has_few_rows(query: Query) -> bool:

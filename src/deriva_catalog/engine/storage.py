@@ -81,6 +81,29 @@ class Storage(Protocol):
         """
         ...
 
+    @property
+    def answers(self) -> bool:
+        """Whether `answer` takes less than a transaction."""
+        ...
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """What statements are composed for."""
+        ...
+
+    def answer(
+        self, first: Text, second: Text, values: Mapping[str, Any], budget_s: float | None
+    ) -> tuple[Sequence[Any], list[str]] | None:
+        """The row of one statement and the texts that another selects, of one moment.
+
+        The first takes no parameters. None if that failed and a transaction should find out why,
+        or if there is no such way.
+
+        Raises:
+            QueryTimeout: it took longer than `budget_s` seconds.
+        """
+        ...
+
     def bounded(
         self, connection: sa.Connection, budget_s: float | None
     ) -> AbstractContextManager[None]:
@@ -112,6 +135,10 @@ class Storage(Protocol):
 
     def collision(self, error: sa.exc.IntegrityError) -> Collision | None:
         """Which unique index an integrity error is about; None when it is about none."""
+        ...
+
+    def translated(self) -> AbstractContextManager[None]:
+        """Turn the driver's errors into those of the catalog, inside a ``with`` block."""
         ...
 
     def translate(self, error: sa.exc.DBAPIError) -> CatalogError:

@@ -16,9 +16,9 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,16 +30,14 @@ from ..errors import Conflict, Corrupted, SnapshotUnavailable
 from ..model.documents import load_stored, stored_document
 from ..model.elements import Model, Table
 from . import amendments
-from .dialect import Expressions
+from .moments import Moment, Reading
 from .references import settle
 from .relation import AT, SameObject, Tables, with_history_only
 from .storage import Storage
 from .tables import COMMIT, FORMAT, META, MODEL, create_internal
-from .texts import constant_text, run_constant
+from .texts import Text, constant_text, run_constant
 from .transaction import Writing
 
-Relation = Callable[[Table], sa.FromClause]
-TextValues = Callable[[Sequence[str]], sa.FromClause]
 _ModelKey = tuple[int, int | None, bool]
 """A model's time, its amendment version, and whether tables without history are left out."""
 _MODELS_KEPT = 64
@@ -82,33 +80,6 @@ A model may be newer: one that goes on after the end of an amendment of the late
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One moment of a catalog: a connection, the model and where each table's rows are.
-
-    `texts` makes a relation with the column ``value`` of a list of texts, `expressions` is how
-    the database spells JSON and the like; `history` gives the
-    closed versions of a table's rows, where there are any; `at` is the time of a snapshot, and
-    `amended` its amendment version, if it has one. `source` tells where rows come from: what was
-    compiled for a model and an equal source is right for this one, too. `parameters` are what
-    statements about these rows need. `rids` gives the column ``RID`` alone, where that costs less
-    than `relation`.
-    """
-
-    connection: sa.Connection
-    model: Model
-    relation: Relation
-    texts: TextValues
-    expressions: Expressions
-    history: Relation | None = None
-    at: int | None = None
-    amended: int | None = None
-    latest: int | None = None
-    source: Hashable = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    rids: Relation | None = None
-
-
 class Store:
     """The database of one catalog, shared by the threads of a process.
 
@@ -129,6 +100,7 @@ class Store:
         self._models_lock = threading.Lock()
         self._local = threading.local()
         self._recorded: tuple[int, Client] | None = None
+        self._last_read: Moment | None = None
         self._begun_hooks: list[Callable[[Writing], None]] = []
 
     # --- life ------------------------------------------------------------------------
@@ -223,7 +195,10 @@ class Store:
             return
         with self.storage.reading(self.read_budget_s) as connection:
             time, latest = self._now(connection)
-            yield self._live(connection, self._model_of(connection, time), latest or 0)
+            model = self._model_of(connection, time)
+            if self.storage.answers:
+                self._note(model, time)
+            yield self._live(connection, model, latest or 0)
 
     def _now(self, connection: sa.Connection) -> tuple[int | None, int | None]:
         """The times of the current model and of the latest snapshot."""
@@ -233,7 +208,44 @@ class Store:
     def _live(self, connection: sa.Connection, model: Model, latest: int | None = None) -> Reading:
         texts, live, history = self.storage.text_values, self.tables.live, self.tables.history
         expressions = self.storage.expressions
-        return Reading(connection, model, live, texts, expressions, history, latest=latest)
+        return Reading(
+            model, live, texts, expressions, history, latest=latest, connection=connection
+        )
+
+    # --- reading by one message ------------------------------------------------------
+
+    def _note(self, model: Model, time: int | None) -> None:
+        """Note what a transaction found, for those who read without one."""
+        last = self._last_read
+        if last is None or last.model is not model:
+            texts, live, history = self.storage.text_values, self.tables.live, self.tables.history
+            expressions = self.storage.expressions
+            self._last_read = Moment(model, live, texts, expressions, history, model_time=time)
+
+    def last_read(self) -> Moment | None:
+        """The live catalog as it was when it was last read, without asking.
+
+        None inside a transaction, and where a transaction of its own costs a read nothing.
+        """
+        return self._last_read if self.current is None else None
+
+    def answer(
+        self, moment: Moment, text: Text, values: Mapping[str, Any]
+    ) -> tuple[int, list[str]] | None:
+        """The latest snapshot, and the texts that a statement selects, by one message.
+
+        None if the model is not that of `moment` any more, or if it must be asked in a transaction
+        what is wrong.
+
+        Raises:
+            QueryTimeout: it took too long.
+        """
+        now = constant_text(_NOW, self.storage.dialect)
+        found = self.storage.answer(now, text, values, self.read_budget_s)
+        if found is None:
+            return None
+        (time, latest), texts = found
+        return (latest or 0, texts) if time == moment.model_time else None
 
     @contextmanager
     def reading_at(self, at: int) -> Iterator[Reading]:

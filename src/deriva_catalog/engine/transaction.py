@@ -128,16 +128,17 @@ class Writing:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """A part that is undone as a whole when it fails."""
+        """A part that is undone as a whole when it fails, with an error of the catalog."""
         if self.alone:
             self.broken = True
-            yield
+            with self.storage.translated():
+                yield
             self.broken = False
             return
         kept = len(self.references)
         before = (self.model, self.changed, set(self._levels), set(self._temporaries))
         try:
-            with self.connection.begin_nested():
+            with self.storage.translated(), self.connection.begin_nested():
                 yield
         except BaseException:
             self.model, self.changed, self._levels, self._temporaries = before

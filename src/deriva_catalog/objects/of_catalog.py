@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..access import Client
-from ..engine.store import Reading, Store
+from ..engine.moments import Reading
+from ..engine.store import Store
 from ..engine.transaction import Writing
 from .asking import Asker
 from .content import ContentStore

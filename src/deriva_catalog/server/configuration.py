@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from ipaddress import ip_address
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def _converted(name: str, value: Any, where: str) -> Any:
             return value
     elif declared in ("int", "float"):
         whole = isinstance(value, int) or (declared == "float" and isinstance(value, float))
-        if whole and not isinstance(value, bool) and value >= 0:
+        if whole and not isinstance(value, bool) and 0 <= value < inf:
             return value
     elif isinstance(value, str) and value:
         return Path(value).expanduser() if declared.startswith("Path") else value
@@ -190,8 +191,13 @@ def _check(configuration: Configuration) -> None:
     for name in ("workers", "threads", "waiting", "body_bytes", "head_bytes"):
         if getattr(configuration.settings, name) < 1:
             raise BadRequest(f"The setting {name!r} is at least 1.")
-    if configuration.port > 65535:
-        raise BadRequest(f"{configuration.port} is no port.")
+    if configuration.settings.query_seconds <= 0:
+        raise BadRequest("The setting 'query_seconds' is more than 0.")
+    if not 0 <= configuration.port <= 65535:
+        raise BadRequest(
+            f"{configuration.port} is no port.",
+            hint="Choose one up to 65535, or 0 for any free one.",
+        )
     Networks(configuration.settings.trusted_proxies)
     Networks(configuration.settings.monitors)
     if configuration.cert is not None and configuration.key is not None:

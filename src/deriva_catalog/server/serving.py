@@ -21,6 +21,7 @@ from ..errors import Unavailable
 from ..objects.placing import try_place
 from .accesslog import AccessLog
 from .app import App
+from .authn.listening import keep_address
 from .authn.sessions import Sessions as Logins
 from .authn.settings import read_settings
 from .certificates import own_certificate
@@ -169,6 +170,8 @@ def _announcement(
     if configuration.tokens_file is not None:
         TokenFile(configuration.tokens_file)
     with closing(_logins(configuration)) as logins:
+        if configuration.unix_socket is None:  # no browser opens a link to a socket
+            keep_address(logins.store, url)
         if configuration.database is None:
             login = f"{url}/authn/link?token={quote(logins.link_for(user))}"
     return Announcement(url, login, user, names, place, certificate)

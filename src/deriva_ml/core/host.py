@@ -49,6 +49,9 @@ def without_password(hostname: str) -> str:
 def web_address(hostname: str, catalog_url: str) -> str:
     """Where the web pages of a catalog are: ``https://host``, for a server as it is reached.
 
+    A catalog in this process has none; what is written down of it begins with
+    ``https://localhost``, wherever it lies.
+
     Args:
         hostname: As the catalog was asked for.
         catalog_url: The catalog's own address.
@@ -56,4 +59,8 @@ def web_address(hostname: str, catalog_url: str) -> str:
     parts = urlsplit(catalog_url)
     if parts.scheme in ("http", "https"):
         return f"{parts.scheme}://{parts.netloc}"
-    return f"https://{hostname}"
+    if not is_server(hostname):
+        return "https://localhost"
+    from deriva_catalog.catalog.remote.host import parse_host
+
+    return parse_host(hostname).origin

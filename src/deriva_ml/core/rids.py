@@ -194,6 +194,10 @@ class Rids:
     def cite(self, entity: object, current: bool = False) -> str:
         """A permanent link to a row.
 
+        A service of the catalog leads to the row from it. Links of a catalog that is open in this
+        process begin with ``https://localhost``: what others shall follow is cited from the
+        catalog as it is served.
+
         Args:
             entity: A RID; a row with one; an object that stands for a row, such as a dataset, an
                 asset or an execution; or a link that this method made (returned unchanged). A

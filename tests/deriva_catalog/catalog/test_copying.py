@@ -187,7 +187,8 @@ def test_a_copy_that_fails_leaves_nothing_behind(
         assert left == [original.id]
         assert not list((tmp_path / "files").glob("*"))
         if target == "database":
-            with registry._storage.reading() as connection:  # type: ignore[union-attr]
+            with registry._ledger.reading() as connection:
+                assert connection is not None, "there is a registry"
                 schemas = connection.exec_driver_sql("SELECT nspname FROM pg_namespace")
                 assert not [n for n in schemas.scalars() if n.startswith(("b_", "c_"))]
 

@@ -108,6 +108,15 @@ def test_a_link_logs_in_once(terminal: Terminal, home: Path) -> None:
         sessions.close()
 
 
+def test_a_link_leads_to_where_people_reach_the_service(terminal: Terminal, home: Path) -> None:
+    terminal.run("user", "add", "kim", "--no-password")
+    assert terminal.run("user", "link", "kim").startswith("http://localhost:8080/authn/")
+    (home / "authn.toml").write_text('public_url = "https://lab.example"\n')
+    assert terminal.run("user", "link", "kim").startswith("https://lab.example/authn/")
+    told = terminal.run("user", "link", "kim", "--url", "https://other.example")
+    assert told.startswith("https://other.example/authn/")
+
+
 def test_groups_and_their_members(terminal: Terminal) -> None:
     terminal.run("user", "add", "kim", "--no-password")
     added = terminal.run("group", "add", "lab", "kim", "https://idp.example/ada", "--title", "Lab")

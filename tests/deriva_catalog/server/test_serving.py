@@ -25,7 +25,9 @@ from deriva_catalog.server.tokenfile import TokenFile
 from serve_command import serve_process
 
 
-def test_it_serves_this_machines_catalogs_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_it_serves_this_machines_catalogs_until_it_is_told_to_stop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Registry(tmp_path).create(alias="digits").close()
     tokens = Tokens(tmp_path / "tokens.json")
     with serve_process(tmp_path, "--tokens-file", str(tokens.path)) as served:
@@ -39,6 +41,9 @@ def test_it_serves_this_machines_catalogs_until_it_is_told_to_stop(tmp_path: Pat
             page = browser.get(link, accept="text/html")
         assert page.status == 200
         assert page.headers["content-type"].startswith("text/html")
+        here = ("--home", str(tmp_path))
+        assert main(["user", "link", served.told["user"], *here]) == 0
+        assert capsys.readouterr().out.startswith(f"{served.told['url']}/authn/link?token=")
         assert served.stop() == 0
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", served.port))
@@ -133,6 +138,7 @@ def test_a_socket_in_use_is_left_alone_and_an_abandoned_one_is_not(tmp_path: Pat
         (["--cert", "missing.pem"], "go together"),
         (["--cert", "missing.pem", "--key", "missing.key"], "cannot be used with the key"),
         (["--workers", "0"], "at least 1"),
+        (["--port", "-1"], "no port"),
         (["--config", "missing.toml"], "There is no configuration file"),
         (["--tokens-file", "missing.json"], "cannot be read"),
         (["--database", "mysql://x"], "mysql"),
@@ -186,6 +192,8 @@ def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
         ("port = true", "cannot be True"),
         ("port = 70000", "no port"),
         ("port = -1", "cannot be -1"),
+        ("query_seconds = 0", "more than 0"),
+        ("query_seconds = inf", "cannot be inf"),
         ("host = ''", "cannot be ''"),
         ("creators = 'a'", "cannot be 'a'"),
         ("log_level = 'loud'", "cannot be 'loud'"),

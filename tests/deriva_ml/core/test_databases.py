@@ -22,5 +22,7 @@ def test_a_catalog_in_a_database_is_used_like_any_other(
         assert ml.catalog_id == "1"
         ml.add_term("Dataset_Type", "Images", description="pictures")
         assert [t.name for t in ml.list_vocabulary_terms("Dataset_Type") if t.name == "Images"]
+        term = ml.lookup_term("Dataset_Type", "Images")
+        assert ml.cite(term.rid, current=True) == f"https://localhost/id/1/{term.rid}"
         assert "secret" not in f"{ml!r} {ml.host_name} {ml.working_dir}"
         ml.catalog.close()

@@ -17,7 +17,7 @@ from ...model.lookup import find_table
 from ...path.ast import Path, TableName
 from ..compile import Guarded, compile_rows
 from ..dialect import Rights
-from ..store import Reading
+from ..moments import Moment
 from ..transaction import Writing
 from .bindings import Grounds, roles_parameter
 from .guard import Guard
@@ -73,7 +73,7 @@ class Policies:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[int, Hashable], Rules] = OrderedDict()
 
-    def reading(self, moment: Reading, client: Client | None) -> Policy | None:
+    def reading(self, moment: Moment, client: Client | None) -> Policy | None:
         """The policy for a client who reads; None when nothing is restricted.
 
         Owners are not restricted in the live catalog. At a snapshot they have a policy as well,

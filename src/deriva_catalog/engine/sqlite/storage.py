@@ -101,6 +101,21 @@ class SqliteStorage:
         """How SQLite spells what reading needs."""
         return self._expressions
 
+    @property
+    def answers(self) -> bool:
+        """No: a transaction is no message here."""
+        return False
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """What statements are composed for."""
+        return self._engine.dialect
+
+    def answer(
+        self, first: Text, second: Text, values: Mapping[str, Any], budget_s: float | None
+    ) -> None:
+        """Nothing; see `answers`."""
+
     # --- connections -----------------------------------------------------------------
 
     def _make_engine(self) -> sa.Engine:
@@ -166,7 +181,7 @@ class SqliteStorage:
     def reading(self, budget_s: float | None = None) -> Iterator[sa.Connection]:
         """A connection inside a transaction that sees one moment of the file."""
         with (
-            self._translated(),
+            self.translated(),
             self.engine.connect() as connection,
             connection.begin(),
             self.bounded(connection, budget_s),
@@ -178,12 +193,13 @@ class SqliteStorage:
         """Look at the clock every few thousand steps of a statement."""
         budget = with_budget(connection, budget_s)
         if budget is None:
-            yield
+            with self.translated():
+                yield
             return
         driver: Any = connection.connection.driver_connection
         driver.set_progress_handler(lambda: budget.left == 0.0, _STEPS)
         try:
-            with self._translated(), bounded_functions(budget):
+            with self.translated(), bounded_functions(budget):
                 yield
         finally:
             driver.set_progress_handler(None, 0)
@@ -202,7 +218,7 @@ class SqliteStorage:
             raise _too_long(self.subject)
         try:
             with (
-                self._translated(),
+                self.translated(),
                 engine.connect().execution_options(deriva_write=True) as connection,
                 connection.begin(),
                 _noted_writer(file),
@@ -212,7 +228,8 @@ class SqliteStorage:
             self._lock.release()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Turn the driver's errors into those of the catalog, inside a ``with`` block."""
         try:
             yield
         except sa.exc.DBAPIError as error:
@@ -319,7 +336,7 @@ class SqliteStorage:
 
     def copy_to(self, destination: Path) -> None:
         """Write a consistent copy with SQLite's backup interface."""
-        with self._translated(), self.engine.connect() as connection:
+        with self.translated(), self.engine.connect() as connection:
             source = connection.connection.driver_connection
             if not isinstance(source, sqlite3.Connection):
                 raise Unavailable(f"No connection to {str(self.path)!r}.")

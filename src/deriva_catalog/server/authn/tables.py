@@ -8,6 +8,7 @@ __all__ = [
     "FORMAT",
     "METADATA",
     "accounts",
+    "addresses",
     "attempts",
     "clients",
     "form",
@@ -117,3 +118,11 @@ attempts = sa.Table(
     sa.Column("until", sa.Float, nullable=False, index=True),
 )
 """Failed logins, counted by account and address until a time, when they are forgotten."""
+
+addresses = sa.Table(
+    "address",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),  # always 1
+    sa.Column("url", sa.Text, nullable=False),
+)
+"""One row: where a service of these logins listened when it last began to."""

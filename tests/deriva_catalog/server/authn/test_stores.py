@@ -16,11 +16,12 @@ from deriva_catalog.access import Attribute, Client, Scope
 from deriva_catalog.errors import Conflict, Forbidden, NotFound, Unavailable
 from deriva_catalog.server.authn import accounts, logins
 from deriva_catalog.server.authn.limits import Limit, Limits, forgive, seconds_to_wait
+from deriva_catalog.server.authn.listening import keep_address, known_address
 from deriva_catalog.server.authn.people import keep_client, known_client
 from deriva_catalog.server.authn.secrets import digest_of
 from deriva_catalog.server.authn.sessions import Sessions, TooManyAttempts
 from deriva_catalog.server.authn.settings import AuthnSettings
-from deriva_catalog.server.authn.tables import METADATA, form, sessions, tokens
+from deriva_catalog.server.authn.tables import METADATA, addresses, form, sessions, tokens
 from deriva_catalog.server.authn.tokens import create_token, revoke_token
 from postgres import database
 
@@ -287,6 +288,18 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="cannot be used"):
         Sessions.of_home(tmp_path / "file", SETTINGS)
+
+
+def test_the_address_of_the_service_is_known_to_those_beside_it(
+    make: Callable[[], Sessions],
+) -> None:
+    with make().store.writing() as connection:
+        addresses.drop(connection)  # as an earlier version made the tables
+    store = make().store
+    assert known_address(store) is None
+    keep_address(store, "http://localhost:9000")
+    keep_address(store, "https://localhost:9001")
+    assert known_address(make().store) == "https://localhost:9001"
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
