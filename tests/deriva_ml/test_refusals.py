@@ -36,6 +36,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
     InvalidTransitionError,
 )
+from deriva_ml.core.query import equals, path_of
 from deriva_ml.dataset import split_dataset, subsample
 from deriva_ml.execution.execution import Execution
 from deriva_ml.execution.runner import run_model
@@ -293,13 +294,20 @@ def label(exe: Execution, ml: DerivaML, **values: Any) -> None:
     exe.add_features([record(**values)])
 
 
+def note_about_a_subject_that_goes_away(ml: DerivaML, exe: Execution) -> None:
+    subject = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Kim"}])[0]["RID"]
+    note = ml.create_feature("Subject", "Note", terms=["Image_Class"])
+    exe.add_features([note(Subject=subject, Image_Class="cat")])  # type: ignore[call-arg]
+    ml.catalog.delete(path_of(ml.session.table("Subject"), equals("RID", subject)))
+
+
 UPLOADS: dict[str, Callable[[DerivaML, Zoo, Execution], Any]] = {
     "term": lambda ml, zoo, exe: (
         ml.add_term("Image_Class", "horse", description="A term that goes away meanwhile"),
         label(exe, ml, Image=zoo.images[0], Image_Class="horse"),
         ml.delete_term("Image_Class", "horse"),
     ),
-    "row": lambda ml, zoo, exe: label(exe, ml, Image="ZZZZ", Image_Class="cat"),
+    "row": lambda ml, zoo, exe: note_about_a_subject_that_goes_away(ml, exe),
     "reference": lambda ml, zoo, exe: exe.asset_file_path(
         "Image", "y.png", Subject="ZZZZ"
     ).write_bytes(b"y"),

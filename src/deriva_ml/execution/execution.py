@@ -476,8 +476,9 @@ class Execution:
         Raises:
             DerivaMLValidationError: There is nothing, something that is not a value, or a second
                 value about the same row; none is kept then.
-            DerivaMLInvalidTerm: A label is no term of its vocabulary. Without a connection the
-                upload says so.
+            DerivaMLInvalidTerm: A label is no term of its vocabulary.
+            DerivaMLRidsNotFound: A RID is that of no row, or of another table. Without a
+                connection it is the upload that says so, of labels, too.
         """
         return outputs.stage_features(self._run, features)
 

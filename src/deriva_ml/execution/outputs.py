@@ -29,6 +29,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.feature.record import FeatureRecord
 
+from .feature_rows import check_rows
 from .feature_terms import check_terms
 from .journal import OutputFile
 from .run import Run
@@ -292,12 +293,13 @@ def stage_features(run: Run, features: Iterable[FeatureRecord] | FeatureRecord) 
         raise DerivaMLValidationError("There are no feature values to add.")
     files = {_real(run.inside(o.path)): o for o in run.journal.outputs()}
     staged = [_staged(run, r, files) for r in records]
-    kinds: dict[type[FeatureRecord], list[FeatureRecord]] = {}
-    for record in records:
-        kinds.setdefault(type(record), []).append(record)
-    for kind, several in kinds.items():
+    kinds: dict[type[FeatureRecord], list[int]] = {}
+    for number, record in enumerate(records):
+        kinds.setdefault(type(record), []).append(number)
+    for kind, numbers in kinds.items():
         if kind.feature is not None:
-            check_terms(run, kind.feature, several)
+            check_terms(run, kind.feature, [records[n] for n in numbers])
+            check_rows(run, kind.feature, [staged[n][-1] for n in numbers])
     return run.journal.stage_features(staged, attempt=run.attempt, flush=flush)
 
 

@@ -472,13 +472,14 @@ def test_feature_values_that_cannot_be_kept_are_refused_together(
 ) -> None:
     ml.create_feature("Subject", "Kind", terms=["Image_Class"])
     kind = ml.feature_record_class("Subject", "Kind")
+    subject = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Tom"}])[0]["RID"]
     exe = ml.create_execution(workflow=workflow)
-    good = kind(Subject="1AAA", Image_Class="cat")
+    good = kind(Subject=subject, Image_Class="cat")
     for bad in (
         [],
         [good, "text"],
         [good, good],
-        [kind(Subject="1", Image_Class="x", Execution="1")],
+        [kind(Subject=subject, Image_Class="cat", Execution="1")],
     ):
         with pytest.raises(DerivaMLValidationError):
             exe.add_features(bad)  # type: ignore[arg-type]
