@@ -244,6 +244,26 @@ def test_a_value_about_no_row_of_its_table_is_refused_when_it_is_given(
         assert run.pending_summary().total_pending_rows == 1
 
 
+def test_rows_that_values_are_about_are_looked_up_some_at_a_time(
+    ml: DerivaML, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = ml.create_feature("Subject", "Seen", terms=["Image_Class"])
+    names = [{"Name": str(number)} for number in range(1100)]
+    rids = sorted(row["RID"] for row in ml.catalog.insert(TableName("Subject", "zoo"), names))
+    asked: list[object] = []
+    fetch = ml.catalog.fetch
+    monkeypatch.setattr(ml.catalog, "fetch", lambda query: (asked.append(query), fetch(query))[1])
+    with ml.create_execution(description="look") as run:
+        run.add_features(seen(Subject=rids[0], Image_Class="cat"))
+        asked.clear()
+        for rid in rids[1:999]:
+            run.add_features(seen(Subject=rid, Image_Class="cat"))
+        assert asked == []
+        run.add_features([seen(Subject=rid, Image_Class="cat") for rid in rids[999:]])
+        with pytest.raises(DerivaMLRidsNotFound, match="'ZZZZ'"):
+            run.add_features([seen(Subject=r, Image_Class="cat") for r in ("ZZZZ", *zoo.subjects)])
+
+
 def test_a_value_may_be_about_a_row_that_comes_with_it(ml: DerivaML, zoo: Zoo) -> None:
     seen = ml.create_feature("Image", "Seen", metadata=["Subject"])
     rid = ml.catalog.lease_rids(["kim"])["kim"]
