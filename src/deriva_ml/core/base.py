@@ -18,6 +18,7 @@ from deriva_catalog.interface import Catalog
 from deriva_ml.model.catalog import DerivaModel
 
 from . import collaborators as _collaborators
+from .arguments import check_text
 from .connect import open_offline, open_session
 from .context import read_context, write_context
 from .definitions import ML_SCHEMA, ConnectionMode
@@ -339,7 +340,7 @@ class DerivaML:
     @translated()
     def catalog_snapshot(self, version_snapshot: str) -> DerivaML:
         """The same connection on the catalog as it was; kept, so asking again costs nothing."""
-        if version_snapshot not in self._snapshots:
+        if check_text(version_snapshot, "version_snapshot") not in self._snapshots:
             session = self.session.at(version_snapshot)
             past = type(self).over(session, self.hydra_runtime_output_dir)
             self._snapshots[version_snapshot] = past

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from operator import index
 from typing import TYPE_CHECKING, Any, Literal
 
 from deriva_ml.core.exceptions import DerivaMLValidationError, some_of
@@ -22,6 +23,7 @@ __all__ = [
     "MISSING_CLASS",
     "Missing",
     "SelectionFunction",
+    "check_seed",
     "check_selection",
     "in_order",
     "part_sizes",
@@ -76,6 +78,20 @@ def _size(name: str, total: int, wanted: float | int) -> int:
         f"The size of the part {name!r} is a fraction between 0 and 1 or a count of at least 1, "
         f"not {wanted!r}."
     )
+
+
+def check_seed(seed: Any) -> int:
+    """The seed, unless the same parts could not be drawn again by it.
+
+    Raises:
+        DerivaMLValidationError: It is not a whole number of 0 or more.
+    """
+    if not hasattr(seed, "__index__") or index(seed) < 0:
+        raise DerivaMLValidationError(
+            f"seed is a whole number (0 or more), so that the parts can be drawn again, not "
+            f"{seed!r}."
+        )
+    return index(seed)
 
 
 def random_split(

@@ -71,7 +71,7 @@ def upload_execution_outputs(
 
 
 @translated()
-def upload_failed_outputs(self: Execution, files: Iterable[Path | str] = ()) -> None:
+def upload_failed_outputs(self: Execution, files: Path | str | Iterable[Path | str] = ()) -> None:
     """Upload what tells why the execution failed; it stays ``Failed``.
 
     That is what describes the execution (its configuration, its environment) and those of
@@ -79,7 +79,7 @@ def upload_failed_outputs(self: Execution, files: Iterable[Path | str] = ()) -> 
     Calling it once more uploads nothing twice.
 
     Args:
-        files: Paths that `asset_file_path` returned.
+        files: Paths that `asset_file_path` returned, or one of them.
 
     Raises:
         DerivaMLExecutionError: The execution has not failed, or a file is not registered.
