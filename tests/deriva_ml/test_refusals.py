@@ -36,6 +36,7 @@ from deriva_ml.core.exceptions import (
     DerivaMLValidationError,
     InvalidTransitionError,
 )
+from deriva_ml.core.query import equals, path_of
 from deriva_ml.dataset import split_dataset, subsample
 from deriva_ml.execution.execution import Execution
 from deriva_ml.execution.runner import run_model
@@ -248,6 +249,29 @@ KINDS: dict[str, Case] = {
         _V,
     ),
     "unknown role of assets": (lambda s: s.ml.list_asset_executions(s.zoo.images[0], "both"), _V),
+    "list for a description": (
+        lambda s: s.exe.asset_file_path("Image", "x", description=["a"]),
+        _V,
+    ),
+    "text for metadata": (lambda s: s.exe.asset_file_path("Image", "x", metadata="Subject"), _V),
+    "metadata of no form": (
+        lambda s: s.exe.asset_file_path("Image", "x", metadata={"Subject": object()}),
+        _V,
+    ),
+    "word for a time": (lambda s: s.ml.find_executions(since="yesterday"), _V),
+    "number for a time": (lambda s: s.ml.list_executions(since=3), _V),
+    "text for an age": (lambda s: s.ml.gc_executions(older_than="7"), _V),
+    "text for an age in the cache": (lambda s: s.ml.clear_cache("7"), _V),
+    "negative age": (lambda s: s.ml.clean_execution_dirs(-1), _V),
+    "no snapshot": (lambda s: s.ml.catalog_snapshot(None), _V),
+    "no workflow": (lambda s: s.ml.lookup_workflow(None), _V),
+    "nothing that was read": (lambda s: s.ml.find_executions_consuming(None), _V),
+    "no size": (lambda s: subsample(s.ml, s.dataset.rid, size=None), _V),
+    "no seed": (lambda s: split_dataset(s.ml, s.dataset.rid, seed=None), _V),
+    "list to stratify by": (
+        lambda s: split_dataset(s.ml, s.dataset.rid, stratify_by_column=["Image.Subject"]),
+        _V,
+    ),
     "file name outside": (lambda s: s.exe.asset_file_path("Image", "../not there"), _V),
 }
 CYCLES: dict[str, Case] = {
@@ -293,13 +317,20 @@ def label(exe: Execution, ml: DerivaML, **values: Any) -> None:
     exe.add_features([record(**values)])
 
 
+def note_about_a_subject_that_goes_away(ml: DerivaML, exe: Execution) -> None:
+    subject = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Kim"}])[0]["RID"]
+    note = ml.create_feature("Subject", "Note", terms=["Image_Class"])
+    exe.add_features([note(Subject=subject, Image_Class="cat")])  # type: ignore[call-arg]
+    ml.catalog.delete(path_of(ml.session.table("Subject"), equals("RID", subject)))
+
+
 UPLOADS: dict[str, Callable[[DerivaML, Zoo, Execution], Any]] = {
     "term": lambda ml, zoo, exe: (
         ml.add_term("Image_Class", "horse", description="A term that goes away meanwhile"),
         label(exe, ml, Image=zoo.images[0], Image_Class="horse"),
         ml.delete_term("Image_Class", "horse"),
     ),
-    "row": lambda ml, zoo, exe: label(exe, ml, Image="ZZZZ", Image_Class="cat"),
+    "row": lambda ml, zoo, exe: note_about_a_subject_that_goes_away(ml, exe),
     "reference": lambda ml, zoo, exe: exe.asset_file_path(
         "Image", "y.png", Subject="ZZZZ"
     ).write_bytes(b"y"),

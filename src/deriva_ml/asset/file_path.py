@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from deriva_ml.core.arguments import words
+
 __all__ = ["AssetFilePath"]
 
 _Plain: Any = type(Path())
@@ -103,7 +105,7 @@ class AssetFilePath(_Plain):  # type: ignore[misc]
 
     def set_asset_types(self, asset_types: str | Iterable[str]) -> None:
         """Replace the types."""
-        types = [asset_types] if isinstance(asset_types, str) else list(asset_types)
+        types = words(asset_types, "asset_types")
         if self._save is not None:
             self._save({"types": types})
         self._types = tuple(types)
@@ -115,10 +117,9 @@ class AssetFilePath(_Plain):  # type: ignore[misc]
 
     @metadata.setter
     def metadata(self, value: Mapping[str, Any]) -> None:
-        values = dict(value)
         if self._save is not None:
-            self._save({"metadata": values})
-        self._metadata = values
+            self._save({"metadata": value})
+        self._metadata = dict(value or {})
 
     @property
     def description(self) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 
 from .enums import ExecutionStatus
 from .exceptions import DerivaMLValidationError
 
-__all__ = ["check_count", "check_text", "status_named", "validated", "words"]
+__all__ = ["check_count", "check_text", "days", "moment", "status_named", "validated", "words"]
 
 
 def check_text(value: object, name: str) -> str:
@@ -31,6 +33,45 @@ def check_count(value: int | None, name: str) -> int | None:
     if value is None or (isinstance(value, int) and value >= 0):
         return value
     raise DerivaMLValidationError(f"{name} is a number of rows (0 or more) or None, not {value!r}.")
+
+
+def moment(value: datetime | date | str, name: str) -> datetime:
+    """A time that a caller gave: one without a zone is local, and a day begins at midnight.
+
+    Args:
+        value: A time, a day, or one of these in ISO 8601.
+        name: What the argument is called.
+
+    Raises:
+        DerivaMLValidationError: It is none.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise DerivaMLValidationError(
+                f"{name} is a time, as in datetime(2026, 11, 20) or '2026-11-20T08:30', not "
+                f"{value!r}."
+            ) from error
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time_of_day())
+    if not isinstance(value, datetime):
+        raise DerivaMLValidationError(f"{name} is a time, not {value!r}.")
+    return value.astimezone()
+
+
+def days(value: timedelta | int | float | None, name: str) -> timedelta | None:
+    """A length of time that a caller gave, perhaps as a number of days; None stays None.
+
+    Raises:
+        DerivaMLValidationError: It is none, or negative.
+    """
+    if value is None:
+        return None
+    length = timedelta(days=value) if isinstance(value, int | float) else value
+    if not isinstance(length, timedelta) or length < timedelta(0):
+        raise DerivaMLValidationError(f"{name} is a number of days (0 or more), not {value!r}.")
+    return length
 
 
 def words(value: str | Iterable[str] | None, name: str) -> list[str]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from deriva_catalog.interface import Catalog
 from deriva_ml.model.catalog import DerivaModel
 
+from . import collaborators as _collaborators
+from .arguments import check_text
 from .connect import open_offline, open_session
 from .context import read_context, write_context
 from .definitions import ML_SCHEMA, ConnectionMode
@@ -47,18 +49,8 @@ from .session import DatasetVersioning, Options, Session
 
 if TYPE_CHECKING:
     from deriva_catalog.path.builder import PathBuilder, SchemaPath
-    from deriva_ml.asset.collection import Assets
-    from deriva_ml.dataset.collection import Datasets
-    from deriva_ml.execution.collection import Executions
-    from deriva_ml.execution.workflows import Workflows
-    from deriva_ml.feature.collection import Features
 
-    from .annotations import Annotations
     from .config import DerivaMLConfig
-    from .rids import Rids
-    from .storage import Storage
-    from .tables import Tables
-    from .vocabulary import Vocabularies
 
 __all__ = ["DerivaML"]
 
@@ -234,89 +226,18 @@ class DerivaML:
         made._snapshots = {}
         return made
 
-    # --- collaborators: each is imported by who asks for it --------------------------
+    # --- collaborators: each is made when it is first asked for ----------------------
 
-    @cached_property
-    def vocabularies(self) -> Vocabularies:
-        """Vocabularies and their terms."""
-        from .vocabulary import Vocabularies
-
-        return Vocabularies(self.session)
-
-    @cached_property
-    def tables(self) -> Tables:
-        """Defining and reading tables."""
-        from .tables import Tables
-
-        return Tables(self.session, self.vocabularies)
-
-    @cached_property
-    def rids(self) -> Rids:
-        """Finding, citing and linking rows."""
-        from .rids import Rids
-
-        return Rids(self.session)
-
-    @cached_property
-    def features(self) -> Features:
-        """Features and their values."""
-        from deriva_ml.feature.collection import Features
-
-        return Features(self.session, self.vocabularies)
-
-    @cached_property
-    def datasets(self) -> Datasets:
-        """Datasets, their members and versions."""
-        from deriva_ml.dataset.collection import Datasets
-        from deriva_ml.execution.calls import once_in
-
-        return Datasets(self.session, self.vocabularies, once_in(self.session.identity))
-
-    @cached_property
-    def workflows(self) -> Workflows:
-        """Code that executions run."""
-        from deriva_ml.execution.workflows import Workflows
-
-        return Workflows(self.session, self.vocabularies)
-
-    @cached_property
-    def assets(self) -> Assets:
-        """Files that the catalog describes."""
-        from deriva_ml.asset.collection import Assets
-
-        return Assets(self.session, self.vocabularies)
-
-    @cached_property
-    def executions(self) -> Executions:
-        """Runs, in the catalog and on this machine."""
-        from deriva_ml.execution.collection import Executions
-        from deriva_ml.execution.run import Surroundings
-
-        return Executions(
-            Surroundings(
-                self.session,
-                self.vocabularies,
-                self.datasets,
-                self.features,
-                self.assets,
-                self.workflows,
-                self.hydra_runtime_output_dir,
-            )
-        )
-
-    @cached_property
-    def annotations(self) -> Annotations:
-        """How web pages show tables, with changes that are not written yet."""
-        from .annotations import Annotations
-
-        return Annotations(self.session)
-
-    @cached_property
-    def storage(self) -> Storage:
-        """Files of this machine."""
-        from .storage import Storage
-
-        return Storage(self.session)
+    vocabularies = cached_property(_collaborators.vocabularies)
+    tables = cached_property(_collaborators.tables)
+    rids = cached_property(_collaborators.rids)
+    features = cached_property(_collaborators.features)
+    datasets = cached_property(_collaborators.datasets)
+    workflows = cached_property(_collaborators.workflows)
+    assets = cached_property(_collaborators.assets)
+    executions = cached_property(_collaborators.executions)
+    annotations = cached_property(_collaborators.table_annotations)
+    storage = cached_property(_collaborators.storage)
 
     @property
     def schema_cache(self) -> SchemaCache:
@@ -419,7 +340,7 @@ class DerivaML:
     @translated()
     def catalog_snapshot(self, version_snapshot: str) -> DerivaML:
         """The same connection on the catalog as it was; kept, so asking again costs nothing."""
-        if version_snapshot not in self._snapshots:
+        if check_text(version_snapshot, "version_snapshot") not in self._snapshots:
             session = self.session.at(version_snapshot)
             past = type(self).over(session, self.hydra_runtime_output_dir)
             self._snapshots[version_snapshot] = past

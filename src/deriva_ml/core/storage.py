@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from deriva_ml.execution.local import LocalRuns
 
+from .arguments import days, words
 from .content import content_cache
 from .disk import Inode, removed, survey
 from .exceptions import DerivaMLStateInconsistency
@@ -142,7 +144,7 @@ class Storage:
         return sorted(found, key=lambda d: d["modified"], reverse=True)
 
     def clean_execution_dirs(
-        self, older_than_days: int | None = None, exclude_rids: Iterable[str] | None = None
+        self, older_than_days: int | None = None, exclude_rids: str | Iterable[str] | None = None
     ) -> dict[str, int]:
         """Remove the files of executions that have nothing left to upload.
 
@@ -156,7 +158,8 @@ class Storage:
         Returns ``dirs_removed``, ``bytes_freed`` and ``errors``: directories that could not go, or
         whose journal cannot be read.
         """
-        kept = set(exclude_rids or ())
+        days(older_than_days, "older_than_days")
+        kept = set(words(exclude_rids, "exclude_rids"))
         done = {"dirs_removed": 0, "bytes_freed": 0, "errors": 0}
         for rid, directory in self._runs.directories():
             young = older_than_days is not None and not _older(directory, older_than_days)
@@ -249,7 +252,13 @@ class Storage:
         """Remove everything from the cache, or what did not change for so many days.
 
         Returns ``files_removed``, ``dirs_removed``, ``bytes_freed`` and ``errors``.
+
+        Raises:
+            DerivaMLValidationError: The days are no number, or negative.
         """
+        age = days(older_than_days, "older_than_days")
+        # What was used in the future, before the clock was put right, is no reason to keep it.
+        old = -math.inf if age is None else age.total_seconds()
         done = {"files_removed": 0, "dirs_removed": 0, "bytes_freed": 0, "errors": 0}
         for entry in (*self._cached("bags"), *self._cached("assets")):
             if older_than_days is not None and not _older(entry, older_than_days):
@@ -262,7 +271,6 @@ class Storage:
             done["dirs_removed"] += 1
             done["files_removed"] += gone.file_count
             done["bytes_freed"] += gone.freed_bytes
-        old = timedelta(days=older_than_days or 0).total_seconds()
         trimmed = self._contents.trim(0, older_than_s=old)
         done["files_removed"] += trimmed.removed
         done["bytes_freed"] += trimmed.bytes_freed

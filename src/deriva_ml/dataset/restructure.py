@@ -194,6 +194,7 @@ def _labels(bag: DatasetBag, table: str, layout: Layout) -> Callable[[Row], Labe
     if not layout.targets:
         return lambda row: ""
     values = {t: _values(bag, table, t, s, layout) for t, s in layout.targets.items()}
+    texts: dict[str, str] = {}
 
     def label(row: Row) -> Label:
         found = {t: v(row) for t, v in values.items()}
@@ -206,7 +207,13 @@ def _labels(bag: DatasetBag, table: str, layout: Layout) -> Callable[[Row], Labe
                 f"target_transform returned {text!r} for asset {row['RID']!r}; it returns the "
                 "name of a directory."
             )
-        return _directory_name(text)
+        name = _directory_name(text)
+        if texts.setdefault(name, text) != text:
+            raise DerivaMLValidationError(
+                f"Files of {texts[name]!r} and of {text!r} would be in one directory, {name!r}. "
+                "Give each a name of its own with target_transform."
+            )
+        return name
 
     return label
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping
+from operator import index
 from typing import TYPE_CHECKING, Any, Literal
 
 from deriva_ml.core.exceptions import DerivaMLValidationError, some_of
@@ -20,6 +23,7 @@ __all__ = [
     "MISSING_CLASS",
     "Missing",
     "SelectionFunction",
+    "check_seed",
     "check_selection",
     "in_order",
     "part_sizes",
@@ -40,7 +44,8 @@ def part_sizes(total: int, wanted: Mapping[str, float | int | None]) -> dict[str
     Args:
         total: How many rows there are.
         wanted: A fraction (a float between 0 and 1, rounded) or a count for each part; None for
-            at most one part, which takes the rest.
+            at most one part, which takes the rest. Fractions that make up the whole leave no row
+            out: where rounding would, or takes too many, the largest remainders count.
 
     Raises:
         DerivaMLValidationError: A size is neither, a part is empty, or the parts are more than
@@ -48,6 +53,9 @@ def part_sizes(total: int, wanted: Mapping[str, float | int | None]) -> dict[str
     """
     sizes = {name: _size(name, total, w) for name, w in wanted.items() if w is not None}
     rest = total - sum(sizes.values())
+    fractions = {name: w for name, w in wanted.items() if isinstance(w, float)}
+    if rest and len(fractions) == len(wanted) and math.isclose(sum(fractions.values()), 1):
+        sizes = _apportioned({name: total * w for name, w in fractions.items()}, total)
     result = {name: sizes.get(name, rest) for name in wanted}
     if empty := [name for name, size in result.items() if size < 1]:
         raise DerivaMLValidationError(
@@ -70,6 +78,20 @@ def _size(name: str, total: int, wanted: float | int) -> int:
         f"The size of the part {name!r} is a fraction between 0 and 1 or a count of at least 1, "
         f"not {wanted!r}."
     )
+
+
+def check_seed(seed: Any) -> int:
+    """The seed, unless the same parts could not be drawn again by it.
+
+    Raises:
+        DerivaMLValidationError: It is not a whole number of 0 or more.
+    """
+    if not hasattr(seed, "__index__") or index(seed) < 0:
+        raise DerivaMLValidationError(
+            f"seed is a whole number (0 or more), so that the parts can be drawn again, not "
+            f"{seed!r}."
+        )
+    return index(seed)
 
 
 def random_split(
@@ -166,7 +188,11 @@ def _positions(classes: pd.Series[Any]) -> dict[Any, Positions]:
 def _shares(counts: Mapping[Any, int], size: int) -> dict[Any, int]:
     """How many of each class make up `size` rows in the proportions of `counts`."""
     total = sum(counts.values())
-    exact = {c: size * n / total for c, n in counts.items()} if total else {}
+    return _apportioned({c: size * n / total for c, n in counts.items()} if total else {}, size)
+
+
+def _apportioned(exact: Mapping[Any, float], size: int) -> dict[Any, int]:
+    """Whole numbers that make up `size`, by the largest remainders of `exact`."""
     shares = {c: int(x) for c, x in exact.items()}
     by_remainder = sorted(exact, key=lambda c: (shares[c] - exact[c], str(c)))
     for name in by_remainder[: size - sum(shares.values())]:
@@ -195,7 +221,7 @@ def check_selection(
             f"{rows} rows."
         )
     if len(set(everything)) < len(everything):
-        twice = sorted({p for p in everything if everything.count(p) > 1})[:10]
+        twice = sorted(p for p, count in Counter(everything).items() if count > 1)[:10]
         raise DerivaMLValidationError(
             f"The selection function put the positions {twice} into more than one place."
         )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from deriva_ml.core.arguments import words
 from deriva_ml.core.definitions import DRY_RUN_RID, MLAsset, MLVocab
 from deriva_ml.core.exceptions import DerivaMLValidationError
 
@@ -15,6 +16,7 @@ from .history import FIRST_VERSION
 from .selection import (
     Missing,
     SelectionFunction,
+    check_seed,
     check_selection,
     in_order,
     part_sizes,
@@ -155,9 +157,9 @@ def split_dataset(
     stratify_by_column: str | None = None,
     stratify_missing: Missing = "error",
     split_description: str = "",
-    training_types: Sequence[str] | None = None,
-    testing_types: Sequence[str] | None = None,
-    validation_types: Sequence[str] | None = None,
+    training_types: str | Sequence[str] | None = None,
+    testing_types: str | Sequence[str] | None = None,
+    validation_types: str | Sequence[str] | None = None,
     element_table: str | None = None,
     include_tables: Sequence[str] | None = None,
     selection_fn: SelectionFunction | None = None,
@@ -187,7 +189,7 @@ def split_dataset(
             its name.
         stratify_missing: Elements without a class: ``error``, ``drop`` or ``include``.
         split_description: Description of the new datasets.
-        training_types: Further dataset types of the training part; added if they are new.
+        training_types: One further dataset type of the training part, or several; added if new.
         testing_types: The same of the testing part.
         validation_types: The same of the validation part.
         element_table: Which elements to divide, where there are several kinds.
@@ -209,10 +211,15 @@ def split_dataset(
         DerivaMLTableNotFound: A table or feature does not exist.
         DerivaMLDatasetNotFound: There is no such dataset.
     """
+    types = {
+        "Training": words(training_types, "training_types"),
+        "Testing": words(testing_types, "testing_types"),
+        "Validation": words(validation_types, "validation_types"),
+    }
     wanted = {"Training": train_size, "Validation": val_size, "Testing": test_size}
     if val_size is None:
         del wanted["Validation"]
-    dry_run = dry_run or _is_dry(execution)
+    dry_run, seed = dry_run or _is_dry(execution), check_seed(seed)
     strategy = _strategy(shuffle, stratify_by_column, stratify_missing, selection_fn)
     asked = RowsAsked(
         element_table,
@@ -225,11 +232,6 @@ def split_dataset(
         columns=selection_fn is not None or stratify_by_column is not None,
     )
     chosen = _choose(ml, source_dataset_rid, wanted, strategy, seed, asked)
-    types = {
-        "Training": training_types,
-        "Testing": testing_types,
-        "Validation": validation_types,
-    }
     if dry_run:
         made = {name: PartitionInfo(_DRY, _DRY, len(r)) for name, r in chosen.parts.items()}
         parent = PartitionInfo(_DRY, _DRY, sum(p.count for p in made.values()))
@@ -266,7 +268,7 @@ def subsample(
     row_per: str | None = None,
     ignore_unrelated_anchors: bool = False,
     partition_by: PartitionBy | None = None,
-    dataset_types: Sequence[str] | None = None,
+    dataset_types: str | Sequence[str] | None = None,
     description: str | None = None,
     dry_run: bool = False,
 ) -> SubsampleResult:
@@ -288,11 +290,14 @@ def subsample(
         row_per: As for `split_dataset`.
         ignore_unrelated_anchors: As for `split_dataset`.
         partition_by: As for `split_dataset`.
-        dataset_types: Further types of the new dataset; added if they are new.
+        dataset_types: One further type of the new dataset, or several; added if they are new.
         description: Of the new dataset.
         dry_run: Only compute the size.
     """
-    dry_run = dry_run or _is_dry(execution)
+    if size is None:
+        raise DerivaMLValidationError("Say with size how many elements the new dataset gets.")
+    types = words(dataset_types, "dataset_types")
+    dry_run, seed = dry_run or _is_dry(execution), check_seed(seed)
     strategy = _strategy(True, stratify_by_column, stratify_missing, None)
     asked = RowsAsked(
         element_table,
@@ -309,9 +314,9 @@ def subsample(
     info = PartitionInfo(_DRY, _DRY, len(rids))
     if not dry_run:
         with ml.session.transaction():
-            _ensure_types(ml, dataset_types or ())
+            _ensure_types(ml, types)
             made = ml.datasets.create(
-                ["Subsample", *(dataset_types or ())],
+                ["Subsample", *types],
                 description or f"{len(rids)} elements of dataset {source_dataset_rid}.",
                 _rid(execution),
                 members={chosen.element_table: rids},
@@ -413,7 +418,7 @@ def _selection(strategy: _Strategy, rows: Rows) -> tuple[SelectionFunction, Rows
 def _write_split(
     ml: DerivaML,
     chosen: _Chosen,
-    types: Mapping[str, Sequence[str] | None],
+    types: Mapping[str, Sequence[str]],
     description: str,
     execution: RunsSplit | None,
 ) -> tuple[PartitionInfo, dict[str, PartitionInfo]]:
@@ -422,9 +427,9 @@ def _write_split(
     text = description or f"Division of dataset {chosen.source.dataset_rid}, {chosen.strategy}."
     made: dict[str, Dataset] = {}
     with ml.session.transaction():
-        _ensure_types(ml, [t for extra in types.values() for t in extra or ()])
+        _ensure_types(ml, [t for extra in types.values() for t in extra])
         for name, rids in chosen.parts.items():
-            kinds = [name, "Split_Partition", *(types[name] or ())]
+            kinds = [name, "Split_Partition", *types[name]]
             made[name] = ml.datasets.create(
                 kinds, f"{name}: {text}", producer, members={chosen.element_table: rids}
             )

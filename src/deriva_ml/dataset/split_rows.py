@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from deriva_catalog.model.elements import Table
+from deriva_ml.core.arguments import check_text
 from deriva_ml.core.exceptions import DerivaMLValidationError, some_of
 from deriva_ml.core.session import Session
 from deriva_ml.denormalize import anchors_of_dataset
@@ -69,7 +70,7 @@ def class_table(column: str) -> str:
     Raises:
         DerivaMLValidationError: The text is not of that form.
     """
-    table, dot, name = column.rpartition(".")
+    table, dot, name = check_text(column, "stratify_by_column").rpartition(".")
     if not dot or not table or not name:
         raise DerivaMLValidationError(
             f"{column!r} names no column: write 'Table.Column', as in 'Image.Subject', or the name "
@@ -114,7 +115,7 @@ def _elements(session: Session, dataset: str, wanted: str | None) -> tuple[Table
     anchors = anchors_of_dataset(session, dataset)
     found = {table.name: (table, anchors.rids[key]) for key, table in anchors.tables.items()}
     if wanted is not None:
-        if wanted not in found:
+        if check_text(wanted, "element_table") not in found:
             raise DerivaMLValidationError(
                 f"The dataset has no elements of {wanted!r}; it has elements of {sorted(found)}."
             )

@@ -9,15 +9,19 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from deriva_catalog.objects.cache_files import held
 from deriva_ml.core.exceptions import DerivaMLExecutionError
+from deriva_ml.core.logging_config import get_logger
 
-__all__ = ["claimed", "claimed_soon"]
+__all__ = ["claimed", "claimed_soon", "taking_turns"]
 
 FILE_NAME = "claim"
+
+_log = get_logger(__name__)
 
 
 @contextmanager
@@ -49,6 +53,27 @@ def claimed_soon(directory: Path, wait_s: float = 15.0) -> Iterator[None]:
                 "its end, or end it, before you take the execution up."
             )
         time.sleep(0.1)
+
+
+@contextmanager
+def taking_turns(directory: Path, name: str) -> Iterator[None]:
+    """Let no other process of this machine be in a block of the same name at the same time.
+
+    It waits as long as that takes; a process that dies is out of its block. Where nothing can be
+    written or locked the block runs nevertheless.
+
+    Args:
+        directory: Where the locks are; made when missing.
+        name: What the block is about; a name for a file.
+    """
+    file = directory / name
+    with ExitStack() as stack:
+        with suppress(OSError):
+            directory.mkdir(parents=True, exist_ok=True)
+            if not stack.enter_context(held(file, wait=False)):
+                _log.warning("Another process is about to begin the same run: waiting for it.")
+                stack.enter_context(held(file))
+        yield
 
 
 def _locked(file: IO[str]) -> bool:

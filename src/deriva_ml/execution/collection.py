@@ -7,12 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
 from deriva_catalog.path.ast import Aggregate, AttributeGroupQuery, ColumnName, Function, Item
-from deriva_ml.core.arguments import status_named, words
+from deriva_ml.core.arguments import days, moment, status_named, words
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.enums import ConnectionMode, ExecutionStatus
 from deriva_ml.core.exceptions import (
@@ -155,8 +155,8 @@ class Executions:
         dataset: Any = None,
         dataset_role: str = "any",
         checksum: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: datetime | date | str | None = None,
+        until: datetime | date | str | None = None,
     ) -> list[ExecutionRecord]:
         """Executions of the catalog that satisfy all conditions, in one query (``any``: two).
 
@@ -169,16 +169,21 @@ class Executions:
             dataset_role: ``input``, ``output`` or ``any``.
             checksum: The checksum of their code: git's hash of the script, or for a run that was
                 filed (`DerivaML.file_run`) that of the tree.
-            since: They began at this time or later; a time without a zone is local.
+            since: They began at this time or later: a time, which is local without a zone, or a
+                day, also as a text in ISO 8601.
             until: They began before this time.
 
         Raises:
             DerivaMLValidationError: The role is none of these, or is given without a dataset;
-                or there is no such state.
+                there is no such state; or a time is none.
         """
         types = self._workflow_types(workflow_type)
         state = None if status is None else status_named(status).value
-        code = workflow.workflow_rid if isinstance(workflow, Workflow) else workflow
+        code = self.around.workflows.rid_of(workflow)
+        if workflow is not None and code is None:
+            return []
+        begun = None if since is None else moment(since, "since")
+        before = None if until is None else moment(until, "until")
         rows: dict[str, Row] = {}
         for links in _dataset_links(dataset, dataset_role):
             found = find_rows(
@@ -188,8 +193,8 @@ class Executions:
                 status=state,
                 dataset_links=links,
                 checksum=checksum,
-                since=since,
-                until=until,
+                since=begun,
+                until=before,
             )
             rows.update((row["RID"], row) for row in found)
         made = [ExecutionRecord(self, row) for row in rows.values()]
@@ -224,7 +229,7 @@ class Executions:
         status: ExecutionStatus | str | Iterable[ExecutionStatus | str] | None = None,
         workflow_rid: str | None = None,
         mode: ConnectionMode | str | None = None,
-        since: datetime | None = None,
+        since: datetime | date | str | None = None,
     ) -> list[ExecutionSnapshot]:
         """Executions with a journal here, the newest first.
 
@@ -241,7 +246,7 @@ class Executions:
             status=None if states is None else [status_named(s) for s in states],
             workflow_rid=workflow_rid,
             mode=None if mode is None else ConnectionMode(mode),
-            since=since,
+            since=None if since is None else moment(since, "since"),
         )
 
     def incomplete(self) -> list[ExecutionSnapshot]:
@@ -320,7 +325,7 @@ class Executions:
         state is asked for by name.
         """
         states = _ENDED if status is None else status
-        age = timedelta(days=older_than) if isinstance(older_than, int | float) else older_than
+        age = days(older_than, "older_than")
         limit = None if age is None else datetime.now().astimezone() - age
         with_files = {rid for rid, _ in self.around.local.directories()}
         forgotten = 0

@@ -1,7 +1,7 @@
 """`Execution`: one run, from the first input to the last output.
 
-The module is long because the names of a run are many; nearly all of them are a few lines that
-hand on to `inputs`, `outputs`, `lifecycle`, `commit` and the other modules of this folder.
+Nearly all names are a few lines that hand on to `inputs`, `outputs`, `lifecycle` and the other
+modules of this folder; those about uploading are functions of `uploading`, taken into the class.
 """
 
 from __future__ import annotations
@@ -28,16 +28,12 @@ from deriva_ml.dataset.spec import DatasetSpec
 from deriva_ml.interchange import of_executions as _interchange
 
 from . import lifecycle, outputs
-from .commit import commit, upload_while_failed
+from . import uploading as _uploading
 from .dataset_collection import DatasetCollection
-from .directories import register_directory, upload_states
-from .registry import pending_of
-from .report import PendingSummary, UploadCallback, UploadReport
 
 if TYPE_CHECKING:
     from deriva_ml.asset.asset import Asset
     from deriva_ml.core.base import DerivaML
-    from deriva_ml.core.ermrest import FileUploadState
     from deriva_ml.core.filespec import FileSpec
     from deriva_ml.dataset.bag import DatasetBag
     from deriva_ml.dataset.dataset import Dataset
@@ -210,21 +206,9 @@ class Execution:
         """
         wanted = lifecycle.state_named(target, self.status)
         if wanted is not self.status:
-            self._enter(wanted, error or message)
+            lifecycle.enter(self._run, wanted, error or message)
         if message is not None or progress is not None:
             lifecycle.report(self._run, message, progress)
-
-    def _enter(self, target: ExecutionStatus, error: str | None) -> None:
-        if target is ExecutionStatus.Running:
-            lifecycle.start(self._run)
-        elif target is ExecutionStatus.Stopped:
-            lifecycle.stop(self._run)
-        elif target is ExecutionStatus.Failed:
-            lifecycle.fail(self._run, error or "No reason was given.")
-        elif target is ExecutionStatus.Aborted:
-            lifecycle.abort(self._run, error or "")
-        else:
-            lifecycle.change(self._run, target)
 
     @translated()
     def execution_start(self) -> None:
@@ -476,8 +460,9 @@ class Execution:
         Raises:
             DerivaMLValidationError: There is nothing, something that is not a value, or a second
                 value about the same row; none is kept then.
-            DerivaMLInvalidTerm: A label is no term of its vocabulary. Without a connection the
-                upload says so.
+            DerivaMLInvalidTerm: A label is no term of its vocabulary.
+            DerivaMLRidsNotFound: A RID is that of no row, or of another table. Without a
+                connection it is the upload that says so, of labels, too.
         """
         return outputs.stage_features(self._run, features)
 
@@ -531,78 +516,11 @@ class Execution:
 
     # --- uploading -------------------------------------------------------------------
 
-    @translated()
-    def commit_output_assets(
-        self,
-        clean_folder: bool | None = None,
-        progress_callback: UploadCallback | None = None,
-    ) -> UploadReport:
-        """Upload everything that was registered: all of it, or nothing.
-
-        A run that is still under way is stopped first. In a dry run nothing happens: its
-        directory goes away with it.
-
-        Args:
-            clean_folder: Remove the execution's files afterwards; None means as the connection
-                says.
-            progress_callback: Called with the progress.
-
-        Raises:
-            DerivaMLUploadError: Something cannot be uploaded; another call tries again.
-        """
-        session = self._run.session
-        clean = session.options.clean_execution_dir if clean_folder is None else clean_folder
-        if self.dry_run:
-            return UploadReport([self.execution_rid])
-        report = commit(self._run, progress_callback)
-        if clean:
-            self._executions.clean(self._run)
-        return report
-
-    def upload_execution_outputs(self, clean_folder: bool = True) -> dict[str, list[AssetFilePath]]:
-        """Upload everything that was registered; returns the files by ``schema/table``.
-
-        Raises:
-            DerivaMLUploadError: Something cannot be uploaded; another call tries again.
-        """
-        self.commit_output_assets(clean_folder)
-        return self.uploaded_assets
-
-    @translated()
-    def upload_failed_outputs(self, files: Iterable[Path | str] = ()) -> None:
-        """Upload what tells why the execution failed; it stays ``Failed``.
-
-        That is what describes the execution (its configuration, its environment) and those of
-        its registered files that are named, such as a log. All other outputs go on waiting.
-        Calling it once more uploads nothing twice.
-
-        Args:
-            files: Paths that `asset_file_path` returned.
-
-        Raises:
-            DerivaMLExecutionError: The execution has not failed, or a file is not registered.
-            DerivaMLUploadError: Something cannot be uploaded; another call tries again.
-        """
-        if not self.dry_run:
-            upload_while_failed(self._run, outputs.about_failure(self._run, files))
-
-    def upload_assets(self, assets_dir: Path | str) -> dict[str, FileUploadState]:
-        """Register every file of a directory, and upload them with everything else that waits.
-
-        The path of a file is ``<schema>/<table>/`` or ``<table>/``, a folder for each metadata
-        column of the table in alphabetical order (``None`` for no value), and its name.
-
-        Returns what became of each file, by its path below the directory.
-
-        Raises:
-            DerivaMLValidationError: A path does not say which asset its file is; none is
-                registered then.
-            DerivaMLUploadError: Something cannot be uploaded; another call of
-                `commit_output_assets` tries again.
-        """
-        registered = register_directory(self._run, assets_dir)
-        self.commit_output_assets(clean_folder=False)
-        return upload_states(self._run, registered)
+    commit_output_assets = _uploading.commit_output_assets
+    upload_execution_outputs = _uploading.upload_execution_outputs
+    upload_failed_outputs = _uploading.upload_failed_outputs
+    upload_assets = _uploading.upload_assets
+    pending_summary = _uploading.pending_summary
 
     @property
     def uploaded_assets(self) -> dict[str, list[AssetFilePath]]:
@@ -612,10 +530,6 @@ class Execution:
             path = outputs.uploaded_path(self._run, output)
             found.setdefault(f"{output.schema}/{output.table}", []).append(path)
         return found
-
-    def pending_summary(self) -> PendingSummary:
-        """What was not uploaded yet."""
-        return pending_of(self.execution_rid, self._run.journal, self._run.directory)
 
     def restart(self) -> None:
         """Forget what an interrupted attempt left, so that the run can be done over.

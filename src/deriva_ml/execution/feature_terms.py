@@ -36,12 +36,14 @@ def check_terms(run: Run, feature: Feature, records: Iterable[FeatureRecord]) ->
     rows = list(records)
     references = {f.columns[0]: f for f in feature.feature_table.foreign_keys}
     for name, vocabulary in feature.vocabularies.items():
-        named_by = run.session.model.vocab_columns(vocabulary)["Name"]
-        if references[name].referenced_columns != (named_by,):
-            continue
         given = {getattr(row, name) for row in rows} - {None}
         known = run.feature_terms.setdefault(vocabulary.qualified, set())
         unseen = sorted(given - known)
+        if not unseen:
+            continue
+        named_by = run.session.model.vocab_columns(vocabulary)["Name"]
+        if references[name].referenced_columns != (named_by,):
+            continue
         for start in range(0, len(unseen), _WORDS):
             query = attributes(vocabulary, (named_by,), any_of(named_by, unseen[start:][:_WORDS]))
             known.update(row[named_by] for row in run.session.fetch(query))

@@ -26,6 +26,7 @@ from .state_machine import check_transition
 __all__ = [
     "abort",
     "change",
+    "enter",
     "fail",
     "fail_after_end",
     "go_on",
@@ -50,6 +51,29 @@ def change(run: Run, target: ExecutionStatus, **facts: Any) -> None:
     check_transition(run.status, target, run.rid)
     run.journal.record(status=target.value, sync_pending=True, **facts)
     tell_catalog(run)
+
+
+def enter(run: Run, target: ExecutionStatus, error: str | None = None) -> None:
+    """Bring the execution into another state, with what belongs to entering it.
+
+    Args:
+        run: The execution.
+        target: The new state.
+        error: What went wrong, for the states ``Failed`` and ``Aborted``.
+
+    Raises:
+        InvalidTransitionError: `target` cannot follow the present state.
+    """
+    if target is _S.Running:
+        start(run)
+    elif target is _S.Stopped:
+        stop(run)
+    elif target is _S.Failed:
+        fail(run, error or "No reason was given.")
+    elif target is _S.Aborted:
+        abort(run, error or "")
+    else:
+        change(run, target)
 
 
 def report(run: Run, message: str | None, progress: float | None) -> None:

@@ -7,6 +7,7 @@
     <working_dir>/execution/<RID>/tables/<schema>/<table>.csv   rows to insert
     <working_dir>/execution/<RID>/downloaded-assets/<table>/<RID>/...
     <working_dir>/execution/.new/<token>/journal.db             a run that is being created
+    <working_dir>/execution/.turns/<fingerprint>                while a process looks for that run
 
 There is no register besides the journals, so that none can disagree with them. A journal never
 leaves its directory, since another process may have it open; when the files of an execution are
@@ -35,11 +36,15 @@ class LocalRuns:
 
     Args:
         working_dir: The working directory of the session, which belongs to one catalog.
+
+    Attributes:
+        turns: Where processes that look for the same run take turns.
     """
 
     def __init__(self, working_dir: Path) -> None:
         self.root = working_dir / "execution"
         self._new = self.root / ".new"
+        self.turns = self.root / ".turns"
 
     # --- directories -----------------------------------------------------------------
 

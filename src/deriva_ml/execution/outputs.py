@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shutil
 import stat
@@ -16,7 +15,7 @@ from pydantic import BaseModel
 
 from deriva_catalog.model.elements import Table
 from deriva_ml.asset.file_path import AssetFilePath
-from deriva_ml.core.arguments import words
+from deriva_ml.core.arguments import check_text, words
 from deriva_ml.core.constants import is_rid
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.enums import ExecutionStatus
@@ -24,13 +23,14 @@ from deriva_ml.core.exceptions import (
     DerivaMLExecutionError,
     DerivaMLUnavailableError,
     DerivaMLValidationError,
-    some_of,
     translated,
 )
 from deriva_ml.feature.record import FeatureRecord
 
+from .feature_rows import check_rows
 from .feature_terms import check_terms
 from .journal import OutputFile
+from .output_metadata import checked_metadata
 from .run import Run
 
 __all__ = [
@@ -67,13 +67,14 @@ def register(
     source = _existing(file_name)
     name = _output_name(file_name, source, rename_file)
     types = _types(run, asset_types or table.name)
-    values = _metadata(run, table, metadata)
+    values = checked_metadata(run, table, metadata)
+    text = None if description is None else check_text(description, "description")
     known = run.journal.find_output(table.schema, table.name, name)
     if known is not None:
         _refuse_taken(known, source)
         changes: dict[str, Any] = {"types": types} if asset_types else {}
         changes |= {"metadata": values} if values else {}
-        changes |= {"description": description} if description is not None else {}
+        changes |= {"description": text} if text is not None else {}
         run.journal.update_output(known.token, changes, run.attempt)
         return output_path(run, run.journal.find_output(table.schema, table.name, name) or known)
     place = Path("assets") / table.schema / table.name / name
@@ -87,7 +88,7 @@ def register(
         uuid.uuid4().hex,
         source,
         values,
-        description or "",
+        text or "",
     )
     run.journal.add_output(output, attempt=run.attempt, flush=flush)
     return output_path(run, output)
@@ -112,11 +113,13 @@ uploaded_path = output_path
 
 
 def _change(run: Run, output: OutputFile, changes: dict[str, Any]) -> None:
+    if "description" in changes:
+        check_text(changes["description"], "description")
     if "types" in changes:
         changes = {**changes, "types": _types(run, changes["types"])}
     if "metadata" in changes:
         table = run.session.table(f"{output.schema}:{output.table}")
-        changes = {**changes, "metadata": _metadata(run, table, changes["metadata"])}
+        changes = {**changes, "metadata": checked_metadata(run, table, changes["metadata"])}
     run.journal.update_output(output.token, changes)
 
 
@@ -163,7 +166,7 @@ def _output_name(file_name: str | Path, source: Path | None, rename: str | None)
         )
     if source is not None and path.is_absolute():
         path = Path(path.name)
-    if path.is_absolute() or ".." in path.parts or not path.name:
+    if path.is_absolute() or ".." in path.parts or not path.name or "\0" in str(path):
         if source is not None:
             return path.name
         raise DerivaMLValidationError(
@@ -192,25 +195,6 @@ def terms_of(run: Run, given: Iterable[str]) -> list[str]:
         for word, term in zip(unknown, terms, strict=True):
             run.asset_types |= {word: term.name, term.name: term.name}
     return [run.asset_types[w] for w in wanted]
-
-
-def _metadata(
-    run: Run, table: Table, metadata: Mapping[str, Any] | BaseModel | None
-) -> dict[str, Any]:
-    if isinstance(metadata, BaseModel):
-        metadata = metadata.model_dump(mode="json", exclude_unset=True)
-    values = dict(metadata or {})
-    if not values:
-        return values
-    known = run.session.model.asset_metadata(table)
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It has {some_of(sorted(known))}."
-            raise DerivaMLValidationError(
-                f"Asset table {table.name!r} has no metadata column {name!r}. {hint}"
-            )
-    return values
 
 
 def _refuse_taken(known: OutputFile, source: Path | None) -> None:
@@ -292,12 +276,13 @@ def stage_features(run: Run, features: Iterable[FeatureRecord] | FeatureRecord) 
         raise DerivaMLValidationError("There are no feature values to add.")
     files = {_real(run.inside(o.path)): o for o in run.journal.outputs()}
     staged = [_staged(run, r, files) for r in records]
-    kinds: dict[type[FeatureRecord], list[FeatureRecord]] = {}
-    for record in records:
-        kinds.setdefault(type(record), []).append(record)
-    for kind, several in kinds.items():
+    kinds: dict[type[FeatureRecord], list[int]] = {}
+    for number, record in enumerate(records):
+        kinds.setdefault(type(record), []).append(number)
+    for kind, numbers in kinds.items():
         if kind.feature is not None:
-            check_terms(run, kind.feature, several)
+            check_terms(run, kind.feature, [records[n] for n in numbers])
+            check_rows(run, kind.feature, [staged[n][-1] for n in numbers])
     return run.journal.stage_features(staged, attempt=run.attempt, flush=flush)
 
 
@@ -352,7 +337,7 @@ def _real(path: str | Path) -> str:
 # --- failed runs -------------------------------------------------------------------------
 
 
-def about_failure(run: Run, files: Iterable[Path | str]) -> list[OutputFile]:
+def about_failure(run: Run, files: Path | str | Iterable[Path | str]) -> list[OutputFile]:
     """The outputs that tell about a failed run: what describes it, and the files that are named.
 
     Raises:
@@ -360,7 +345,7 @@ def about_failure(run: Run, files: Iterable[Path | str]) -> list[OutputFile]:
     """
     paths = {_real(run.inside(o.path)): o for o in run.journal.outputs()}
     named = []
-    for file in files:
+    for file in [files] if isinstance(files, str | os.PathLike) else files:
         output = paths.get(_real(file))
         if output is None:
             raise DerivaMLExecutionError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.enums import ExecutionStatus
 from ..core.logging_config import get_logger, is_hydra_initialized
 from .begun import note_begun
-from .claim import claimed
+from .claim import claimed, taking_turns
 from .configuration import ExecutionConfiguration
 from .resuming import Found, fingerprint_of_job, look_up
 from .secrets import described
@@ -137,26 +138,24 @@ def run_plan(
         begun: Told of the execution before its function is called.
         returned: Told what the function returned, while the execution still runs.
     """
-    found = Found()
-    if plan.resume and plan.fingerprint is not None:
-        found = look_up(ml, plan.fingerprint, parent, plan.workflow)
-    if found.done is not None:
-        return Outcome(found.done)
-    if plan.resume and found.execution is None and parent is None:
-        _log.info("Nothing that was begun here can be resumed with this: a new execution begins.")
-    execution = found.execution or ml.create_execution(
-        plan.configuration,
-        workflow=plan.workflow,
-        parent=parent,
-        sequence=sequence,
-        fingerprint=plan.fingerprint,
-    )
     value = None
-    run_again = found.run_again
-    with claimed(execution.working_dir) as mine:
+    with ExitStack() as claims:
+        with _alone(ml, plan):
+            found = _what_there_is(ml, plan, parent)
+            if found.done is not None:
+                return Outcome(found.done)
+            execution = found.execution or ml.create_execution(
+                plan.configuration,
+                workflow=plan.workflow,
+                parent=parent,
+                sequence=sequence,
+                fingerprint=plan.fingerprint,
+            )
+            mine = claims.enter_context(claimed(execution.working_dir))
         if not mine:
             _log.warning("Execution %s is run by another process.", execution.execution_rid)
             return Outcome(execution.execution_rid, elsewhere=True)
+        run_again = found.run_again
         if found.execution is not None:  # another process may have gone on with it meanwhile
             if execution.status is ExecutionStatus.Uploaded:
                 return Outcome(execution.execution_rid)
@@ -173,3 +172,19 @@ def run_plan(
     for table, files in uploaded.items():
         _log.info("Uploaded to %s: %s", table, ", ".join(str(f.name) for f in files))
     return Outcome(execution.execution_rid, value, execution, resumed=found.execution is not None)
+
+
+def _alone(ml: DerivaML, plan: Plan) -> AbstractContextManager[None]:
+    """No other process of this machine looks for a run that is to be resumed, or creates it."""
+    if not plan.resume or plan.fingerprint is None:
+        return nullcontext()
+    return taking_turns(ml.executions.around.local.turns, plan.fingerprint)
+
+
+def _what_there_is(ml: DerivaML, plan: Plan, parent: str | None) -> Found:
+    found = Found()
+    if plan.resume and plan.fingerprint is not None:
+        found = look_up(ml, plan.fingerprint, parent, plan.workflow)
+    if plan.resume and found.done is None and found.execution is None and parent is None:
+        _log.info("Nothing that was begun here can be resumed with this: a new execution begins.")
+    return found

@@ -60,6 +60,7 @@ class Run:
         asset_tables: Asset tables that were looked up before, by the names that they were given
             by. The commit looks at the catalog again, so that a change of a table is seen there.
         feature_terms: Terms that were looked up before, by their vocabulary (``schema:table``).
+        feature_rows: RIDs that feature values refer to and that were looked up before, likewise.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Run:
         self.asset_types: dict[str, str] = {}
         self.asset_tables: dict[str, Table] = {}
         self.feature_terms: dict[str, set[str]] = {}
+        self.feature_rows: dict[str, set[str]] = {}
 
     @property
     def session(self) -> Session:

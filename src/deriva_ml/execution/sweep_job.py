@@ -16,6 +16,7 @@ from ..core.enums import ExecMetadataType, ExecutionStatus
 from ..core.exceptions import DerivaMLConfigurationError, DerivaMLExecutionError
 from ..core.logging_config import get_logger
 from ..experiment.measurements import latest, read_metrics
+from .claim import taking_turns
 from .configuration import ExecutionConfiguration
 from .planned import Job, Plan, run_plan
 from .resuming import fingerprint_of_sweep
@@ -89,7 +90,9 @@ def _run(
     def make_parent(since: datetime | None) -> str:
         since = datetime.min.replace(tzinfo=UTC) if is_resumed else since
         fingerprint = fingerprint_of_sweep(sweep.directory, job.config_name)
-        parent = _parent(ml, plan, job, description, fingerprint, since)
+        # Two sweeps that are resumed in the same moment are not to make a parent each.
+        with taking_turns(ml.executions.around.local.turns, fingerprint):
+            parent = _parent(ml, plan, job, description, fingerprint, since)
         if is_launching(sweep.directory) or not sweep.has_launcher():
             keep_parent(parent.execution_rid, parent)
         return parent.execution_rid

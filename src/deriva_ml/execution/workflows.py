@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from deriva_catalog.interface import Row
+from deriva_ml.core.arguments import check_text
 from deriva_ml.core.constants import is_rid
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.exceptions import (
     DerivaMLNotFoundError,
+    DerivaMLValidationError,
     DerivaMLWorkflowError,
     translated,
 )
@@ -117,6 +119,21 @@ class Workflows:
             known = self._known(workflow)
             return str(known["RID"]) if known is not None else self._insert(workflow, types)
 
+    def rid_of(self, workflow: Workflow | str | None) -> str | None:
+        """The RID of a workflow; None for None, and for one that the catalog does not have.
+
+        Raises:
+            DerivaMLValidationError: It is no workflow.
+        """
+        if workflow is None or isinstance(workflow, str):
+            return workflow
+        if not isinstance(workflow, Workflow):
+            raise DerivaMLValidationError(f"{workflow!r} is neither a workflow nor its RID.")
+        if workflow.workflow_rid is not None:
+            return workflow.workflow_rid
+        known = self._known(workflow.identify())
+        return None if known is None else str(known["RID"])
+
     def _known(self, workflow: Workflow) -> Row | None:
         if not workflow.url or not workflow.checksum:
             return None
@@ -157,7 +174,9 @@ class Workflows:
 
         Raises:
             DerivaMLNotFoundError: There is none.
+            DerivaMLValidationError: It is not given as a text.
         """
+        check_text(workflow, "workflow")
         columns = ["RID"] if is_rid(workflow) else []
         for column in [*columns, "URL", "Checksum"]:
             rows = self._rows(equals(column, workflow), sort=("-RCT",), limit=1) if workflow else []

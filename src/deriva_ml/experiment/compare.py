@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.core.query import entities, equals, link
-from deriva_ml.core.rids import rid_of
+from deriva_ml.core.rids import check_rid, rid_of
 from deriva_ml.execution.record import ExecutionRecord
 
 from .experiment import Experiment
@@ -43,7 +43,7 @@ def find_experiments(
         equals("Asset_Role", "Output"),
         link("Execution", executions),
     ]
-    steps += [] if workflow_rid is None else [equals("Workflow", workflow_rid)]
+    steps += [] if workflow_rid is None else [equals("Workflow", check_rid(workflow_rid))]
     steps += [] if status is None else [equals("Status", status)]
     rows = session.fetch(entities(files, *steps, sort=("RID",)))
     unique = {row["RID"]: row for row in rows}.values()

@@ -15,7 +15,7 @@ from ..core.context import offer_context
 from ..core.exceptions import DerivaMLConfigurationError
 from ..core.logging_config import get_logger
 from ..execution.checking import check_inputs
-from ..execution.claim import claimed_soon
+from ..execution.claim import claimed_soon, taking_turns
 from ..execution.configuration import ExecutionConfiguration
 from ..execution.creation import SAVE_RID, tell_environment
 from ..execution.load_configs import load_configs
@@ -93,22 +93,30 @@ def run_notebook(
 def _begin(ml: DerivaML, composed: Composed, workflow: Workflow) -> Execution:
     """The running execution: a new one, or with ``resume=True`` one that was interrupted."""
     config, mark = composed.config, fingerprint(composed, _running_notebook())
-    execution = None
     if config.resume and not config.dry_run:
-        execution = interrupted(ml, mark, workflow)
+        with taking_turns(ml.executions.around.local.turns, mark):
+            execution, is_new = _taken_up(ml, composed, workflow, mark)
+    else:
+        execution, is_new = _created(ml, composed, workflow, mark), True
+    if not is_new:
+        execution.restart()
+        tell_environment(execution._run)
+    execution.execution_start()
+    watch_cells(execution._run)
+    return execution
+
+
+def _taken_up(
+    ml: DerivaML, composed: Composed, workflow: Workflow, mark: str
+) -> tuple[Execution, bool]:
+    """The execution to go on with, held by this process, and whether it was made just now."""
+    execution = interrupted(ml, mark, workflow)
     if execution is not None:
         hold(execution.working_dir)
         execution = interrupted(ml, mark, workflow)  # what ran it may have come to its end
     if execution is not None:
-        execution.restart()
-        tell_environment(execution._run)
-    else:
-        execution = _created(ml, composed, workflow, mark)
-        if not execution.dry_run:
-            hold(execution.working_dir)
-    execution.execution_start()
-    watch_cells(execution._run)
-    return execution
+        return execution, False
+    return _created(ml, composed, workflow, mark), True
 
 
 def interrupted(ml: DerivaML, mark: str, workflow: Workflow) -> Execution | None:
@@ -126,9 +134,10 @@ def interrupted(ml: DerivaML, mark: str, workflow: Workflow) -> Execution | None
 
 
 def _created(ml: DerivaML, composed: Composed, workflow: Workflow, mark: str) -> Execution:
+    """A new execution, held by this process."""
     config = composed.config
     told = [word for word in composed.overrides if not word.startswith("resume=")]
-    return ml.create_execution(
+    made = ml.create_execution(
         ExecutionConfiguration(
             datasets=list(config.datasets or ()),
             assets=list(config.assets or ()),
@@ -139,6 +148,9 @@ def _created(ml: DerivaML, composed: Composed, workflow: Workflow, mark: str) ->
         dry_run=config.dry_run,
         fingerprint=mark,
     )
+    if not made.dry_run:
+        hold(made.working_dir)
+    return made
 
 
 _held: dict[Path, ExitStack] = {}

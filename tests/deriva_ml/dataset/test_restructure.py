@@ -98,3 +98,14 @@ def test_what_gives_no_directory_is_refused(
     with pytest.raises(DerivaMLValidationError, match=text):
         bag.restructure_assets(tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_two_values_that_would_share_a_directory_are_refused(
+    bag: DatasetBag, tmp_path: Path
+) -> None:
+    names = iter(["left/eye", "left_eye"] * 2)
+    with pytest.raises(DerivaMLValidationError, match="'left/eye' and of 'left_eye'"):
+        bag.restructure_assets(
+            tmp_path / "out", targets=["Subject"], target_transform=lambda _: next(names)
+        )
+    assert not (tmp_path / "out").exists()

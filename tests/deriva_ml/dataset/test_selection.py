@@ -37,6 +37,23 @@ def test_a_size_is_a_fraction_or_a_count_and_one_part_takes_the_rest(
 
 
 @pytest.mark.parametrize(
+    ("total", "wanted", "sizes"),
+    [
+        (10, {"a": 0.7, "b": 0.15, "c": 0.15}, {"a": 7, "b": 2, "c": 1}),
+        (102, {"a": 0.6, "b": 0.2, "c": 0.2}, {"a": 61, "b": 21, "c": 20}),
+        (5, {"a": 0.5, "b": 0.5}, {"a": 3, "b": 2}),
+        (3, {"a": 0.5, "b": 0.5}, {"a": 2, "b": 1}),
+        (6, {"a": 0.25, "b": 0.75}, {"a": 2, "b": 4}),
+        (10, {"a": 0.25, "b": 0.25}, {"a": 2, "b": 2}),
+    ],
+)
+def test_fractions_of_the_whole_leave_no_row_out(
+    total: int, wanted: dict[str, float], sizes: dict[str, int]
+) -> None:
+    assert part_sizes(total, wanted) == sizes
+
+
+@pytest.mark.parametrize(
     "wanted",
     [
         {"a": None, "b": 100},

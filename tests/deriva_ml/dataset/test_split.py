@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -160,6 +161,13 @@ def test_types_of_the_caller_are_added(ml: DerivaML, source: str) -> None:
         "Split_Partition",
         "Training",
     ]
+
+
+def test_one_type_of_the_caller_may_be_a_word(ml: DerivaML, source: str) -> None:
+    result = split_dataset(ml, source, testing_types="Labeled", seed=np.int64(7))
+    assert "Labeled" in ml.lookup_dataset(result.testing.rid).dataset_types
+    assert subsample(ml, source, size=2, dataset_types="Fold_1").subsample.count == 2
+    assert "L" not in {term.name for term in ml.list_vocabulary_terms("Dataset_Type")}
 
 
 def test_a_subsample_is_one_dataset(ml: DerivaML, zoo: Zoo, source: str) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from deriva_catalog.path.ast import TableName
 from deriva_ml import ExecutionConfiguration, Workflow
 from deriva_ml.core.base import DerivaML
+from deriva_ml.core.definitions import ColumnDefinition
 from deriva_ml.core.enums import ExecAssetType, ExecutionStatus, MLAsset
 from deriva_ml.core.exceptions import (
     DerivaMLDataError,
@@ -472,13 +475,14 @@ def test_feature_values_that_cannot_be_kept_are_refused_together(
 ) -> None:
     ml.create_feature("Subject", "Kind", terms=["Image_Class"])
     kind = ml.feature_record_class("Subject", "Kind")
+    subject = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Tom"}])[0]["RID"]
     exe = ml.create_execution(workflow=workflow)
-    good = kind(Subject="1AAA", Image_Class="cat")
+    good = kind(Subject=subject, Image_Class="cat")
     for bad in (
         [],
         [good, "text"],
         [good, good],
-        [kind(Subject="1", Image_Class="x", Execution="1")],
+        [kind(Subject=subject, Image_Class="cat", Execution="1")],
     ):
         with pytest.raises(DerivaMLValidationError):
             exe.add_features(bad)  # type: ignore[arg-type]
@@ -692,6 +696,33 @@ def test_outputs_may_belong_to_several_domain_schemas(place: Path, tmp_path: Pat
     ml.catalog.close()
 
 
+def test_a_workflow_that_the_catalog_does_not_have_has_no_executions(
+    ml: DerivaML, workflow: Workflow
+) -> None:
+    exe = ml.create_execution(workflow=workflow)
+    found = [e.execution_rid for e in ml.find_executions(workflow=workflow)]
+    assert found == [exe.execution_rid]  # although nobody told the object its RID
+    other = Workflow(name="w", workflow_type="Training", url="https://x/w.py", checksum="other")
+    assert ml.find_executions(workflow=other) == []
+
+
+def test_metadata_may_be_times_paths_and_numbers_of_numpy(ml: DerivaML, workflow: Workflow) -> None:
+    columns = [ColumnDefinition(n, t) for n, t in (("Day", "date"), ("At", "timestamp"))]
+    columns += [ColumnDefinition("Count", "int4"), ColumnDefinition("Place", "text")]
+    ml.create_asset("Scan", column_defs=columns)
+    day, at = date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, 5)
+    with ml.create_execution(workflow=workflow) as exe:
+        given = {"Day": day, "At": at, "Count": np.int64(3), "Place": Path("a/b")}
+        exe.asset_file_path("Scan", "a", metadata=given).write_text("a")
+        late = exe.asset_file_path("Scan", "b")
+        late.write_text("b")
+        late.metadata = {"Day": np.datetime64("2026-01-02"), "At": pd.NaT}
+    exe.upload_execution_outputs()
+    told = {r["Filename"]: (r["Day"], r["At"], r["Count"], r["Place"]) for r in rows(ml, "Scan")}
+    assert told["a"] == (day.isoformat(), at.isoformat(), 3, "a/b")
+    assert told["b"] == (day.isoformat(), None, None, None)
+
+
 def test_executions_are_found_by_the_time_they_began(ml: DerivaML, workflow: Workflow) -> None:
     before = datetime.now(UTC)
     never = ml.create_execution(workflow=workflow)
@@ -701,6 +732,8 @@ def test_executions_are_found_by_the_time_they_began(ml: DerivaML, workflow: Wor
     found = ml.find_executions(since=before, until=after)
     assert [e.execution_rid for e in found] == [exe.execution_rid]
     assert ml.find_executions(since=after) == ml.find_executions(until=before) == []
+    assert ml.find_executions(since=before.isoformat(), until=after.isoformat()) == found
+    assert ml.find_executions(until=before.date() - timedelta(days=1)) == []
     assert never.execution_rid in {e.execution_rid for e in ml.find_executions()}
 
 

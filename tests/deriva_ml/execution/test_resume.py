@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -129,6 +130,38 @@ def test_a_run_of_another_process_is_left_alone(ml: DerivaML, place: Path) -> No
         assert mine
         start(ml, place, 0.1, resume=True)
     assert len(calls) == 1
+
+
+def test_two_that_find_nothing_in_the_same_moment_make_one_execution(
+    ml: DerivaML, place: Path
+) -> None:
+    far = Event()
+
+    class Second(DerivaML):
+        def create_execution(self, *arguments: Any, **settings: Any) -> Execution:
+            far.set()
+            return super().create_execution(*arguments, **settings)
+
+    second = Thread(target=lambda: start(ml, place, 0.1, resume=True, ml_class=Second))
+
+    class First(DerivaML):
+        def create_execution(self, *arguments: Any, **settings: Any) -> Execution:
+            second.start()
+            assert far.wait(60)
+            return super().create_execution(*arguments, **settings)
+
+    class Waits(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            far.set()
+
+    logger, listener = logging.getLogger("deriva_ml.execution.claim"), Waits()
+    logger.addHandler(listener)
+    start(ml, place, 0.1, resume=True, ml_class=First)
+    second.join()
+    logger.removeHandler(listener)
+    assert len(calls) == 1
+    assert len(ml.find_executions()) == len({rid for rid, _ in calls}) + 1  # the one of no origin
+    assert list(ml.executions.around.local.turns.iterdir()) == []
 
 
 def test_a_fingerprint_needs_values_that_last() -> None:

@@ -19,9 +19,11 @@ from deriva_ml.core.exceptions import (
     DerivaMLFeatureNotFound,
     DerivaMLInvalidTerm,
     DerivaMLMaterializeLimitExceeded,
+    DerivaMLRidsNotFound,
     DerivaMLTableTypeError,
     DerivaMLValidationError,
 )
+from deriva_ml.core.query import equals, path_of
 from deriva_ml.feature import FeatureRecord, reduce_with_selector
 
 from ..conftest import Zoo, make_execution
@@ -218,6 +220,59 @@ def test_a_label_that_is_no_term_is_refused_when_it_is_given(ml: DerivaML, zoo: 
     run.upload_execution_outputs()
     made = ml.feature_values("Image", "Label", execution_rids=[run.execution_rid])
     assert sorted(value.Image_Class for value in made) == ["cat", "owl"]
+
+
+def test_a_value_about_no_row_of_its_table_is_refused_when_it_is_given(
+    ml: DerivaML, zoo: Zoo
+) -> None:
+    seen = ml.create_feature("Image", "Seen", metadata=["Subject"])
+    gone = ml.catalog.insert(TableName("Subject", "zoo"), [{"Name": "Kim"}])[0]["RID"]
+    ml.catalog.delete(path_of(ml.session.table("Subject"), equals("RID", gone)))
+    image, subject = zoo.images[0], zoo.subjects[0]
+    with ml.create_execution(description="look") as run:
+        good = seen(Image=image, Subject=subject)
+        for wrong, told in (
+            (seen(Image="ZZZZ", Subject=subject), "Image of .*, not 'ZZZZ' .no row of this cat"),
+            (seen(Image=subject, Subject=subject), f"not {subject!r} .of table 'Subject'"),
+            (seen(Image=image, Subject=gone), f"Subject of .*, not {gone!r} .of .*, deleted at"),
+            (seen(Image=image, Subject="no rid"), "Subject of .*, not .no rid"),
+        ):
+            with pytest.raises(DerivaMLRidsNotFound, match=told):
+                run.add_features([good, wrong])
+        assert run.pending_summary().total_pending_rows == 0
+        run.add_features(good)
+        assert run.pending_summary().total_pending_rows == 1
+
+
+def test_rows_that_values_are_about_are_looked_up_some_at_a_time(
+    ml: DerivaML, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = ml.create_feature("Subject", "Seen", terms=["Image_Class"])
+    names = [{"Name": str(number)} for number in range(1100)]
+    rids = sorted(row["RID"] for row in ml.catalog.insert(TableName("Subject", "zoo"), names))
+    asked: list[object] = []
+    fetch = ml.catalog.fetch
+    monkeypatch.setattr(ml.catalog, "fetch", lambda query: (asked.append(query), fetch(query))[1])
+    with ml.create_execution(description="look") as run:
+        run.add_features(seen(Subject=rids[0], Image_Class="cat"))
+        asked.clear()
+        for rid in rids[1:999]:
+            run.add_features(seen(Subject=rid, Image_Class="cat"))
+        assert asked == []
+        run.add_features([seen(Subject=rid, Image_Class="cat") for rid in rids[999:]])
+        with pytest.raises(DerivaMLRidsNotFound, match="'ZZZZ'"):
+            run.add_features([seen(Subject=r, Image_Class="cat") for r in ("ZZZZ", *zoo.subjects)])
+
+
+def test_a_value_may_be_about_a_row_that_comes_with_it(ml: DerivaML, zoo: Zoo) -> None:
+    seen = ml.create_feature("Image", "Seen", metadata=["Subject"])
+    rid = ml.catalog.lease_rids(["kim"])["kim"]
+    with ml.create_execution(description="look") as run:
+        run.table_path("Subject").write_text(f"RID,Name\n{rid},Kim\n")
+        run.add_features(seen(Image=zoo.images[0], Subject=rid))
+    run.upload_execution_outputs()
+    (made,) = ml.feature_values("Image", "Seen")
+    assert made.Subject == rid  # type: ignore[attr-defined]
 
 
 def test_a_deleted_feature_takes_its_values_and_name_along(ml: DerivaML, zoo: Zoo) -> None:

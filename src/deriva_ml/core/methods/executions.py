@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import validated
 from ..exceptions import DerivaMLNotFoundError, DerivaMLValidationError, translated
+from ..rids import check_rid, rid_of
 
 if TYPE_CHECKING:
     from deriva_ml.execution.collection import MultirunStatusSummary
@@ -140,8 +141,8 @@ def find_executions(
     dataset: Any = None,
     dataset_role: str = "any",
     checksum: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: datetime | date | str | None = None,
+    until: datetime | date | str | None = None,
 ) -> list[ExecutionRecord]:
     """Executions of the catalog (see `Executions.find`); ``sort=True``: the newest first."""
     newest = _newest_first(sort)
@@ -170,12 +171,14 @@ def file_run(
     )
 
 
-def find_executions_consuming(self: DerivaML, rid: RID) -> list[ExecutionRecord]:
-    """The executions that read a dataset or an asset.
+def find_executions_consuming(self: DerivaML, rid: RID | Any) -> list[ExecutionRecord]:
+    """The executions that read a dataset or an asset, given by its RID or as an object.
 
     Raises:
+        DerivaMLValidationError: It is neither.
         DerivaMLNotFoundError: The catalog has neither a dataset nor an asset of that RID.
     """
+    rid = check_rid(rid_of(rid)[0])
     with translated():
         place = self.session.catalog.resolve_rids([rid]).get(rid)
     if place is None:
@@ -196,7 +199,7 @@ def list_executions(
     status: ExecutionStatus | str | Iterable[ExecutionStatus | str] | None = None,
     workflow_rid: RID | None = None,
     mode: ConnectionMode | str | None = None,
-    since: datetime | None = None,
+    since: datetime | date | str | None = None,
 ) -> list[ExecutionSnapshot]:
     """Executions that this machine knows of (see `Executions.local`)."""
     return self.executions.local(status, workflow_rid, mode, since)

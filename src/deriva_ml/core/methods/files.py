@@ -52,7 +52,9 @@ def list_execution_dirs(self: DerivaML) -> list[dict[str, Any]]:
 
 
 def clean_execution_dirs(
-    self: DerivaML, older_than_days: int | None = None, exclude_rids: Iterable[RID] | None = None
+    self: DerivaML,
+    older_than_days: int | None = None,
+    exclude_rids: RID | Iterable[RID] | None = None,
 ) -> dict[str, int]:
     """Remove files that are uploaded (see `Storage.clean_execution_dirs`)."""
     return self.storage.clean_execution_dirs(older_than_days, exclude_rids)
