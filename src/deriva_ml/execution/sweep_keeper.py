@@ -36,10 +36,18 @@ from . import sweep
 from .begun import note_begun
 from .sweep_configs import SweepConfigs
 from .sweep_isolation import is_installed
+from .sweep_output import BesideTable
 from .sweep_place import sweep_directory
 from .sweep_record import Sweep, SweepJob
 
-__all__ = ["KeptLauncher", "KeptSweeper", "failed_job", "keep", "resume_line"]
+__all__ = [
+    "KeptLauncher",
+    "KeptSweeper",
+    "failed_job",
+    "keep",
+    "plugin_module",
+    "resume_line",
+]
 
 _log = get_logger(__name__)
 
@@ -61,7 +69,7 @@ def keep(config: DictConfig) -> None:
     """Put `KeptSweeper` into a composed configuration, around the configured sweeper."""
     from .sweep_optuna import OptunaSweeper
 
-    place = _place()
+    place = plugin_module()
     for plugin in (KeptSweeper, KeptLauncher, OptunaSweeper):
         setattr(place, plugin.__name__, plugin)
         Plugins.instance().register(plugin)
@@ -73,7 +81,7 @@ def keep(config: DictConfig) -> None:
         }
 
 
-def _place() -> ModuleType:
+def plugin_module() -> ModuleType:
     """The module that Hydra finds our plugins in; its package may be absent."""
     if PLACE in sys.modules:
         return sys.modules[PLACE]
@@ -226,7 +234,9 @@ class KeptLauncher(Launcher):
             config.hydra.launcher = self._configured
         self._record = Sweep(sweep_directory(config))
         self._launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=hydra_context,
+            task_function=BesideTable(task_function, os.getpid()),
+            config=config,
         )
         if is_submitit(self._launcher):
             check_submitit(self._launcher)
