@@ -17,6 +17,7 @@ from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import DerivaMLException
 from deriva_ml.execution.claim import claimed_soon
 from deriva_ml.execution.outputs import has_results
+from deriva_ml.execution.secrets import masked_words
 from deriva_ml.execution.telling import tell_result
 from deriva_ml.execution.workflow import Workflow
 from deriva_ml.notebook import keeping
@@ -310,7 +311,8 @@ def _status_of(outcome: Outcome) -> int:
 
 
 def _how_to_resume(request: Request, command: Sequence[str]) -> str:
-    words = [*command, *([] if "--resume" in command else ["--resume"])]
+    shown = masked_words(command)
     if request.call is None:
-        return f"Run it again with: {shlex.join(command)}"
+        return f"Run it again with: {shlex.join(shown)}"
+    words = [*shown, *([] if "--resume" in command else ["--resume"])]
     return f"Resume with: {shlex.join(words)}"
