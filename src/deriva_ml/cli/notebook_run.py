@@ -42,6 +42,7 @@ class Options(Protocol):
 
     kernel: str | None
     log_output: bool
+    quiet: bool
     cell_timeout: float | None
     timeout: float | None
 
@@ -87,7 +88,7 @@ def run_request(request: Request, options: Options, command: Sequence[str]) -> i
     with new_place(setting.working_dir) as place:
         environment = request.environment(place.who, setting.code)
         stopper = Stopper()
-        with _progress(options.log_output) as tell, interruptible(stopper, _say):
+        with _progress(options) as tell, interruptible(stopper, _say):
             outcome = run_cells(
                 request.path,
                 place.notebook,
@@ -202,10 +203,13 @@ def _completed(request: Request, execution: Execution, ml: DerivaML) -> bool:
 
 
 @contextmanager
-def _progress(lines: bool) -> Iterator[Callable[[int, int, str], None]]:
+def _progress(options: Options) -> Iterator[Callable[[int, int, str], None]]:
     """What shows which cell runs: a bar on a terminal, otherwise a line for each cell."""
+    if options.quiet:
+        yield lambda number, count, first: None
+        return
     console = Console(stderr=True)
-    if lines or not console.is_terminal:
+    if options.log_output or not console.is_terminal:
         yield _Lines()
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
