@@ -39,6 +39,7 @@ from .sweep_isolation import is_installed
 from .sweep_output import BesideTable
 from .sweep_place import sweep_directory
 from .sweep_record import Sweep, SweepJob
+from .sweep_workers import await_workers, dismiss_workers, start_workers
 
 __all__ = [
     "KeptLauncher",
@@ -168,6 +169,7 @@ class KeptSweeper(Sweeper):
         from . import sweep_screen
 
         steps: tuple[Callable[[Path], object], ...] = (
+            lambda _: dismiss_workers(),
             lambda _: configs.forget(),
             lambda _: close_shared_catalogs(),
             sweep.settle_sweep,
@@ -233,13 +235,16 @@ class KeptLauncher(Launcher):
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.launcher = self._configured
         self._record = Sweep(sweep_directory(config))
+        function = BesideTable(task_function, os.getpid())
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context,
-            task_function=BesideTable(task_function, os.getpid()),
+            task_function=function,
             config=config,
         )
         if is_submitit(self._launcher):
             check_submitit(self._launcher)
+        with _path_for_children():
+            start_workers(self._launcher, function)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -254,6 +259,7 @@ class KeptLauncher(Launcher):
             raise DerivaMLExecutionError("The launcher was not set up before it was to run.")
         self._record.queue((n, filter_overrides(words)) for n, words in wanted.items())
         with _path_for_children(), _collector_at_ease():
+            await_workers()
             returned = self._launch_all(self._record, wanted)
         found = []
         for number, one in sorted(returned.items()):
