@@ -23,8 +23,8 @@ _PARTS = ("major", "minor", "patch")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _TABLE = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+", re.MULTILINE)
 _LOCKED = re.compile(
-    r"""^(\[\[package\]\]\nname = "[^"\n]+"\nversion = ")[^"\n]*"""
-    r"""(?="\nsource = \{ (?:editable|virtual) = "\." \}$)""",
+    r"""^(\[\[package\]\]\r?\nname = "[^"\n]+"\r?\nversion = ")[^"\n]*"""
+    r"""(?="\r?\nsource = \{ (?:editable|virtual) = "\." \}\r?$)""",
     re.MULTILINE,
 )
 _LINE = re.compile(r"""^(\s*version\s*=\s*)(["'])([^"'\n]*)\2""", re.MULTILINE)
@@ -313,18 +313,21 @@ def _set_version(root: Path, project: Path, new: Version) -> list[str]:
 
     uv would do the latter at its next start, and so make changes in what was just tagged.
     """
-    project.write_text(_with_version(project, new), encoding="utf-8")
+    project.write_bytes(_with_version(project, new).encode())
     if not _git(root, "ls-files", "--", "uv.lock"):
         return ["pyproject.toml"]
     lock = root / "uv.lock"
-    text = lock.read_text(encoding="utf-8")
-    lock.write_text(_LOCKED.sub(rf"\g<1>{new}", text), encoding="utf-8")
+    text = lock.read_bytes().decode()
+    lock.write_bytes(_LOCKED.sub(rf"\g<1>{new}", text).encode())
     return ["pyproject.toml", "uv.lock"]
 
 
 def _with_version(project: Path, new: Version) -> str:
-    """The text of ``pyproject.toml`` with another version in its table ``[project]``."""
-    text = project.read_text(encoding="utf-8")
+    """The text of ``pyproject.toml`` with another version in its table ``[project]``.
+
+    All else stays as it is, the ends of lines too.
+    """
+    text = project.read_bytes().decode()
     tables = [*_TABLE.finditer(text)]
     for table, following in zip(tables, [*tables[1:], None], strict=True):
         end = len(text) if following is None else following.start()

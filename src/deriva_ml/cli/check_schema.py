@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from deriva_ml import __version__
 
+from .connection_options import add_catalog
+
 if TYPE_CHECKING:
     from deriva_ml.schema.checking import SchemaReport
 
@@ -40,13 +42,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_catalog(parser)
     add = parser.add_argument
-    add(
-        "--host",
-        metavar="H",
-        help="host, URL or directory of the catalog (default: what .deriva-context.json says)",
-    )
-    add("--catalog", metavar="C", help="number or name of the catalog (default: 1)")
     add("--ml-schema", metavar="NAME", default="deriva-ml", help="its ML schema (%(default)s)")
     add("--json", action="store_true", help="print JSON")
     add("--version", action="version", version=f"%(prog)s {__version__}")

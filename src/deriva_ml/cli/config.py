@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .connection_options import add_catalog
 from .endings import BAD_INPUT, FAILED, ended_by
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--directory", metavar="DIR", type=Path, default=Path(), help="the project (here)"
     )
     for command in (check, propose, context):
-        command.add_argument("--host", metavar="H", help="host, URL or directory of the catalog")
-        command.add_argument("--catalog", metavar="C", help="number or name of the catalog")
+        add_catalog(command, from_context=command is not context)
     return parser
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-
-from deriva_catalog.loading import loading
 
 from .endings import CannotGoOn, Refused
 from .run_options import PROGRAM
@@ -22,7 +19,6 @@ _QUIET = (
     "hydra.hydra_logging.root.level=WARNING",
     "++hydra.job_logging.handlers.console.level=WARNING",
 )
-_OF_RUNS = ("deriva_ml.core.base", "deriva_ml.execution.execution", "deriva_catalog.catalog.local")
 
 
 def fill_hydra_store(*, with_optuna: bool) -> None:
@@ -122,6 +118,7 @@ def _hand_over(
 
     from deriva_ml.core.exceptions import DerivaMLException
     from deriva_ml.execution.begun import begun
+    from deriva_ml.execution.preloading import load_what_runs_use
     from deriva_ml.execution.sweep import has_begun
 
     called: list[bool] = []
@@ -132,7 +129,7 @@ def _hand_over(
     @functools.wraps(task)
     def run(*arguments: Any, **settings: Any) -> Any:
         if not called:
-            _load_what_runs_use()
+            load_what_runs_use()
         called.append(True)
         try:
             return task(*arguments, **settings)
@@ -153,13 +150,6 @@ def _hand_over(
             raise
         msg = f"The directory of the run cannot be made: {error}. Make room there, or name another"
         raise Refused(f"{msg} with deriva_ml.working_dir=DIR or DERIVA_ML_HOME.") from error
-
-
-def _load_what_runs_use() -> None:
-    """Import it before a model makes garbage of its own, which is collected as ever."""
-    with loading():
-        for name in _OF_RUNS:
-            importlib.import_module(name)
 
 
 def _end(error: Exception) -> CannotGoOn:

@@ -17,6 +17,7 @@ from deriva_ml.core.enums import ExecutionStatus
 from deriva_ml.core.exceptions import DerivaMLException
 from deriva_ml.execution.claim import claimed_soon
 from deriva_ml.execution.outputs import has_results
+from deriva_ml.execution.secrets import masked_words
 from deriva_ml.execution.telling import tell_result
 from deriva_ml.execution.workflow import Workflow
 from deriva_ml.notebook import keeping
@@ -41,6 +42,7 @@ class Options(Protocol):
 
     kernel: str | None
     log_output: bool
+    quiet: bool
     cell_timeout: float | None
     timeout: float | None
 
@@ -86,7 +88,7 @@ def run_request(request: Request, options: Options, command: Sequence[str]) -> i
     with new_place(setting.working_dir) as place:
         environment = request.environment(place.who, setting.code)
         stopper = Stopper()
-        with _progress(options.log_output) as tell, interruptible(stopper, _say):
+        with _progress(options) as tell, interruptible(stopper, _say):
             outcome = run_cells(
                 request.path,
                 place.notebook,
@@ -201,10 +203,13 @@ def _completed(request: Request, execution: Execution, ml: DerivaML) -> bool:
 
 
 @contextmanager
-def _progress(lines: bool) -> Iterator[Callable[[int, int, str], None]]:
+def _progress(options: Options) -> Iterator[Callable[[int, int, str], None]]:
     """What shows which cell runs: a bar on a terminal, otherwise a line for each cell."""
+    if options.quiet:
+        yield lambda number, count, first: None
+        return
     console = Console(stderr=True)
-    if lines or not console.is_terminal:
+    if options.log_output or not console.is_terminal:
         yield _Lines()
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -310,7 +315,8 @@ def _status_of(outcome: Outcome) -> int:
 
 
 def _how_to_resume(request: Request, command: Sequence[str]) -> str:
-    words = [*command, *([] if "--resume" in command else ["--resume"])]
+    shown = masked_words(command)
     if request.call is None:
-        return f"Run it again with: {shlex.join(command)}"
+        return f"Run it again with: {shlex.join(shown)}"
+    words = [*shown, *([] if "--resume" in command else ["--resume"])]
     return f"Resume with: {shlex.join(words)}"

@@ -9,12 +9,14 @@ import argparse
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 
 from deriva_catalog.loading import loading, own_process
 
 from ..core.overrides import check_words, expand_multirun, quoted, says
+from .connection_options import use_identity
 from .endings import DONE, INTERRUPTED, CannotGoOn, Refused, reader_may_leave
 from .run_options import LIST, PROGRAM, option_words, parser
 
@@ -32,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(known, options, words, given)
     except CannotGoOn as end:
+        if options.debug and end.__cause__ is not None:
+            traceback.print_exception(end.__cause__)
         print(f"{PROGRAM}: {end}", file=sys.stderr)
         return end.status
     except KeyboardInterrupt:
@@ -82,6 +86,7 @@ def _overrides(options: argparse.Namespace, words: list[str]) -> tuple[list[str]
     from deriva_ml.core.exceptions import DerivaMLException
 
     try:
+        use_identity(options)
         overrides, swept = expand_multirun(words)
     except DerivaMLException as error:
         raise Refused(str(error)) from error
@@ -103,6 +108,7 @@ def _set_rules(options: argparse.Namespace, overrides: Sequence[str]) -> None:
         "DERIVA_ML_ALLOW_DIRTY": options.allow_dirty,
         "DERIVA_ML_STRICT_GIT": options.strict_git,
         "DERIVA_ML_QUIET": options.quiet,
+        "DERIVA_ML_DEBUG": options.debug,
         "DERIVA_ML_DRY_RUN": says(overrides, "dry_run", "true"),
     }
     os.environ.update({name: "true" for name, is_asked in asked.items() if is_asked})

@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deriva_ml import __version__
+
+from .connection_options import add_identity, use_identity
 
 if TYPE_CHECKING:
     from .notebook_request import Request
@@ -100,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--allow-dirty", action="store_true", help="do not warn of, or refuse, uncommitted changes")
     add("--strict-git", action="store_true", help="refuse to run with uncommitted changes")
+    add("--quiet", "-q", action="store_true", help="print results, warnings and errors only")
+    add("--debug", action="store_true", help="log everything; show every error with its traceback")
+    add_identity(parser)
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -111,13 +117,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, words = parser.parse_known_args(_ordered(given))
     from deriva_ml.core.exceptions import DerivaMLException
 
-    _set_rules(options, words)
     try:
+        _set_rules(options, words)
         return _run(options, words, given, parser)
     except KeyboardInterrupt:
         print(f"{_PROGRAM}: interrupted before the notebook began.", file=sys.stderr)
         return 130
     except DerivaMLException as error:
+        if options.debug:
+            traceback.print_exception(error)
         print(f"{_PROGRAM}: {error}", file=sys.stderr)
         return 2
 
@@ -133,15 +141,18 @@ def _ordered(words: list[str]) -> list[str]:
 
 
 def _set_rules(options: argparse.Namespace, words: Sequence[str]) -> None:
-    """Tell this process and the kernel how to treat uncommitted changes."""
+    """Tell this process and the kernel what the options ask for."""
     from ..core.overrides import says
 
-    if options.allow_dirty:
-        os.environ["DERIVA_ML_ALLOW_DIRTY"] = "true"
-    if options.strict_git:
-        os.environ["DERIVA_ML_STRICT_GIT"] = "true"
-    if says(words, "dry_run", "true"):
-        os.environ["DERIVA_ML_DRY_RUN"] = "true"
+    asked = {
+        "DERIVA_ML_ALLOW_DIRTY": options.allow_dirty,
+        "DERIVA_ML_STRICT_GIT": options.strict_git,
+        "DERIVA_ML_QUIET": options.quiet,
+        "DERIVA_ML_DEBUG": options.debug,
+        "DERIVA_ML_DRY_RUN": says(words, "dry_run", "true"),
+    }
+    os.environ.update({name: "true" for name, is_asked in asked.items() if is_asked})
+    use_identity(options)
 
 
 def _run(

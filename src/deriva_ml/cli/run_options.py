@@ -7,6 +7,8 @@ from pathlib import Path
 
 from deriva_ml import __version__
 
+from .connection_options import add_identity
+
 __all__ = ["LIST", "PROGRAM", "option_words", "parser"]
 
 PROGRAM = "deriva-ml-run"
@@ -58,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _add_places(made)
+    add_identity(made)
     _add_rules(made)
     _add_sweeps(made)
     _add_reports(made)
@@ -105,6 +108,7 @@ def _add_rules(to: argparse.ArgumentParser) -> None:
     )
     add("--strict-git", action="store_true", help="refuse to run with uncommitted changes")
     add("--quiet", "-q", action="store_true", help="print results and errors only")
+    add("--debug", action="store_true", help="log everything; show every error with its traceback")
 
 
 def _add_sweeps(to: argparse.ArgumentParser) -> None:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .connection_options import add_catalog
+
 if TYPE_CHECKING:
     from deriva_ml.execution.report import UploadReport, WorkspacePendingSummary
 
@@ -41,13 +43,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_catalog(parser)
     add = parser.add_argument
-    add(
-        "--host",
-        metavar="H",
-        help="host, URL or directory of the catalog (default: what .deriva-context.json says)",
-    )
-    add("--catalog", metavar="C", help="number or name of the catalog (default: 1)")
     add(
         "--execution",
         metavar="RID",

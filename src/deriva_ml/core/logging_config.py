@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
-__all__ = ["DEFAULT_FORMAT", "configure_logging", "get_logger", "is_hydra_initialized"]
+__all__ = [
+    "DEBUG",
+    "DEFAULT_FORMAT",
+    "configure_logging",
+    "get_logger",
+    "is_debugging",
+    "is_hydra_initialized",
+]
+
+DEBUG = "DERIVA_ML_DEBUG"
+"""The variable by which ``--debug`` reaches every process of a run."""
 
 DEFAULT_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -18,6 +29,11 @@ def get_logger(name: str | None = None) -> logging.Logger:
     if not name or name == _ROOT:
         return logging.getLogger(_ROOT)
     return logging.getLogger(name if name.startswith(f"{_ROOT}.") else f"{_ROOT}.{name}")
+
+
+def is_debugging() -> bool:
+    """Whether everything is to be logged, and every error to be shown with its traceback."""
+    return os.environ.get(DEBUG, "").lower() in ("1", "true", "yes")
 
 
 def is_hydra_initialized() -> bool:
@@ -40,6 +56,8 @@ def configure_logging(
     Calling it again replaces the level and the handler, so that no line is written twice. While
     Hydra runs, it owns the handlers and only levels are set.
 
+    Where `is_debugging`, everything is logged, whatever the levels are.
+
     Args:
         level: Level of our logger.
         deriva_level: Level of the catalog and bag libraries; None means `level`.
@@ -47,6 +65,8 @@ def configure_logging(
         handler: Where lines go; None means standard error.
     """
     below = level if deriva_level is None else deriva_level
+    if is_debugging():
+        level = below = logging.DEBUG
     for name in _BELOW:
         logging.getLogger(name).setLevel(below)
     logger = get_logger()

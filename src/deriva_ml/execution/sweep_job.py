@@ -59,7 +59,13 @@ def run_in_sweep(
         with isolated() if in_worker else nullcontext():
             return _run(ml, connection, job, description, plan, sweep, is_resumed)
     except KeyboardInterrupt:
-        sweep.note_job(number, "interrupted", error="The run was interrupted.")
+        text = "The run was interrupted."
+        if sweep.has_launcher():
+            # Another interrupt may have come before the execution was marked as failed: whoever
+            # launched the sweep looks, and settles both.
+            sweep.note_error(number, text)
+        else:
+            sweep.note_job(number, "interrupted", error=text)
         raise
     except SystemExit as end:
         error = DerivaMLExecutionError(f"The model function ended the process: exit({end.code!r}).")

@@ -36,10 +36,19 @@ from . import sweep
 from .begun import note_begun
 from .sweep_configs import SweepConfigs
 from .sweep_isolation import is_installed
+from .sweep_output import BesideTable
 from .sweep_place import sweep_directory
 from .sweep_record import Sweep, SweepJob
+from .sweep_workers import await_workers, dismiss_workers, start_workers
 
-__all__ = ["KeptLauncher", "KeptSweeper", "failed_job", "keep", "resume_line"]
+__all__ = [
+    "KeptLauncher",
+    "KeptSweeper",
+    "failed_job",
+    "keep",
+    "plugin_module",
+    "resume_line",
+]
 
 _log = get_logger(__name__)
 
@@ -61,7 +70,7 @@ def keep(config: DictConfig) -> None:
     """Put `KeptSweeper` into a composed configuration, around the configured sweeper."""
     from .sweep_optuna import OptunaSweeper
 
-    place = _place()
+    place = plugin_module()
     for plugin in (KeptSweeper, KeptLauncher, OptunaSweeper):
         setattr(place, plugin.__name__, plugin)
         Plugins.instance().register(plugin)
@@ -73,7 +82,7 @@ def keep(config: DictConfig) -> None:
         }
 
 
-def _place() -> ModuleType:
+def plugin_module() -> ModuleType:
     """The module that Hydra finds our plugins in; its package may be absent."""
     if PLACE in sys.modules:
         return sys.modules[PLACE]
@@ -160,6 +169,7 @@ class KeptSweeper(Sweeper):
         from . import sweep_screen
 
         steps: tuple[Callable[[Path], object], ...] = (
+            lambda _: dismiss_workers(),
             lambda _: configs.forget(),
             lambda _: close_shared_catalogs(),
             sweep.settle_sweep,
@@ -225,11 +235,16 @@ class KeptLauncher(Launcher):
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.launcher = self._configured
         self._record = Sweep(sweep_directory(config))
+        function = BesideTable(task_function, os.getpid())
         self._launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=hydra_context,
+            task_function=function,
+            config=config,
         )
         if is_submitit(self._launcher):
             check_submitit(self._launcher)
+        with _path_for_children():
+            start_workers(self._launcher, function)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -244,6 +259,7 @@ class KeptLauncher(Launcher):
             raise DerivaMLExecutionError("The launcher was not set up before it was to run.")
         self._record.queue((n, filter_overrides(words)) for n, words in wanted.items())
         with _path_for_children(), _collector_at_ease():
+            await_workers()
             returned = self._launch_all(self._record, wanted)
         found = []
         for number, one in sorted(returned.items()):

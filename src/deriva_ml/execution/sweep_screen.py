@@ -65,7 +65,15 @@ def watch(directory: Path, console: Console | None = None) -> Iterator[None]:
             yield
         return
     height = max(4, shown.height - 6)
-    live = Live(console=shown, auto_refresh=False, transient=True, vertical_overflow="crop")
+    live = Live(
+        console=shown,
+        auto_refresh=False,
+        transient=True,
+        vertical_overflow="crop",
+        # What goes to a file or a pipe goes on to do so.
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=sys.stderr.isatty(),
+    )
     with live, _repeated(lambda: live.update(watcher.table(height), refresh=True)):
         yield
 

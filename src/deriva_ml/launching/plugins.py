@@ -15,12 +15,12 @@ def register() -> None:
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins
 
-    from deriva_ml.execution.sweep_keeper import _place as place_of_plugins
+    from deriva_ml.execution.sweep_keeper import plugin_module
 
     from .launcher import FlexlockConf, FlexlockLauncher
     from .sweeper import TasksConf, TasksSweeper
 
-    module = place_of_plugins()
+    module = plugin_module()
     for plugin in (FlexlockLauncher, TasksSweeper):
         setattr(module, plugin.__name__, plugin)
         Plugins.instance().register(plugin)

@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flexlock.config import mask_text, secret_values
+
 from ..core.enums import ExecAssetType, ExecutionStatus, MLAsset
 from ..core.host import is_directory
 from ..execution import lifecycle
@@ -255,11 +257,28 @@ def _register(execution: Execution, place: Place, stem: str, mark: str = "") -> 
 
 
 def _tidied(content: dict[str, Any]) -> dict[str, Any]:
-    """The notebook without the paths of this machine that papermill noted."""
+    """The notebook without the paths of this machine that papermill noted, and without secrets.
+
+    These are the values of parameters whose names say so, wherever they occur.
+    """
     noted = content["metadata"].get("papermill", {})
     for name in ("input_path", "output_path"):
         noted.pop(name, None)
-    return content
+    found = secret_values(noted.get("parameters") or {})
+    if not found:
+        return content
+    # In the cell that gives the parameters their values they are written as Python writes them.
+    written = {text.encode("unicode_escape").decode().replace('"', '\\"') for text in found}
+    masked: dict[str, Any] = _masked(content, found | written)
+    return masked
+
+
+def _masked(tree: Any, found: frozenset[str]) -> Any:
+    if isinstance(tree, dict):
+        return {name: _masked(value, found) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_masked(value, found) for value in tree]
+    return mask_text(tree, found) if isinstance(tree, str) else tree
 
 
 def _log(place: Place) -> bytes:

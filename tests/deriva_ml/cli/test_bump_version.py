@@ -97,13 +97,13 @@ def test_a_changed_uv_lock_alone_is_committed(project: Path) -> None:
 
 
 def test_the_version_of_the_project_is_set_too(project: Path) -> None:
-    text = '[build-system]\nversion = "9"\n[project]\nname = "p"\nversion = "0.3.0"  # now\n'
-    (project / "pyproject.toml").write_text(text)
+    text = '[build-system]\nversion = "9"\n[project]\r\nname = "p"\r\nversion = "0.3.0"  # now\r\n'
+    (project / "pyproject.toml").write_bytes(text.encode())
     git(project, "add", ".")
     git(project, "commit", "--quiet", "--message", "Project")
     assert [main([]), main(["minor"])] == [0, 0]
     assert tags(project) == ["v0.3.0", "v0.4.0"]
-    assert (project / "pyproject.toml").read_text() == text.replace("0.3.0", "0.4.0")
+    assert (project / "pyproject.toml").read_bytes().decode() == text.replace("0.3.0", "0.4.0")
     said = tomllib.loads(git(project, "show", "v0.4.0:pyproject.toml"))
     assert said["project"]["version"] == "0.4.0"
 

@@ -269,6 +269,7 @@ SLIPS = [
     (["--tasks", "tokens.txt", "--task_to", "api_token"], "In job 0: api_token=***"),
     (["--tasks", "empty.txt", "--task_to", "model_config.epochs"], "no tasks in 'empty.txt'"),
     (["-m", "--slurm_config", "none.yaml"], "none.yaml"),
+    (["--token", "hunter2"], "add --host H"),
     (["--tsks", "epochs.txt"], "'--tsks' is not understood. Did you mean '--tasks'?"),
 ]
 
@@ -319,7 +320,10 @@ def test_command_says_in_one_line_what_our_own_errors_say(project: Path, command
     done = command()
     assert done.returncode == 2  # nothing was begun
     assert done.stderr.splitlines() == ["deriva-ml-run: no such catalog"]
-    assert "Traceback" not in done.stderr
+    done = command("--debug")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1] == "deriva-ml-run: no such catalog"
 
 
 def test_command_shows_the_configuration_without_running(command: Line) -> None:

@@ -21,6 +21,7 @@ import pytest
 from deriva_ml import DerivaML
 from deriva_ml.cli.run_notebook import main
 from deriva_ml.execution.record import ExecutionRecord
+from sweep_projects import until
 
 CONFIGS = """
 from dataclasses import dataclass
@@ -62,7 +63,6 @@ folds: int = 3  # how many parts
 label: str = "a"
 fail: bool = False
 sizes: list[int] = [1, 2]
-wait: float = 0
 host = ""
 """
 BEGIN = "from deriva_ml.execution import run_notebook\nml, execution, config = run_notebook()"
@@ -72,11 +72,15 @@ _ = made.write_text(f"{folds} {label} {sizes} {config.threshold} {host}")
 print("at", ml.session.hostname)
 """
 SHOW = "Table()"
-WAIT = (
-    "print('waiting', flush=True)\ntime.sleep(wait)\nif fail:\n    raise ValueError('told to fail')"
-)
+WAIT = """
+open("waiting", "w").close()
+while os.path.exists("hold"):
+    time.sleep(0.02)
+if fail:
+    raise ValueError("told to fail")
+"""
 UPLOAD = "_ = execution.upload_execution_outputs()"
-AFTER = "time.sleep(wait)"
+AFTER = 'while os.path.exists("hold at the end"):\n    time.sleep(0.02)'
 CELLS = [IMPORTS, PARAMETERS, BEGIN, MAKE, SHOW, WAIT, UPLOAD, AFTER]
 
 
@@ -316,6 +320,7 @@ def test_requests_that_run_nothing(project: Project) -> None:
         ([analysis, "--inspct"], "Did you mean '--inspect'?"),
         ([analysis, "deriva_ml=lost"], "no catalog in"),
         ([analysis, "--timeout", "-1"], "no positive number of seconds"),
+        ([analysis, "--token", "hunter2"], "add --host H"),
         (["notebooks/absent.ipynb"], "Beside it there are: analysis.ipynb"),
         (["notebooks/bare.ipynb", "-p", "x", "2"], "takes no parameters"),
         (["notebooks/bare.ipynb", "--inspect"], "has no cell with the tag 'parameters'"),
@@ -368,7 +373,7 @@ ml = DerivaML(host, working_dir="work")
 execution = ml.create_execution(ExecutionConfiguration(description="By hand"))
 execution.execution_start()
 """
-HOST = 'host: str = ""\nhow: str = "well"'
+HOST = 'host: str = ""\nhow: str = "well"\napi_key: str = ""'
 END = """
 if how == "dead":
     import os, signal
@@ -406,11 +411,12 @@ def test_what_is_left_of_a_notebook_that_fails(
     path = project.write("direct", ["import sys", HOST, DIRECT, END], HOST)
     monkeypatch.chdir(project.root)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    given = ["--host", str(project.root / "catalog"), "-p", "how", how]
+    given = ["--host", str(project.root / "catalog"), "-p", "how", how, "-p", "api_key", "hunter2"]
     status = main([path, *given, *words])
     out, err = capfd.readouterr()
     assert status == 1, err
     assert details[0] in err
+    assert "-p api_key '***" in err
     record = made_by(ml, out)
     assert record.status == "Failed"
     assert ml.lookup_workflow(str(record.workflow_rid)).url.endswith("/direct.ipynb")
@@ -419,6 +425,8 @@ def test_what_is_left_of_a_notebook_that_fails(
     assert "\x1b" not in detail
     files = files_of(record, tmp_path)
     assert set(files) == {"direct.failed.ipynb", "direct.failed.md"}
+    assert "hunter2" not in err + detail + "".join(files.values())
+    assert 'api_key = \\"***' in files["direct.failed.ipynb"]
     if how != "dead":
         assert details[-1] in files["direct.failed.md"]
 
@@ -498,12 +506,14 @@ def test_stopped_and_killed_runs_are_taken_up(
     # The description tells the overrides, so they are the same.
     given = ["threshold=0.25", "assets=different_weights"]
     given += ["--host", str(project.root / "catalog")]
-    words = ["notebooks/analysis.ipynb", "-p", "wait", "1", *given]
+    words = ["notebooks/analysis.ipynb", "-p", "folds", "4", *given]
+    (project.root / "waiting").unlink(missing_ok=True)
+    (project.root / "hold").touch()
     stopped = Watched(project, *words)
-    stopped.wait_for("cell 7 of 9")
+    until(lambda: (project.root / "waiting").exists(), stopped.process)
     status, _, err = stopped.send(signal.SIGINT)
     assert status == 130, err
-    assert "Resume with: deriva-ml-run-notebook notebooks/analysis.ipynb -p wait 1" in err
+    assert "Resume with: deriva-ml-run-notebook notebooks/analysis.ipynb -p folds 4" in err
     (rid,) = set(project.executions()) - set(before)
     row = ml.retrieve_rid(rid)
     assert row["Status"] == "Failed"
@@ -515,9 +525,11 @@ def test_stopped_and_killed_runs_are_taken_up(
     with contextlib.suppress(subprocess.TimeoutExpired):
         killed.process.wait(random.Random(8).uniform(0, 0.8))
     killed.send(signal.SIGKILL)
+    (project.root / "hold").rename(project.root / "hold at the end")
     killed = Watched(project, *words, "--resume")
     killed.wait_for("cell 9 of 9")  # the one behind the upload
     killed.send(signal.SIGKILL)
+    (project.root / "hold at the end").unlink()
     assert set(project.executions()) - set(before) == {rid}
     assert ml.retrieve_rid(rid)["Status"] == "Uploaded"
 

@@ -47,5 +47,14 @@ def test_configuring_twice_leaves_one_handler(root: logging.Logger) -> None:
     assert root.level == logging.DEBUG
 
 
+def test_debugging_logs_everything_whatever_the_levels_are(
+    root: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DERIVA_ML_DEBUG", "true")
+    configure_logging(logging.ERROR, logging.ERROR)
+    assert root.level == logging.DEBUG
+    assert logging.getLogger("deriva_catalog").level == logging.DEBUG
+
+
 def test_no_hydra_run_is_under_way_here() -> None:
     assert not is_hydra_initialized()

@@ -77,10 +77,11 @@ def test_without_a_terminal_each_change_is_a_line(sweep: Sweep) -> None:
     assert "abc123" not in said(shown)
 
 
-def test_on_a_terminal_there_is_a_table(sweep: Sweep) -> None:
+def test_on_a_terminal_there_is_a_table(sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
     shown = console(terminal=True)
     with watch(sweep.directory, shown):
-        pass
+        print("to where output was sent, such as a file")
+    assert capsys.readouterr().out == "to where output was sent, such as a file\n"
     assert "configuration" in said(shown)
     assert "1AC" in said(shown)
 
