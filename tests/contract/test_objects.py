@@ -13,7 +13,7 @@ from backends import AnyCatalog, Backend
 from deriva_catalog.bag import content_fetcher, materialize
 from deriva_catalog.bag.export import ASSET, export_bag
 from deriva_catalog.bag.tags import read_bag
-from deriva_catalog.errors import BadRequest, Conflict, NotFound
+from deriva_catalog.errors import BadRequest, Conflict, NotFound, Unavailable
 from deriva_catalog.model.definitions import column_document, table_document
 from deriva_catalog.objects import Content, Upload
 from deriva_catalog.objects.contract import Objects
@@ -214,6 +214,9 @@ def test_content_is_got_by_its_digest(objects: Objects, tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         contents.check(none.sha256)
     assert not (tmp_path / "none").exists()
+    with pytest.raises(Unavailable, match="directory"):
+        contents.get(content, tmp_path / "a")
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["b"]
 
 
 def test_a_large_file_goes_and_comes_whole(objects: Objects, tmp_path: Path) -> None:

@@ -91,10 +91,11 @@ def export_bag(
         directory: Where the bag shall be; must not exist.
         rows: The RIDs wanted of each table, or ``"all"``; RIDs that do not exist are left out.
         files: ``link`` hard-links files into the bag where that is possible (they are then
-            read-only), ``copy`` copies them, ``list`` lists them in ``fetch.txt`` only, ``none``
-            leaves them out. Files that are not in this catalog are always listed. Listed is the
-            ``file:`` URL of the stored object when objects are files of this machine, and its
-            address on the server when the catalog is served.
+            read-only, and the superuser, whom that does not stop, gets copies), ``copy`` copies
+            them, ``list`` lists them in ``fetch.txt`` only, ``none`` leaves them out. Files that
+            are not in this catalog are always listed. Listed is the ``file:`` URL of the stored
+            object when objects are files of this machine, and its address on the server when the
+            catalog is served.
         asset_tables: Of which of the tables the files are wanted; default: all that have any.
         addresses: Where the catalog's objects are served as well, such as ``https://host``: further
             sources of its files, after that which is listed anyway.
