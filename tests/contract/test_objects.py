@@ -50,10 +50,17 @@ def test_every_kind_of_source(objects: Objects, tmp_path: Path) -> None:
     data = bytes(range(256)) * 300
     (tmp_path / "file").write_bytes(data)
     sources = [data, tmp_path / "file", io.BytesIO(data), iter([data[:100], data[100:]])]
+    sources += [bytearray(data), memoryview(data), iter([bytearray(data)])]  # type: ignore[list-item]
     for source in sources:
         put = objects.put("/hatrac/a", source)
         assert put.content == content_of(data)
         assert objects.read(put.url) == data
+    assert len(objects.versions("/hatrac/a")) == len(sources)
+    for wrong in (io.StringIO("text"), ["text"], [7], 7, "text"):
+        with pytest.raises(BadRequest, match="ytes"):
+            objects.put("/hatrac/a", wrong)  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="no content type"):
+        objects.put("/hatrac/a", b"", content_type="text/plain\nX-Other: 1")
     assert len(objects.versions("/hatrac/a")) == len(sources)
 
 

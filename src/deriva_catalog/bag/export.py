@@ -110,6 +110,12 @@ def export_bag(
     """
     if files not in ("link", "copy", "list", "none"):
         raise BadRequest(f"files={files!r} is none of 'link', 'copy', 'list' and 'none'.")
+    for name, wanted in rows.items():
+        if isinstance(wanted, str) and wanted != "all":
+            raise BadRequest(
+                f"The rows of {':'.join(name)} are given as the text {wanted!r}.",
+                hint="Give RIDs in a list, or 'all'.",
+            )
     fixed = catalog if catalog.snaptime is not None else catalog.at(catalog.latest_snapshot())
     model = fixed.model
     tables = {key: table_at(model, *key) for key in sorted(rows)}
