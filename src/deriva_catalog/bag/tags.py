@@ -20,6 +20,7 @@ FETCH = "fetch.txt"
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 """Digests that are understood; `BagWriter` writes MD5 and SHA-256."""
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _MANIFEST = re.compile(r"(tag)?manifest-([a-z0-9]+)\.txt")
 Digests = dict[str, str]
 
@@ -235,7 +236,7 @@ def _fetch(directory: Path, payload: Mapping[str, Digests]) -> Iterable[FetchEnt
     found: dict[str, tuple[int | None, dict[str, None]]] = {}
     for line in _lines(directory / FETCH):
         parts = line.split(None, 2)
-        if len(parts) != 3 or not (parts[1] == "-" or parts[1].isdecimal()):
+        if len(parts) != 3 or not (parts[1] == "-" or _LENGTH.fullmatch(parts[1])):
             raise Corrupted(f"The line {line!r} of {where!r} is not 'url length path'.")
         path = decoded_path(parts[2], where)
         if path not in payload:
