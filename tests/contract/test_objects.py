@@ -13,7 +13,7 @@ from backends import AnyCatalog, Backend
 from deriva_catalog.bag import content_fetcher, materialize
 from deriva_catalog.bag.export import ASSET, export_bag
 from deriva_catalog.bag.tags import read_bag
-from deriva_catalog.errors import BadRequest, Conflict, NotFound
+from deriva_catalog.errors import BadRequest, Conflict, NotFound, Unavailable
 from deriva_catalog.model.definitions import column_document, table_document
 from deriva_catalog.objects import Content, Upload
 from deriva_catalog.objects.contract import Objects
@@ -50,10 +50,17 @@ def test_every_kind_of_source(objects: Objects, tmp_path: Path) -> None:
     data = bytes(range(256)) * 300
     (tmp_path / "file").write_bytes(data)
     sources = [data, tmp_path / "file", io.BytesIO(data), iter([data[:100], data[100:]])]
+    sources += [bytearray(data), memoryview(data), iter([bytearray(data)])]  # type: ignore[list-item]
     for source in sources:
         put = objects.put("/hatrac/a", source)
         assert put.content == content_of(data)
         assert objects.read(put.url) == data
+    assert len(objects.versions("/hatrac/a")) == len(sources)
+    for wrong in (io.StringIO("text"), ["text"], [7], 7, "text"):
+        with pytest.raises(BadRequest, match="ytes"):
+            objects.put("/hatrac/a", wrong)  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="no content type"):
+        objects.put("/hatrac/a", b"", content_type="text/plain\nX-Other: 1")
     assert len(objects.versions("/hatrac/a")) == len(sources)
 
 
@@ -214,6 +221,9 @@ def test_content_is_got_by_its_digest(objects: Objects, tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         contents.check(none.sha256)
     assert not (tmp_path / "none").exists()
+    with pytest.raises(Unavailable, match="directory"):
+        contents.get(content, tmp_path / "a")
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["b"]
 
 
 def test_a_large_file_goes_and_comes_whole(objects: Objects, tmp_path: Path) -> None:

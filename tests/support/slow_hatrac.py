@@ -304,7 +304,7 @@ class SlowHatrac:
         )
         if any(v.home is not source and v.home.path != asked.name for v in chosen):
             raise Refused(409)
-        moving = [v for v in chosen if v.home is source]
+        moving = [v for v in chosen if v.home is source is not target]
         if not moving and target is not None and not target.deleted:
             return {"status": 204}
         self.claim(asked.name, "object", False, who)

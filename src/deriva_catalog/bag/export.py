@@ -91,10 +91,11 @@ def export_bag(
         directory: Where the bag shall be; must not exist.
         rows: The RIDs wanted of each table, or ``"all"``; RIDs that do not exist are left out.
         files: ``link`` hard-links files into the bag where that is possible (they are then
-            read-only), ``copy`` copies them, ``list`` lists them in ``fetch.txt`` only, ``none``
-            leaves them out. Files that are not in this catalog are always listed. Listed is the
-            ``file:`` URL of the stored object when objects are files of this machine, and its
-            address on the server when the catalog is served.
+            read-only, and the superuser, whom that does not stop, gets copies), ``copy`` copies
+            them, ``list`` lists them in ``fetch.txt`` only, ``none`` leaves them out. Files that
+            are not in this catalog are always listed. Listed is the ``file:`` URL of the stored
+            object when objects are files of this machine, and its address on the server when the
+            catalog is served.
         asset_tables: Of which of the tables the files are wanted; default: all that have any.
         addresses: Where the catalog's objects are served as well, such as ``https://host``: further
             sources of its files, after that which is listed anyway.
@@ -109,6 +110,12 @@ def export_bag(
     """
     if files not in ("link", "copy", "list", "none"):
         raise BadRequest(f"files={files!r} is none of 'link', 'copy', 'list' and 'none'.")
+    for name, wanted in rows.items():
+        if isinstance(wanted, str) and wanted != "all":
+            raise BadRequest(
+                f"The rows of {':'.join(name)} are given as the text {wanted!r}.",
+                hint="Give RIDs in a list, or 'all'.",
+            )
     fixed = catalog if catalog.snaptime is not None else catalog.at(catalog.latest_snapshot())
     model = fixed.model
     tables = {key: table_at(model, *key) for key in sorted(rows)}

@@ -23,6 +23,7 @@ from ..objects import Content
 from ..objects.cache import ContentCache, Wanted
 from ..objects.contract import Contents, Objects
 from ..objects.names import PREFIX
+from ..objects.packs import cut, most_at_once
 from .tags import FetchEntry
 
 if TYPE_CHECKING:
@@ -84,16 +85,10 @@ class ManyFetcher:
         for number, entry in enumerate(entries):
             if entry.length is not None and entry.length <= self.up_to:
                 same.setdefault(entry.digests.get("sha256", entry.url), []).append(number)
-        most = min(_MOST, max(_LEAST, -(-len(same) // workers)))
-        groups: list[list[int]] = []
-        room = count = 0
-        for numbers in same.values():
-            length = entries[numbers[0]].length or 0
-            if not groups or length > room or count == most:
-                groups.append([])
-                room, count = _TOGETHER, 0
-            groups[-1] += numbers
-            room, count = room - length, count + 1
+        equal = {numbers[0]: numbers for numbers in same.values()}
+        lengths = [entry.length for entry in entries]
+        parts = cut(list(equal), lengths, most=most_at_once(len(equal), workers))
+        groups = [[n for first in part for n in equal[first]] for part in parts]
         return [group for group in groups if len(group) > 1]
 
 
@@ -101,9 +96,6 @@ CONNECT_S = 10.0
 READ_S = 610.0
 _ATTEMPTS = 3
 _FIRST_PAUSE_S = 0.2
-_TOGETHER = 4 << 20
-_MOST = 512
-_LEAST = 32
 
 
 def first_of(*fetchers: Fetcher) -> Fetcher:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import Corrupted, NotFound
+from ..errors import BadRequest, Corrupted, NotFound
 from ..objects.hashing import is_digest
 from .names import PAYLOAD, decoded_path
 
@@ -20,6 +20,7 @@ FETCH = "fetch.txt"
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 """Digests that are understood; `BagWriter` writes MD5 and SHA-256."""
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _MANIFEST = re.compile(r"(tag)?manifest-([a-z0-9]+)\.txt")
 Digests = dict[str, str]
 
@@ -85,8 +86,29 @@ def fetch_bytes(entries: Iterable[FetchEntry]) -> bytes:
     return "".join(lines).encode()
 
 
+def check_labels(info: Mapping[str, str]) -> None:
+    """Refuse labels and values that ``bag-info.txt`` cannot hold.
+
+    Raises:
+        BadRequest: There are such.
+    """
+    for label, value in info.items():
+        if not (isinstance(label, str) and isinstance(value, str)):
+            raise BadRequest(f"The label {label!r} and its value {value!r} are to be texts.")
+        if label.strip() != label or not label or ":" in label or not label.isprintable():
+            raise BadRequest(
+                f"{label!r} cannot be a label of a bag.",
+                hint="A label is one line without a colon, and has no space at its ends.",
+            )
+
+
 def info_bytes(info: Mapping[str, str]) -> bytes:
-    """Return labelled values in the order of the labels; line ends in values become spaces."""
+    """Return labelled values in the order of the labels; line ends in values become spaces.
+
+    Raises:
+        BadRequest: A label or value cannot be written so that it is read again.
+    """
+    check_labels(info)
     return "".join(f"{label}: {' '.join(info[label].split())}\n" for label in sorted(info)).encode()
 
 
@@ -214,7 +236,7 @@ def _fetch(directory: Path, payload: Mapping[str, Digests]) -> Iterable[FetchEnt
     found: dict[str, tuple[int | None, dict[str, None]]] = {}
     for line in _lines(directory / FETCH):
         parts = line.split(None, 2)
-        if len(parts) != 3 or not (parts[1] == "-" or parts[1].isdecimal()):
+        if len(parts) != 3 or not (parts[1] == "-" or _LENGTH.fullmatch(parts[1])):
             raise Corrupted(f"The line {line!r} of {where!r} is not 'url length path'.")
         path = decoded_path(parts[2], where)
         if path not in payload:

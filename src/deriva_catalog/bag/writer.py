@@ -29,6 +29,7 @@ from .tags import (
     INFO,
     Digests,
     FetchEntry,
+    check_labels,
     fetch_bytes,
     info_bytes,
     manifest_bytes,
@@ -49,6 +50,7 @@ class BagWriter:
         info: Labels and values for ``bag-info.txt``.
 
     Raises:
+        BadRequest: A label is none.
         Conflict: `directory` exists.
         Unavailable: It cannot be written.
     """
@@ -56,6 +58,7 @@ class BagWriter:
     def __init__(self, directory: Path, info: Mapping[str, str] | None = None) -> None:
         self.directory = directory.absolute()
         self._info = dict(info or {})
+        check_labels(self._info)
         self._contents: dict[str, tuple[int, str, str | None]] = {}
         self._fetch: list[FetchEntry] = []
         self._folders = {"data"}

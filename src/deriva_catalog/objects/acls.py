@@ -61,14 +61,21 @@ def checked_roles(roles: Any) -> tuple[str, ...]:
     """The roles of a list as they are kept: each once, in the order given.
 
     Raises:
-        BadRequest: It is no list of texts.
+        BadRequest: It is no list of texts, or one of them cannot be written in UTF-8.
     """
-    if not isinstance(roles, list) or not all(isinstance(role, str) and role for role in roles):
+    if not isinstance(roles, list) or not all(map(_can_be_role, roles)):
         raise BadRequest(
             "An access control list is a JSON array of roles.",
             hint='Write ["https://example.org/group"], or ["*"] for everybody.',
         )
     return tuple(dict.fromkeys(roles))
+
+
+def _can_be_role(role: Any) -> bool:
+    halves = ("\ud800", "\udfff")  # of pairs of characters: JSON may spell one alone
+    return (
+        isinstance(role, str) and role != "" and not any(halves[0] <= c <= halves[1] for c in role)
+    )
 
 
 def holds(right: Right, own: Acls, above: Iterable[Acls], roles: frozenset[str]) -> bool:

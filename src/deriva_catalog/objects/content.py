@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
+import sys
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from .sources import Source as Source
 from .sources import pieces as pieces
 from .stores import Entry, FileStore, KeyStore, open_store
 from .stores import translated as translated
+from .stores.files import write_new, write_pieces
 from .together import each
 
 _CONTENT = "sha256"
@@ -367,7 +367,8 @@ class ContentStore:
         Args:
             content: What to get.
             destination: The file; missing parent directories are made.
-            link: Hard-link the stored file when that is possible. The file is then read-only.
+            link: Hard-link the stored file when that is possible (see `link`). The file is then
+                read-only.
             verify: Hash what is copied. A link is not hashed: it is the stored file.
             progress: Told the bytes of each piece.
 
@@ -378,9 +379,11 @@ class ContentStore:
         """
         with translated(f"writing {str(destination)!r}"):
             destination.parent.mkdir(parents=True, exist_ok=True)
-            temporary = destination.with_name(f".{uuid.uuid4().hex}")  # a name may be at its limit
-            if link and self.link(content.sha256, temporary):
-                temporary.replace(destination)
+            if link and self.link(content.sha256, temporary := _beside(destination)):
+                try:
+                    temporary.replace(destination)
+                finally:  # it stays if there is such a link already
+                    temporary.unlink(missing_ok=True)
                 if progress is not None:
                     progress(content.length)
                 return destination
@@ -389,7 +392,7 @@ class ContentStore:
                 for piece in self.read(content.sha256):
                     if verify:
                         digest.update(piece)
-                    out.write(piece)
+                    write_pieces(out, [piece])
                     if progress is not None:
                         progress(len(piece))
                 if verify and digest.hexdigest() != content.sha256:
@@ -422,21 +425,43 @@ class ContentStore:
     def link(self, sha256: str, destination: str | Path) -> bool:
         """Hard-link a stored file to a new name, if that is possible; returns whether it was.
 
-        The file is read-only, so that nobody changes what is stored. Unlike `get`, this neither
-        makes directories nor replaces a file.
+        The file is read-only, so that nobody changes what is stored. The superuser, as which many
+        containers run, would write to it without noticing, and gets verified copies of small
+        files instead, and no large ones. Unlike `get`, this neither makes directories nor replaces
+        a file.
 
         Raises:
             NotFound: The content is not stored.
             FileNotFoundError: The directory of `destination` does not exist.
+            Corrupted: The stored bytes were read and are not what their digest says.
+            Unavailable: `destination` cannot be written.
         """
         if self._files is None:
             return False
         try:
-            return self._files.link(content_key(sha256), destination)
+            if _modes_count():
+                return self._files.link(content_key(sha256), destination)
+            return self._copy_small(self._files, sha256, destination)
         except FileNotFoundError as error:
             if self.has(sha256):
                 raise  # it is the destination's directory that is missing
             raise _missing(sha256) from error
+        except FileExistsError:
+            return False
+        except OSError:
+            with translated(f"writing {str(destination)!r}"):
+                raise
+
+    def _copy_small(self, files: FileStore, sha256: str, destination: str | Path) -> bool:
+        source = files.pieces(content_key(sha256), PIECE)
+        data = next(source, b"")
+        if next(source, b""):
+            return False
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != sha256:
+            raise _damaged(sha256, f"the digest {digest}")
+        write_new(destination, data)
+        return True
 
     def check(self, sha256: str) -> None:
         """Hash stored bytes and compare with their name.
@@ -516,18 +541,26 @@ def content_key(sha256: str) -> str:
     return f"sha256/{sha256[:2]}/{sha256}"
 
 
+def _modes_count() -> bool:
+    """Whether a read-only file is one that this user cannot write to."""
+    return sys.platform == "win32" or os.geteuid() != 0
+
+
 @contextmanager
 def _replacing(destination: Path) -> Iterator[BinaryIO]:
-    handle, name = tempfile.mkstemp(dir=destination.parent, prefix=".")
-    temporary = Path(name)
+    temporary = _beside(destination)
     try:
-        with os.fdopen(handle, "wb") as out:
+        with temporary.open("xb", buffering=0) as out:
             yield out
-        temporary.chmod(0o644)
-        shutil.move(temporary, destination)
+        temporary.replace(destination)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _beside(destination: Path) -> Path:
+    """A place for what is on its way; its own name may be as long as names can be."""
+    return destination.with_name(f".{uuid.uuid4().hex}")
 
 
 def _missing(sha256: str) -> NotFound:

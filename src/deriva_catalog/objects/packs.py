@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from ..errors import BadRequest
 
 LONGEST = 8 << 20
 """The longest content in a pack that is read: it is held in memory."""
+PACK = 4 << 20
+"""How long the contents of one answer are altogether."""
+_MOST = 512
+_LEAST = 32
 _HEAD = struct.Struct(">32sQ")
 
 
@@ -57,3 +61,24 @@ def read_pack(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
                 sha256=sha256,
             )
         yield sha256, data
+
+
+def cut(
+    numbers: Sequence[int], lengths: Sequence[int | None], *, most: int, room: int = PACK
+) -> list[list[int]]:
+    """Cut numbered contents, in order, into parts of at most so many and so many bytes."""
+    parts: list[list[int]] = []
+    left = 0
+    for number in numbers:
+        length = lengths[number] or 0
+        if not parts or length > left or len(parts[-1]) >= most:
+            parts.append([])
+            left = room
+        parts[-1].append(number)
+        left -= length
+    return parts
+
+
+def most_at_once(count: int, workers: int) -> int:
+    """How many of some contents one request asks for, so that all workers have some."""
+    return min(_MOST, max(_LEAST, -(-count // workers)))

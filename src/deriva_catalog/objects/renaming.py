@@ -58,7 +58,9 @@ def rename(
         chosen = _chosen(connection, asker, source, place, versions)
         precondition(current_state(connection, name))
         urls = [f"{name.path}:{kept.version.version}" for kept in chosen]
-        moving = [kept for kept in chosen if kept.version.name == source.path]
+        moving = [
+            kept for kept in chosen if kept.version.name == source.path and source.path != name.path
+        ]
         if any(kept.version.name not in (source.path, name.path) for kept in chosen):
             raise Conflict(
                 f"Versions of {source.path} were renamed before, to another name than {name.path}.",
@@ -129,8 +131,9 @@ def _move(
         values["acls"] = dump(owned_by(asker.client.id))
     connection.execute(sa.update(VERSION).where(VERSION.c.id.in_(ids)).values(**values))
     # A version that comes back to a name it once had is there, and nowhere else.
+    names = (target, place.id)
     connection.execute(
-        sa.delete(FORMER).where(FORMER.c.name_id == target, FORMER.c.version_id.in_(ids))
+        sa.delete(FORMER).where(FORMER.c.name_id.in_(names), FORMER.c.version_id.in_(ids))
     )
     connection.execute(
         sa.insert(FORMER), [{"name_id": place.id, "version_id": each} for each in ids]

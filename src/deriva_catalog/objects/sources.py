@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
+from ..errors import BadRequest
 from .hashing import Content, LazyHasher, Progress
 
 PIECE = 1 << 20
@@ -17,17 +18,41 @@ _SPOOL_MEMORY = 4 * PIECE
 
 
 def pieces(source: Source) -> Iterator[bytes]:
-    """Yield the bytes of a source, about a mebibyte at a time."""
-    if isinstance(source, bytes):
+    """Yield the bytes of a source, about a mebibyte at a time.
+
+    Raises:
+        BadRequest: It gives something else than bytes, as a file that was opened as text does.
+    """
+    for piece in _given(source):
+        yield piece if isinstance(piece, bytes) else _as_bytes(piece)
+
+
+def _given(source: Any) -> Iterator[Any]:
+    if isinstance(source, bytes | bytearray | memoryview):
         yield source
     elif isinstance(source, Path):
         with source.open("rb") as file:
-            yield from pieces(file)
+            yield from _given(file)
     elif hasattr(source, "read"):
         while piece := source.read(PIECE):
             yield piece
-    else:
+    elif isinstance(source, Iterable):
         yield from source
+    else:
+        raise _no_bytes(source)
+
+
+def _as_bytes(piece: Any) -> bytes:
+    if isinstance(piece, bytearray | memoryview):
+        return bytes(piece)
+    raise _no_bytes(piece)  # bytes() makes zeros of a number
+
+
+def _no_bytes(given: object) -> BadRequest:
+    return BadRequest(
+        f"Bytes are to be stored, and what is given is of the type {type(given).__name__!r}.",
+        hint="Give bytes, a Path, a file that was opened in binary mode, or pieces of bytes.",
+    )
 
 
 class Rereadable:

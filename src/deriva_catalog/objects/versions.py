@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from ..errors import BadRequest
 from .content import Content, Source
+from .headers import checked_content_type
 from .tables import FORMER, NAME, VERSION
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class Upload:
                 f"The bytes of {self.name!r} are given as the text {self.source[:80]!r}.",
                 hint="Give a Path for a file, or bytes (text.encode()).",
             )
+        if self.content_type is not None:
+            checked_content_type(self.content_type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -52,8 +51,8 @@ def fetch_asset(
     """Put the file of an asset into `directory` under its own name, and return its path.
 
     Files are hard links where that is possible and then cannot be written; the superuser, who
-    could all the same, gets copies. An existing file of
-    that name which differs is replaced, with a warning.
+    could all the same, gets copies of what the store has. An existing file of that name which
+    differs is replaced, with a warning.
 
     Args:
         session: The session on the catalog.
@@ -145,16 +144,7 @@ def _fetch(session: Session, row: Mapping[str, Any], target: Path) -> None:
         found = objects.stat(url)
         if found.md5 != row["MD5"]:
             raise _differs(row, found.md5)
-        objects.get(url, target, link=_is_kept_from_writing(), progress=advance)
-
-
-def _is_kept_from_writing() -> bool:
-    """Whether a read-only file is one that this user cannot write to.
-
-    A hard link is the stored file itself. The superuser, as which many containers run, writes to
-    it without noticing, so it gets a copy.
-    """
-    return sys.platform == "win32" or os.geteuid() != 0
+        objects.get(url, target, link=True, progress=advance)
 
 
 def _fetch_elsewhere(row: Mapping[str, Any], target: Path, advance: Advance) -> None:

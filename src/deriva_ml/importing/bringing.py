@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from .datasets import existing_tree, write_tree
 from .frames import column_type, comparable, json_value
 from .plan import FilePlan
 from .result import ImportResult
+from .targets import Kept, existing_table, kept
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
@@ -123,11 +124,9 @@ def _check_classes(plan: FilePlan) -> None:
 
 def _asset_table(ml: DerivaML, plan: FilePlan) -> Table | None:
     """The table of the files; None when it is to be made."""
-    schema, _, name = plan.asset_table.rpartition(":")
-    known = [t for t in ml.model.tables() if t.name == name and schema in ("", t.schema)]
-    if not known:
+    table = existing_table(ml, plan.asset_table)
+    if table is None:
         return None
-    table = ml.model.name_to_table(plan.asset_table)
     if not ml.model.is_asset(table):
         raise DerivaMLTableTypeError(
             "asset table", table.name, f"Table {table.qualified!r} does not hold assets."
@@ -203,10 +202,11 @@ def _known_assets(
             rows.setdefault((row["MD5"], row["Filename"], row["Length"]), row)
     keys = {path: _key(path, content) for path, content in contents.items()}
     known: dict[str | int, str] = {p: rows[key]["RID"] for p, key in keys.items() if key in rows}
+    kept_as = kept(table, given)
     differing = [
         path
         for path, metadata in plan.metadata.items()
-        if path in known and _comparable(metadata) != _comparable(rows[keys[path]], metadata)
+        if path in known and _differs(metadata, rows[keys[path]], kept_as)
     ]
     if differing and not plan.replace:
         raise DerivaMLDataError(
@@ -217,9 +217,13 @@ def _known_assets(
     return known, differing
 
 
-def _comparable(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> dict[str, Any]:
+def _differs(metadata: Mapping[str, Any], row: Row, kept_as: Kept) -> bool:
+    return any(kept_as[c](json_value(v)) != kept_as[c](row[c]) for c, v in metadata.items())
+
+
+def _comparable(row: Mapping[str, Any]) -> dict[str, Any]:
     """The values of columns, as they can be compared."""
-    return {c: comparable(json_value(row[c])) for c in columns or row}
+    return {c: comparable(json_value(v)) for c, v in row.items()}
 
 
 def _check_metadata(plan: FilePlan, contents: Mapping[str, Content]) -> None:

@@ -122,7 +122,9 @@ def _outputs(pointer: Path, out: str | None) -> list[_Output]:
             for entry in (stage.get("outs") or () if isinstance(stage, Mapping) else ())
         ]
     else:
-        entries = list(document.get("outs") or ())
+        entries = document.get("outs") or []
+        if not isinstance(entries, list):
+            raise DerivaMLValidationError(f"The outputs in {str(pointer)!r} are no list.")
     found = [_output(entry, pointer) for entry in entries]
     if out is not None:
         found = [output for output in found if output.path == out]

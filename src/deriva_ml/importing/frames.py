@@ -6,9 +6,10 @@ import csv
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,16 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TRUTH = {"true": True, "false": False}
 
 
-def read_columns(path: Path) -> Columns:
+def read_columns(path: Path, texts: Collection[str] = ()) -> Columns:
     """The columns of a table in a file, by name; the type of a column fits all of its values.
 
     CSV tells no types, so text is taken for a number, a truth value, a day or a time only if
     every value of its column is one in its usual spelling: ``007`` stays a text. An empty field
     is no value. Whole numbers that no column of numbers can hold to the last digit are texts.
+
+    Args:
+        path: The file.
+        texts: Columns whose values stay the texts that a CSV file has, whatever these spell.
 
     Raises:
         DerivaMLNotFoundError: There is no such file.
@@ -45,8 +50,8 @@ def read_columns(path: Path) -> Columns:
         DerivaMLConfigurationError: pyarrow, which reads Parquet, is not installed.
     """
     readers: Mapping[str, Callable[[Path], Columns]] = {
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
+        ".csv": partial(_read_csv, texts=texts),
+        ".tsv": partial(_read_csv, texts=texts),
         ".parquet": _read_parquet,
         ".jsonl": _read_lines,
         ".ndjson": _read_lines,
@@ -101,7 +106,7 @@ def _check_names(columns: Mapping[str, Any], path: Path) -> None:
 # --- CSV ---------------------------------------------------------------------------------
 
 
-def _read_csv(path: Path) -> Columns:
+def _read_csv(path: Path, texts: Collection[str]) -> Columns:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -123,7 +128,10 @@ def _read_csv(path: Path) -> Columns:
                 f"{len(header)}."
             )
     cells = zip(*records, strict=True) if records else [()] * len(header)
-    return {name: _typed(values) for name, values in zip(header, cells, strict=True)}
+    return {
+        name: [text or None for text in values] if name in texts else _typed(values)
+        for name, values in zip(header, cells, strict=True)
+    }
 
 
 def _check_delimiter(path: Path, header: Sequence[str], records: Sequence[Sequence[str]]) -> None:

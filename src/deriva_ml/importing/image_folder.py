@@ -18,6 +18,7 @@ from .files import SourceFile, existing_directory, relative_name, scan
 from .frames import read_columns
 from .plan import ClassFeature, FilePlan, Node, check_existing
 from .result import ImportResult
+from .targets import existing_table, text_columns
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
@@ -100,11 +101,11 @@ def import_image_folder(
     tables = {p: f for p, f in found.items() if PurePosixPath(p).name in _METADATA}
     if not images:
         raise DerivaMLValidationError(f"There are no images in {str(directory)!r}.")
-    metadata = _metadata(tables, images)
+    table = check_text(asset_table, "asset_table")
+    metadata = _metadata(ml, table, tables, images)
     classes = {} if drop_labels else _classes(images, metadata, bool(tables))
     own = {path: {k: v for k, v in row.items() if k != _LABEL} for path, row in metadata.items()}
     text = check_text(description, "description") or f"Images of the folder {name}."
-    table = check_text(asset_table, "asset_table")
     words_given = vocabulary or f"{table.rpartition(':')[2]}_Class"
     plan = FilePlan(
         asset_table=table,
@@ -156,12 +157,16 @@ def _tree(
 
 
 def _metadata(
-    tables: Mapping[str, SourceFile], images: Mapping[str, SourceFile]
+    ml: DerivaML,
+    table: str,
+    tables: Mapping[str, SourceFile],
+    images: Mapping[str, SourceFile],
 ) -> dict[str, dict[str, Any]]:
     """The columns that metadata files give for images, by path."""
     found: dict[str, dict[str, Any]] = {}
+    texts = {_FILE_NAME, _LABEL} | text_columns(existing_table(ml, table))
     for place, file in tables.items():
-        columns = read_columns(file.path)
+        columns = read_columns(file.path, texts)
         names = columns.pop(_FILE_NAME, None)
         if names is None:
             raise DerivaMLValidationError(

@@ -25,9 +25,10 @@ from deriva_ml.dataset.history import FIRST_VERSION, Versions
 
 from .bringing import ingest
 from .datasets import existing_tree, write_tree
-from .frames import Columns, column_type, comparable, json_value, read_columns
+from .frames import Columns, column_type, json_value, read_columns
 from .plan import Node, check_existing
 from .result import ImportResult
+from .targets import Kept, compared_as_text, existing_table, kept, text_columns
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
@@ -65,7 +66,7 @@ def import_table(
 
     A new table gets the columns of the file, with types that fit their values. Rows that the
     table has already are found by their key, or else by all of their columns, and not inserted
-    again.
+    again. Columns of texts that a table has keep the spelling of a CSV file, such as ``1.10``.
 
     Args:
         ml: The connection.
@@ -91,12 +92,12 @@ def import_table(
     """
     check_existing(existing)
     file = Path(path).expanduser()
-    columns = read_columns(file)
     name = table or _table_name(file)
+    target = existing_table(ml, name, schema)
+    columns = read_columns(file, text_columns(target))
     keys = words(key, "key")
     rows = _rows(columns)
     _check(file, columns, keys, rows)
-    target = _existing(ml, name, schema)
     if target is not None:
         _fit(target, columns, file)
     found = _compare(ml, target, rows, keys)
@@ -170,13 +171,6 @@ def _frozen(value: Any) -> Any:
 # --- what the catalog has ----------------------------------------------------------------
 
 
-def _existing(ml: DerivaML, name: str, schema: str | None) -> Table | None:
-    given, _, bare = name.rpartition(":")
-    wanted = schema or given
-    known = [t for t in ml.model.tables() if t.name == bare and wanted in ("", t.schema)]
-    return ml.model.name_to_table(f"{wanted}:{bare}" if wanted else bare) if known else None
-
-
 def _fit(target: Table, columns: Columns, file: Path) -> None:
     missing = [c for c in columns if c not in target.by_name]
     needed = [
@@ -195,10 +189,10 @@ def _compare(ml: DerivaML, target: Table | None, rows: list[Row], keys: Sequence
     if target is None:
         return _Rows(rows, {}, [])
     names = list(rows[0])
-    there = _candidates(ml, target, rows, keys)
+    every = kept(target, names)
+    compared = {name: every[name] for name in keys or names}
     by_key: dict[tuple[Any, ...], list[Row]] = {}
-    compared = list(keys) or names
-    for row in there:
+    for row in _candidates(ml, target, rows, keys, every):
         by_key.setdefault(_values(row, compared), []).append(row)
     known: dict[str | int, str] = {}
     differing: list[int] = []
@@ -207,26 +201,29 @@ def _compare(ml: DerivaML, target: Table | None, rows: list[Row], keys: Sequence
         if matches:
             other = matches[0] if keys else matches.pop(0)
             known[number] = other["RID"]
-            if keys and _values(row, names) != _values(other, names):
+            if keys and _values(row, every) != _values(other, every):
                 differing.append(number)
     return _Rows(rows, known, differing)
 
 
-def _candidates(ml: DerivaML, target: Table, rows: list[Row], keys: Sequence[str]) -> Iterable[Row]:
+def _candidates(
+    ml: DerivaML, target: Table, rows: list[Row], keys: Sequence[str], every: Kept
+) -> Iterable[Row]:
     """The rows of the table that may be some of these."""
-    if not keys:
+    asked = next((k for k in keys if compared_as_text(target.by_name[k])), None)
+    if asked is None:
         return ml.session.fetch(entities(target, sort=("RID",)))
-    wanted = sorted({str(row[keys[0]]) for row in rows})
+    wanted = sorted({str(every[asked](row[asked])) for row in rows})
     found: list[Row] = []
     for start in range(0, len(wanted), _VALUES):
-        some = any_of(keys[0], wanted[start : start + _VALUES])
+        some = any_of(asked, wanted[start : start + _VALUES])
         found += ml.session.fetch(entities(target, some, sort=("RID",)))
     return found
 
 
-def _values(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[Any, ...]:
+def _values(row: Mapping[str, Any], columns: Kept) -> tuple[Any, ...]:
     """Values that can be compared."""
-    return tuple(comparable(row[c]) for c in columns)
+    return tuple(kept_as(row[name]) for name, kept_as in columns.items())
 
 
 # --- writing -----------------------------------------------------------------------------

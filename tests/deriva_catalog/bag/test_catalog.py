@@ -289,6 +289,8 @@ def test_an_export_never_overwrites(catalog: LocalCatalog, tmp_path: Path) -> No
     export_bag(catalog, tmp_path / "bag", ALL)
     with pytest.raises(Conflict):
         export_bag(catalog, tmp_path / "bag", ALL)
+    with pytest.raises(BadRequest, match="RIDs in a list"):
+        export_bag(catalog, tmp_path / "new", {("S", "Image"): "1-ABC"})  # type: ignore[dict-item]
 
 
 def test_most_rows_of_a_large_table_are_picked_out_of_all(

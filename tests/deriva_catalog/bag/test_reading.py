@@ -84,6 +84,10 @@ def absolute(bag: Path) -> None:
     (bag / "fetch.txt").write_text("https://host/x\t1\t/etc/passwd\n")
 
 
+def exaggerate(bag: Path) -> None:
+    (bag / "fetch.txt").write_text(f"https://host/x\t{'9' * 5_000}\tdata/a.txt\n")
+
+
 def forget(bag: Path) -> None:
     manifest = bag / "manifest-md5.txt"
     manifest.write_text(manifest.read_text().splitlines(keepends=True)[0])
@@ -113,6 +117,7 @@ def garble(bag: Path) -> None:
         (change_tag, "damaged"),
         (escape, "unsafe"),
         (absolute, "unsafe"),
+        (exaggerate, "structure"),
         (forget, "structure"),
         (undeclare, "structure"),
         (garble, "structure"),

@@ -132,6 +132,11 @@ def test_changes_that_cannot_be_are_refused(bag: Path) -> None:
         update.add("data/A.txt", b"")
     with pytest.raises(Conflict, match="the folder of"), update_bag(bag) as update:
         update.add("data/a.txt/x", b"")
+    for label, value in (("Two\nLines", "x"), ("With: colon", "x"), ("", "x"), ("Number", 1)):
+        with pytest.raises(BadRequest, match="label"), update_bag(bag) as update:
+            update.info[label] = value  # type: ignore[assignment]
+        with pytest.raises(BadRequest, match="label"):
+            BagWriter(bag.with_name("new"), {label: value})  # type: ignore[dict-item]
     assert contents(bag) == before
 
 

@@ -97,7 +97,10 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         write_sample(tmp_path / "file" / "bag")
 
 
-def test_stored_content_is_linked_and_counts_as_it_is_known(tmp_path: Path) -> None:
+def test_stored_content_is_linked_and_counts_as_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)  # whom a mode holds
     store = ContentStore.local(tmp_path / "objects")
     content = store.add(b"stored")
     with BagWriter(tmp_path / "bag") as bag:

@@ -30,6 +30,7 @@ from deriva_catalog.objects import (
     parse_name,
 )
 from deriva_catalog.objects.checking import unreferenced, verify
+from deriva_catalog.objects.content import PIECE
 
 
 class Connection:
@@ -216,13 +217,48 @@ def test_get_writes_the_whole_file(store: ObjectStore, tmp_path: Path, link: boo
     assert store.get(put.url, target, link=link).read_bytes() == b"data"
 
 
-def test_a_linked_file_is_the_stored_one_and_read_only(local: ObjectStore, tmp_path: Path) -> None:
+def test_a_linked_file_is_the_stored_one_and_read_only(
+    local: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
     put = local.put("/hatrac/a", b"data")
     target = local.get(put.url, tmp_path / "linked", link=True)
     stored = local.content.path(put.sha256)
     assert stored is not None
     assert target.stat().st_ino == stored.stat().st_ino
     assert target.stat().st_mode & 0o222 == 0
+    assert local.get(put.url, target, link=True) == target
+    (tmp_path / "folder").mkdir()
+    for link in (True, False):
+        with pytest.raises(Unavailable, match="folder"):
+            local.get(put.url, tmp_path / "folder", link=link)
+    assert list((tmp_path / "folder").iterdir()) == []
+    assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no superuser whom modes do not hold")
+def test_the_superuser_does_not_write_through_links(
+    local: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    for size in (4, PIECE + 1):
+        data = b"x" * size
+        put = local.put("/hatrac/a", data)
+        target = local.get(put.url, tmp_path / "asked-for-a-link", link=True)
+        assert local.content.link(put.sha256, tmp_path / f"copy-{size}") == (size < PIECE)
+        assert not local.content.link(put.sha256, target)
+        target.chmod(0o644)
+        target.write_bytes(b"changed")
+        assert local.read(put.url) == data
+    small = tmp_path / "copy-4"
+    assert (small.read_bytes(), small.stat().st_nlink) == (b"xxxx", 1)
+    stored = local.content.path(hashlib.sha256(b"xxxx").hexdigest())
+    assert stored is not None
+    stored.chmod(0o644)
+    stored.write_bytes(b"XXXX")
+    with pytest.raises(Corrupted, match="damaged"):
+        local.content.link(stored.name, tmp_path / "damaged")
+    assert not (tmp_path / "damaged").exists()
 
 
 def test_damage_is_found_and_never_handed_out(local: ObjectStore, tmp_path: Path) -> None:
@@ -346,8 +382,9 @@ def test_a_store_is_named_by_a_url(database: SqliteDatabase, tmp_path: Path) -> 
 
 
 def test_a_link_into_a_missing_directory_is_not_taken_for_missing_content(
-    local: ObjectStore, tmp_path: Path
+    local: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
     put = local.put("/hatrac/a", b"data")
     with pytest.raises(FileNotFoundError):
         local.content.link(put.sha256, tmp_path / "nowhere" / "x")

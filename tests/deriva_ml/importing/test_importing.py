@@ -218,6 +218,26 @@ def test_without_a_key_equal_rows_are_the_same(ml: DerivaML, tmp_path: Path) -> 
     assert ml.import_table(file, "Numbers").added == 1
 
 
+def test_values_are_compared_and_spelled_as_the_table_keeps_them(
+    ml: DerivaML, tmp_path: Path
+) -> None:
+    head = "version,n,moment,share\n"
+    file = write(tmp_path, {"t.csv": f"{head}1.10,12,2026-01-01T00:00:00,0.5\nx,13,,\n"}) / "t.csv"
+    ml.import_table(file)
+    # By itself each of these columns would be of another type.
+    file.write_text(f"{head}1.10,012,2026-01-01,0.5\n2.50,007,2026-01-02,-inf\n1e3,,,\nTrue,,,\n")
+    second = ml.import_table(file)
+    assert (second.added, second.present) == (3, 1)
+    rows = {r["version"]: r for r in ml.get_table_as_dict("t")}
+    assert set(rows) == {"1.10", "x", "2.50", "1e3", "True"}
+    assert (rows["2.50"]["n"], rows["2.50"]["moment"]) == (7, "2026-01-02T00:00:00")
+    assert_nothing_changes(ml, ml.import_table(file), second)
+    lines = '{"k": [1, 2], "v": 1}\n{"k": {"a": "x"}, "v": 2}\n'
+    nested = write(tmp_path, {"nested.jsonl": lines}) / "nested.jsonl"
+    third = ml.import_table(nested, key="k")
+    assert_nothing_changes(ml, ml.import_table(nested, key="k"), third)
+
+
 def test_parquet_and_json_lines_keep_their_types(ml: DerivaML, tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     import pyarrow.parquet
@@ -301,7 +321,7 @@ def test_splits_are_nested_and_classes_are_a_feature(ml: DerivaML, tmp_path: Pat
 
 
 def test_metadata_files_give_columns_and_labels(ml: DerivaML, tmp_path: Path) -> None:
-    table = "file_name,label,taken,note\n1.png,cat,2026-01-02,first\nsub/2.png,dog,,\n"
+    table = "file_name,label,taken,note\n1.png,1.50,2026-01-02,first\nsub/2.png,2,,\n"
     place = write(
         tmp_path / "pets",
         {
@@ -320,8 +340,8 @@ def test_metadata_files_give_columns_and_labels(ml: DerivaML, tmp_path: Path) ->
     assert rows[result.rids["validation/9.png"]]["note"] == "last"
     values = {v.Picture: v.Picture_Class for v in ml.feature_values("Picture", "Kind")}
     assert values == {
-        result.rids["train/1.png"]: "cat",
-        result.rids["train/sub/2.png"]: "dog",
+        result.rids["train/1.png"]: "1.50",
+        result.rids["train/sub/2.png"]: "2",
     }
 
 
@@ -462,6 +482,7 @@ def test_a_listing_that_leads_elsewhere_is_refused(ml: DerivaML, tmp_path: Path,
         ("a: [\n", "not YAML"),
         ("- 1\n", "not a file of DVC"),
         ("outs:\n- path: x\n", "no MD5"),
+        ("outs: 5\n", "no list"),
         ("outs:\n- path: x\n  md5: zz\n", "for an MD5"),
     ],
 )

@@ -20,10 +20,10 @@ from ...errors import Conflict, Corrupted, NotFound, Unavailable
 from ...objects import Content, Source
 from ...objects.content import PIECE, Check, Hasher, Progress, pieces
 from ...objects.hashing import ParallelHasher
-from ...objects.packs import pack_one
+from ...objects.packs import cut, most_at_once, pack_one
 from .connection import Received, Repeat
 from .link import Link
-from .packed import PACKED, PackWriter, Placed, by_digest, cut, most_at_once
+from .packed import PACKED, PackWriter, Placed, by_digest
 from .parallel import for_each
 from .receiving import Place, copy_to, receive, save
 

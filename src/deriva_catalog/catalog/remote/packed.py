@@ -25,16 +25,12 @@ from ...objects.sources import PieceReader
 from .connection import back_off_s
 from .receiving import Place, write_whole
 
-__all__ = ["PACKED", "PackWriter", "Placed", "by_digest", "cut", "most_at_once"]
+__all__ = ["PACKED", "PackWriter", "Placed", "by_digest"]
 
 log = logging.getLogger("deriva_catalog.remote")
 
 PACKED = PIECE // 4
 """Contents up to this length are asked for together: each is in memory while it is verified."""
-PACK = 4 * PIECE
-"""How long the contents of one answer are altogether."""
-_MOST = 512
-_LEAST = 32
 _BREAKS = 3
 """How often an answer may break off before the same content."""
 _BUFFER = 128 * 1024
@@ -59,27 +55,6 @@ def by_digest(wanted: Iterable[tuple[Content, Path]]) -> list[Placed]:
     for content, path in wanted:
         found.setdefault(content.sha256, (content, []))[1].append(path)
     return [Placed(content, tuple(places)) for content, places in found.values()]
-
-
-def cut(
-    numbers: Sequence[int], lengths: Sequence[int | None], *, most: int, room: int = PACK
-) -> list[list[int]]:
-    """Cut numbered contents, in order, into parts of at most so many and so many bytes."""
-    parts: list[list[int]] = []
-    left = 0
-    for number in numbers:
-        length = lengths[number] or 0
-        if not parts or length > left or len(parts[-1]) >= most:
-            parts.append([])
-            left = room
-        parts[-1].append(number)
-        left -= length
-    return parts
-
-
-def most_at_once(count: int, workers: int) -> int:
-    """How many of some contents one request asks for, so that all workers have some."""
-    return min(_MOST, max(_LEAST, -(-count // workers)))
 
 
 @dataclass(frozen=True, slots=True)

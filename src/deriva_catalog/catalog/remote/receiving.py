@@ -7,10 +7,10 @@ on from there. Bytes that are refused leave nothing.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -163,6 +163,8 @@ def save(
     """
     saving = _Saving(place, content, verify, progress)
     with _writing(destination), ExitStack() as stack:
+        if destination.is_dir():  # before anything is fetched
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(destination))
         destination.parent.mkdir(parents=True, exist_ok=True)
         if content.length >= LARGE:
             partial = _partial(place, content, destination)
@@ -319,8 +321,7 @@ def _etag(place: Place) -> str | None:
 
 def _settled(temporary: Path, destination: Path) -> Path:
     temporary.chmod(_WRITABLE)
-    shutil.move(temporary, destination)
-    return destination
+    return temporary.replace(destination)
 
 
 # --- digests -----------------------------------------------------------------------------

@@ -70,14 +70,12 @@ class FileStore:
         Where thousands of files are written, each look at a folder and each path object shows.
         """
         incoming = f"{self._top}/{INCOMING}/{uuid.uuid4().hex}"
-        handle = self._opened(incoming)
         try:
-            try:
-                left = memoryview(data)
-                while left:
-                    left = left[os.write(handle, left) :]
-            finally:
-                os.close(handle)
+            write_new(incoming, data)
+        except FileNotFoundError:
+            os.makedirs(incoming.rpartition("/")[0], exist_ok=True)  # noqa: PTH103
+            write_new(incoming, data)
+        try:
             target = f"{self._top}/{key}"
             try:
                 os.replace(incoming, target)  # noqa: PTH105
@@ -88,14 +86,6 @@ class FileStore:
             with suppress(FileNotFoundError):
                 os.unlink(incoming)  # noqa: PTH108
             raise
-
-    def _opened(self, path: str) -> int:
-        """A new file, which nobody else may write to."""
-        try:
-            return os.open(path, _NEW, _READ_ONLY)
-        except FileNotFoundError:
-            os.makedirs(path.rpartition("/")[0], exist_ok=True)  # noqa: PTH103
-            return os.open(path, _NEW, _READ_ONLY)
 
     def fill(self, incoming: str, source: Iterable[bytes]) -> None:
         """Write bytes under a key that is free."""
@@ -262,6 +252,26 @@ class FileStore:
 
 def _entry(key: str, facts: os.stat_result) -> Entry:
     return Entry(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def write_new(path: str | Path, data: bytes) -> None:
+    """Write a few bytes to a new file that nobody else may write to, or leave none.
+
+    Raises:
+        FileExistsError: There is such a file.
+        FileNotFoundError: There is no folder for it.
+    """
+    handle = os.open(path, _NEW, _READ_ONLY)
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(handle, left) :]
+        finally:
+            os.close(handle)
+    except BaseException:
+        os.unlink(path)  # noqa: PTH108
+        raise
 
 
 def write_pieces(out: BinaryIO, source: Iterable[bytes]) -> None:

@@ -10,9 +10,19 @@ from collections.abc import Mapping
 
 from .refusals import BadRange, NoSuchRange
 
-__all__ = ["requested_range"]
+__all__ = ["requested_range", "whole_number"]
 
 _ONE = re.compile(r"(\d*)-(\d*)")
+_DIGITS = 19
+"""More than any length or number of chunks has."""
+
+
+def whole_number(digits: str) -> int:
+    """The number that decimal digits spell, or a larger one than any that occurs.
+
+    Python does not read numbers of thousands of digits.
+    """
+    return int(digits.lstrip("0")[:_DIGITS] or 0)
 
 
 def requested_range(headers: Mapping[str, str], length: int, etag: str) -> tuple[int, int] | None:
@@ -42,11 +52,11 @@ def requested_range(headers: Mapping[str, str], length: int, etag: str) -> tuple
 
 def _clipped(begin: str, end: str, length: int) -> tuple[int, int] | None:
     if not begin:
-        count = int(end or 0)
+        count = whole_number(end)
         if count == 0 or count >= length:
             return None
         return length - count, length - 1
-    first, last = int(begin), int(end) if end else length - 1
+    first, last = whole_number(begin), whole_number(end) if end else length - 1
     if end and last < first:
         return None
     if first >= length:

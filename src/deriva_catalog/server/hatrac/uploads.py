@@ -24,6 +24,7 @@ from ..requests import json_body, wrong_method
 from .answers import created, listing
 from .contents import declared_digests, require_length
 from .namespaces import wants_parents
+from .ranges import whole_number
 from .views import View, owner_of
 
 __all__ = ["answer_uploads", "job_document", "plan_of"]
@@ -98,7 +99,7 @@ def put_chunk(
     jobs.put_chunk(
         view.store,
         job,
-        int(number),
+        whole_number(number),
         request.body,
         md5=md5,
         sha256=sha256,

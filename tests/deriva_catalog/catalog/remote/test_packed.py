@@ -16,7 +16,7 @@ import pytest
 from deriva_catalog.catalog.remote import connection as connecting
 from deriva_catalog.catalog.remote.connection import Connection, Timeouts
 from deriva_catalog.catalog.remote.host import parse_host
-from deriva_catalog.catalog.remote.packed import PackWriter, Placed, by_digest, cut, most_at_once
+from deriva_catalog.catalog.remote.packed import PackWriter, Placed, by_digest
 from deriva_catalog.catalog.remote.receiving import Place
 from deriva_catalog.errors import Corrupted, Unavailable
 from deriva_catalog.objects import Content
@@ -157,10 +157,3 @@ def test_a_file_that_cannot_be_written_ends_it(teller: Teller, tmp_path: Path) -
     with telling(teller) as place, pytest.raises(Unavailable, match="cannot be written"):
         PackWriter(place).get(wanted_in(tmp_path / "file"))
     assert len(teller.asked) == 1
-
-
-def test_parts_hold_as_much_as_they_may_and_all_workers_have_some() -> None:
-    lengths = [3, 3, 3, 9, 1, 0]
-    assert cut(range(6), lengths, most=10, room=6) == [[0, 1], [2], [3], [4, 5]]
-    assert cut(range(6), lengths, most=2, room=100) == [[0, 1], [2, 3], [4, 5]]
-    assert (most_at_once(10, 4), most_at_once(1000, 4), most_at_once(10**6, 4)) == (32, 250, 512)

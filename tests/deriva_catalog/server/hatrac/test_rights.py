@@ -69,7 +69,8 @@ def test_lists_are_changed(kim: HttpClient, closed: str) -> None:
     assert kim.get(here).json == []
     for bad in ({"a": 1}, "text", [1], None, [["a"]], [""]):
         assert kim.put(here, bad if bad is not None else b"null").status == 400
-    assert kim.put(here, b"[").status == 400
+    for bad_json in (b"[", b'["\\ud800"]'):
+        assert kim.put(here, bad_json).status == 400
 
 
 def test_lists_have_preconditions(kim: HttpClient, closed: str) -> None:

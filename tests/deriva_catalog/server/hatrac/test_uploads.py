@@ -137,6 +137,7 @@ def test_bad_chunks_are_refused_and_the_job_goes_on(kim: HttpClient, name: str) 
     for target, data, headers, status in (
         ("11", chunk(10), {}, 409),
         ("99999999999999999999", chunk(10), {}, 409),
+        ("9" * 5_000, chunk(10), {}, 409),
         ("-1", chunk(0), {}, 400),
         ("x", chunk(0), {}, 400),
         ("1", chunk(1) + b"x", {}, 409),
