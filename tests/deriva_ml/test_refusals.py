@@ -336,6 +336,8 @@ UPLOADS: dict[str, Callable[[DerivaML, Zoo, Execution], Any]] = {
     ).write_bytes(b"y"),
     "column": lambda ml, zoo, exe: exe.table_path("Subject").write_text("Nam\nTom\n"),
     "field": lambda ml, zoo, exe: exe.table_path("Subject").write_text("Name\nTom,Rex\n"),
+    "fields": lambda ml, zoo, exe: exe.table_path("Subject").write_text("Name,RCB\nTom,x\nRe"),
+    "header": lambda ml, zoo, exe: exe.table_path("Subject").write_text("Name,Name\na,b\n"),
     "table": lambda ml, zoo, exe: exe.table_path("Subject").write_bytes(b"\xff\xfe\x00"),
     "file": lambda ml, zoo, exe: exe.asset_file_path("Image", "never.png"),
 }

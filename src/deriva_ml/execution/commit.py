@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -45,6 +46,8 @@ from .storing import store_outputs
 __all__ = ["commit", "finish_commit", "upload_while_failed"]
 
 _S = ExecutionStatus
+_ABSENT = "\0absent"
+"""Stands for a field that a row of a CSV file does not have, as one that was cut off."""
 TableRows = list[tuple[Table, list[dict[str, Any]]]]
 
 
@@ -229,22 +232,28 @@ def _read_rows(table: Table, file: Path) -> list[dict[str, Any]]:
     """The rows of a CSV file; an empty field is no value."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines, strict=True)
-            unknown = [c for c in reader.fieldnames or () if c not in table.by_name]
+            reader = csv.DictReader(lines, strict=True, restval=_ABSENT)
+            header = reader.fieldnames or ()
+            if twice := [c for c, count in Counter(header).items() if count > 1]:
+                raise DerivaMLExecutionError(
+                    f"The header of {str(file)!r} has the columns {some_of(twice)} twice."
+                )
+            unknown = [c for c in header if c not in table.by_name]
             if unknown:
                 raise DerivaMLExecutionError(
                     f"{str(file)!r} has the columns {some_of(unknown)}, which table "
                     f"{table.qualified!r} does not have."
                 )
-            rows = [{k: v or None for k, v in row.items()} for row in reader]
+            rows = list(reader)
     except (csv.Error, UnicodeDecodeError) as error:
         raise DerivaMLExecutionError(f"{str(file)!r} is not a CSV file: {error}.") from error
     for number, row in enumerate(rows, start=2):
-        if None in row or len(row) != len(reader.fieldnames or ()):
+        if None in row or _ABSENT in row.values():
             raise DerivaMLExecutionError(
-                f"Row {number} of {str(file)!r} has more fields than its header."
+                f"Row {number} of {str(file)!r} has {'more' if None in row else 'fewer'} fields "
+                "than its header."
             )
-    return rows
+    return [{k: v or None for k, v in row.items()} for row in rows]
 
 
 # --- writing -----------------------------------------------------------------------------
