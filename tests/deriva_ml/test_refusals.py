@@ -272,6 +272,22 @@ KINDS: dict[str, Case] = {
         lambda s: split_dataset(s.ml, s.dataset.rid, stratify_by_column=["Image.Subject"]),
         _V,
     ),
+    "word for a selector": (
+        lambda s: s.ml.feature_values("Image", "Label", selector="newest"),
+        _V,
+    ),
+    "selector that makes no record": (
+        lambda s: s.ml.get_feature_values_as_dataframe("Image", "Label", selector=len),
+        _V,
+    ),
+    "word for a selector of a wide table": (
+        lambda s: s.dataset.get_denormalized_as_dataframe(["Image", "Label"], selector="newest"),
+        _V,
+    ),
+    "text for a limit of values": (
+        lambda s: s.ml.feature_values("Image", "Label", materialize_limit="9"),
+        _V,
+    ),
     "file name outside": (lambda s: s.exe.asset_file_path("Image", "../not there"), _V),
 }
 CYCLES: dict[str, Case] = {

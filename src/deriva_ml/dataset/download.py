@@ -20,6 +20,7 @@ from deriva_catalog.bag import (
     object_fetcher,
     url_fetcher,
 )
+from deriva_ml.core.arguments import words
 from deriva_ml.core.content import content_cache
 from deriva_ml.core.exceptions import DerivaMLValidationError
 from deriva_ml.core.session import Session
@@ -116,7 +117,9 @@ def key_of(
             f"Version {str(label)!r} of dataset {dataset!r} is under development and cannot be "
             "downloaded. Call release() first."
         )
-    return BagKey(session.identity, dataset, label, frozenset(exclude_tables or ()))
+    return BagKey(
+        session.identity, dataset, label, frozenset(words(exclude_tables, "exclude_tables"))
+    )
 
 
 def download_bag(

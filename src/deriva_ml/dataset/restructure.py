@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from deriva_catalog.interface import Row
-from deriva_ml.core.exceptions import DerivaMLValidationError, some_of
+from deriva_ml.core.exceptions import (
+    DerivaMLUnavailableError,
+    DerivaMLValidationError,
+    some_of,
+)
 from deriva_ml.denormalize import grain_rids
 from deriva_ml.feature.record import FeatureRecord, Selector
 
@@ -77,6 +82,7 @@ def restructure_assets(bag: DatasetBag, output_dir: Path, layout: Layout) -> dic
     Raises:
         DerivaMLValidationError: It is not clear which files or targets are meant, a value is
             missing where that is an error, or a file is not in the bag or in the way.
+        DerivaMLUnavailableError: The output directory cannot be written.
     """
     _check(layout)
     table = _asset_table(bag, layout)
@@ -314,7 +320,8 @@ def _place(places: list[tuple[Path, Path]], layout: Layout) -> dict[Path, Path]:
     result: dict[Path, Path] = {}
     written: dict[Path, Path] = {}
     for source, target in places:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with _writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
         result[source] = made = _put(source, target, layout)
         if written.setdefault(made, source) != source:
             raise DerivaMLValidationError(
@@ -340,8 +347,20 @@ def _put(source: Path, target: Path, layout: Layout) -> Path:
         return Path(layout.file_transformer(source, target))
     if os.path.lexists(target):
         return target
-    if layout.use_symlinks:
-        target.symlink_to(source.resolve())
-    else:
-        shutil.copyfile(source, target)
+    with _writing(target):
+        if layout.use_symlinks:
+            target.symlink_to(source.resolve())
+        else:
+            shutil.copyfile(source, target)
     return target
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DerivaMLUnavailableError(
+            f"{str(target)!r} cannot be written: {error}. Check the output directory; files that "
+            "are placed already stay, and another call goes on."
+        ) from error

@@ -216,6 +216,11 @@ def chosen_rids(feature: Feature, selector: Selector, rows: TableRows) -> set[st
     Raises:
         DerivaMLValidationError: The selector returned something that it was not given.
     """
+    if not callable(selector):
+        raise DerivaMLValidationError(
+            f"A selector is a function of records, such as FeatureRecord.select_newest, not "
+            f"{selector!r}."
+        )
     records = records_of(feature, rows)
     rids = {id(r): rid for r, rid in zip(records, rows.columns["RID"].tolist(), strict=True)}
     groups: defaultdict[str, list[FeatureRecord]] = defaultdict(list)

@@ -9,6 +9,7 @@ from deriva_catalog.errors import ForeignKeyViolation, NotNullViolation, UniqueV
 from deriva_catalog.interface import Row
 from deriva_catalog.model.elements import Table
 from deriva_catalog.path.ast import Filter
+from deriva_ml.core.arguments import check_count, check_text
 from deriva_ml.core.chaise import refresh_menu
 from deriva_ml.core.definitions import ColumnDefinition, MLVocab
 from deriva_ml.core.exceptions import (
@@ -239,6 +240,7 @@ class Features:
             if not rids:
                 return []
             filters = [*filters, any_of("RID", rids)]
+        check_count(limit, "materialize_limit")
         if limit is not None:
             count = self._session.catalog.count(path_of(values, *filters))
             if count > limit:
@@ -290,7 +292,7 @@ class Features:
             DerivaMLValidationError: There is neither such a workflow nor executions of that type.
         """
         executions = self._session.ml("Execution")
-        mine = equals("Workflow", workflow)
+        mine = equals("Workflow", check_text(workflow, "workflow"))
         rows = self._session.fetch(attributes(executions, ("RID",), mine, sort=("RID",)))
         if not rows:
             typed = self._session.ml("Workflow_Workflow_Type")

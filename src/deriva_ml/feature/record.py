@@ -101,21 +101,32 @@ class FeatureRecord(BaseModel):
                 values with equally many votes the one with the newest record wins.
 
         Raises:
-            DerivaMLValidationError: No column is given where the feature has none or several.
+            DerivaMLValidationError: No column is given where the feature has none or several, or
+                the feature has no such column.
         """
 
         def select(records: list[FeatureRecord]) -> FeatureRecord | None:
             if not records:
                 return None
-            name = column or type(records[0])._only_term_column()
+            name = type(records[0])._voted_on(column)
             votes = Counter(_hashable(getattr(r, name)) for r in records)
             most = max(votes.values())
             winners = [r for r in records if votes[_hashable(getattr(r, name))] == most]
             return FeatureRecord.select_newest(winners)
 
-        if column is None and cls.feature is not None:
-            cls._only_term_column()
+        if cls.feature is not None:
+            cls._voted_on(column)
         return select
+
+    @classmethod
+    def _voted_on(cls, column: str | None) -> str:
+        if column is None:
+            return cls._only_term_column()
+        if column not in (known := list(cls.model_fields)):
+            raise DerivaMLValidationError(
+                f"{cls.__name__} has no column {column!r} to vote on; it has {known}."
+            )
+        return column
 
     @classmethod
     def _only_term_column(cls) -> str:
@@ -249,14 +260,27 @@ def reduce_with_selector(
     selector: Selector,
     qualifier_cols: Sequence[str] = (),
 ) -> Iterator[FeatureRecord]:
-    """The record that the selector chooses about each row (and qualifiers), in first-seen order."""
+    """The record that the selector chooses about each row (and qualifiers), in first-seen order.
+
+    Raises:
+        DerivaMLValidationError: The selector is no function, or returned no record.
+    """
+    if not callable(selector):
+        raise DerivaMLValidationError(
+            f"A selector is a function of records, such as FeatureRecord.select_newest, not "
+            f"{selector!r}."
+        )
     grouped: defaultdict[tuple[Hashable, ...], list[FeatureRecord]] = defaultdict(list)
     for record in records:
         grouped[tuple(getattr(record, c) for c in (target_col, *qualifier_cols))].append(record)
     for group in grouped.values():
-        chosen = selector(group)
-        if chosen is not None:
+        chosen: object = selector(group)
+        if isinstance(chosen, FeatureRecord):
             yield chosen
+        elif chosen is not None:
+            raise DerivaMLValidationError(
+                f"The selector returned {chosen!r}; it returns a record, or None for none."
+            )
 
 
 def _hashable(value: Any) -> Hashable:

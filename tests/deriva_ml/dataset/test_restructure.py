@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deriva_catalog.path.ast import TableName
-from deriva_ml.core.exceptions import DerivaMLValidationError
+from deriva_ml.core.exceptions import DerivaMLUnavailableError, DerivaMLValidationError
 from deriva_ml.dataset.bag import DatasetBag
 
 from ..conftest import Stage
@@ -109,3 +109,11 @@ def test_two_values_that_would_share_a_directory_are_refused(
             tmp_path / "out", targets=["Subject"], target_transform=lambda _: next(names)
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_a_directory_that_cannot_be_written_is_an_error_of_ours(
+    bag: DatasetBag, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DerivaMLUnavailableError, match="another call goes on"):
+        bag.restructure_assets(tmp_path / "file")

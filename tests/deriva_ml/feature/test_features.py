@@ -130,6 +130,8 @@ def test_a_vote_needs_to_know_its_column(ml: DerivaML) -> None:
     record = ml.create_feature("Image", "Score", metadata=[score])
     with pytest.raises(DerivaMLValidationError, match="which one to vote on"):
         record.select_majority_vote()
+    with pytest.raises(DerivaMLValidationError, match="no column 'Kin'"):
+        record.select_majority_vote("Kin")
 
 
 def test_values_can_be_limited(ml: DerivaML, zoo: Zoo) -> None:
