@@ -167,6 +167,9 @@ def download_bag(
     wants_minid = use_minid or (
         use_minid is None and session.options.use_minid and found is None and not key.exclude_tables
     )
+    if found is not None and not wants_minid and (found.complete or not with_files):
+        later = partial(_fetch_later, session, found, how, careful or found.repairing)
+        return _opened(session, found, dataset, later)  # also where the server cannot be reached
     with _patient(session, how) as asked:
         archived = archive_of(asked, key) if wants_minid else None
         if found is None and archived is not None:
