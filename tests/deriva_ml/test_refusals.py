@@ -19,6 +19,7 @@ from deriva_catalog.path.ast import TableName
 from deriva_ml import DerivaMLConfig, Workflow
 from deriva_ml.core.base import DerivaML
 from deriva_ml.core.exceptions import (
+    DerivaMLConfigurationError,
     DerivaMLCycleError,
     DerivaMLDataError,
     DerivaMLDatasetNotFound,
@@ -227,6 +228,20 @@ KINDS: dict[str, Case] = {
     "text for terms of a feature": (
         lambda s: s.ml.create_feature("Image", "F", terms="Image_Class"),
         _V,
+    ),
+    "frame for feature values": (
+        lambda s: s.exe.add_features(s.ml.get_table_as_dataframe("Subject")),
+        _V,
+    ),
+    "unknown way to make versions": (
+        lambda s: DerivaML(str(s.place), dataset_versioning="Dev"),
+        DerivaMLConfigurationError,
+    ),
+    "unknown mode": (lambda s: DerivaML(str(s.place), mode="of"), _V),
+    "unknown mode to list by": (lambda s: s.ml.list_executions(mode="of"), _V),
+    "unknown domain schema": (
+        lambda s: DerivaML(str(s.place), working_dir=s.ml.working_dir, domain_schemas="zo"),
+        DerivaMLConfigurationError,
     ),
     "text for feature values": (lambda s: s.exe.add_features("abc"), _V),
     "mapping for a feature value": (lambda s: s.exe.add_features([{"Image": "1"}]), _V),

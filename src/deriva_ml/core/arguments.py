@@ -7,10 +7,19 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 
-from .enums import ExecutionStatus
+from .enums import ConnectionMode, ExecutionStatus
 from .exceptions import DerivaMLValidationError
 
-__all__ = ["check_count", "check_text", "days", "moment", "status_named", "validated", "words"]
+__all__ = [
+    "check_count",
+    "check_text",
+    "days",
+    "mode_named",
+    "moment",
+    "status_named",
+    "validated",
+    "words",
+]
 
 
 def check_text(value: object, name: str) -> str:
@@ -87,6 +96,21 @@ def words(value: str | Iterable[str] | None, name: str) -> list[str]:
     if not isinstance(value, Iterable):
         raise DerivaMLValidationError(f"{name} is one word or several, not {value!r}.")
     return [str(word) for word in value]
+
+
+def mode_named(value: ConnectionMode | str) -> ConnectionMode:
+    """The mode of a connection with a name.
+
+    Raises:
+        DerivaMLValidationError: There is no such mode.
+    """
+    try:
+        return ConnectionMode(value)
+    except ValueError as error:
+        known = ", ".join(mode.value for mode in ConnectionMode)
+        raise DerivaMLValidationError(
+            f"{str(value)!r} is not a mode of a connection; modes are {known}."
+        ) from error
 
 
 def status_named(value: ExecutionStatus | str) -> ExecutionStatus:

@@ -18,7 +18,7 @@ from deriva_catalog.interface import Catalog
 from deriva_ml.model.catalog import DerivaModel
 
 from . import collaborators as _collaborators
-from .arguments import check_text
+from .arguments import check_text, mode_named
 from .connect import open_offline, open_session
 from .context import read_context, write_context
 from .definitions import ML_SCHEMA, ConnectionMode
@@ -143,7 +143,7 @@ class DerivaML:
         }
         self.session: Session = (
             open_offline(hostname, catalog_id, schema=reuse_schema_json, **settings)
-            if ConnectionMode(mode) is ConnectionMode.offline
+            if mode_named(mode) is ConnectionMode.offline
             else open_session(
                 hostname, catalog_id, credential=credential, check_auth=check_auth, **settings
             )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from deriva_catalog.interface import Catalog, Row, Transaction
 from deriva_catalog.model.elements import Table
@@ -18,7 +18,7 @@ from deriva_catalog.path.ast import Query
 from deriva_ml.model.catalog import DerivaModel
 
 from .catalog_stub import CatalogStub, NotConnected
-from .exceptions import DerivaMLReadOnlyError, translated
+from .exceptions import DerivaMLConfigurationError, DerivaMLReadOnlyError, translated
 
 DatasetVersioning = Literal["auto", "dev"]
 
@@ -35,6 +35,9 @@ class Options:
         s3_bucket: Where archives of dataset versions go; None means there are none.
         use_minid: Whether downloads use archives with persistent identifiers, and make them.
         registry: What gives the identifiers (see `registries`); None means a folder of the bucket.
+
+    Raises:
+        DerivaMLConfigurationError: There is no such way to make versions.
     """
 
     dataset_versioning: DatasetVersioning = "auto"
@@ -42,6 +45,12 @@ class Options:
     s3_bucket: str | None = None
     use_minid: bool = False
     registry: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dataset_versioning not in get_args(DatasetVersioning):
+            raise DerivaMLConfigurationError(
+                f"dataset_versioning is {self.dataset_versioning!r}; it is 'auto' or 'dev'."
+            )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.interface import Row
 from deriva_catalog.path.ast import Aggregate, AttributeGroupQuery, ColumnName, Function, Item
-from deriva_ml.core.arguments import days, moment, status_named, words
+from deriva_ml.core.arguments import days, mode_named, moment, status_named, words
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.enums import ConnectionMode, ExecutionStatus
 from deriva_ml.core.exceptions import (
@@ -245,7 +245,7 @@ class Executions:
             snapshots(self.around.local),
             status=None if states is None else [status_named(s) for s in states],
             workflow_rid=workflow_rid,
-            mode=None if mode is None else ConnectionMode(mode),
+            mode=None if mode is None else mode_named(mode),
             since=None if since is None else moment(since, "since"),
         )
 
@@ -286,7 +286,7 @@ class Executions:
         waiting = (_S.Stopped, _S.Pending_Upload, _S.Uploaded)
         found = [s.rid for s in self.incomplete() if s.status in waiting]
         report = UploadReport()
-        for rid in found if rids is None else list(rids):
+        for rid in found if rids is None else words(rids, "execution_rids"):
             run = self.reopen(rid)
             try:
                 report.add(commit(run))

@@ -287,6 +287,11 @@ def stage_features(run: Run, features: Iterable[FeatureRecord] | FeatureRecord) 
 
 
 def _listed(features: Iterable[FeatureRecord]) -> list[FeatureRecord]:
+    if hasattr(features, "columns"):
+        raise DerivaMLValidationError(
+            "A frame is no list of feature values; the class of the values makes one of it: "
+            "add_features(record_class.from_dataframe(frame))."
+        )
     if not isinstance(features, Iterable):
         raise DerivaMLValidationError(f"Feature values are a list of records, not {features!r}.")
     return list(features)

@@ -76,7 +76,7 @@ class DerivaModel:
         if missing := sorted(asked - present):
             raise DerivaMLConfigurationError(
                 f"Catalog {self._catalog.id!r} has no domain schema {missing}; it has "
-                f"{sorted(self.domain_schemas)}."
+                f"{sorted(s for s in present if self.is_domain_schema(s))}."
             )
 
     # --- schemas ---------------------------------------------------------------------
