@@ -282,11 +282,12 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
 
 def _layout(connection: sqlite3.Connection, path: Path) -> int | None:
     """Return the layout of the queue in a file; None when the file is empty."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    # Tables first: another process may make the queue between these lines, all of it at once.
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if not tables:
         return None
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION_ID:
         message = f"{str(path)!r} is a database, but no task queue of this program."
         raise QueueError(message, hint="Move it away, or use another save_dir.", path=path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +84,24 @@ def test_a_damaged_database_says_that_it_is_damaged(tmp_path: Path) -> None:
     with pytest.raises(QueueError, match="rebuilds it") as caught:
         open_queue(tmp_path)
     assert caught.value.facts["corrupt"]
+
+
+def test_a_queue_that_another_process_makes_meanwhile_is_no_foreign_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(sqlite3.Connection):
+        """After the first question about what the file is, there is a queue."""
+
+        def execute(self, *words: str) -> SimpleNamespace:  # type: ignore[override]
+            rows = super().execute(*words).fetchall()
+            if "application_id" in words[0] or "schema" in words[0]:
+                monkeypatch.undo()
+                SqliteQueue(tmp_path / DATABASE).close()
+            return SimpleNamespace(fetchone=lambda: rows[0])
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **k, factory=Interrupted))
+    open_queue(tmp_path, "sqlite").close()
 
 
 def test_a_foreign_database_is_not_touched(tmp_path: Path) -> None:
