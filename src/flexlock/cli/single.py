@@ -114,12 +114,15 @@ def _session(call: Call, config: DictConfig, save_dir: Path) -> Iterator[RunSess
 
 @contextmanager
 def _end_reported(call: Call) -> Iterator[None]:
-    """Exit with 3 when a run is done but its end could not be written down."""
-    from flexlock.errors import LockError
+    """Say in one line what is wrong with the end of a run.
+
+    Exit with 3 when it could not be written down, with 1 when declared outputs are not there.
+    """
+    from flexlock.errors import FlexLockError
 
     try:
         yield
-    except LockError as error:
+    except FlexLockError as error:
         status = error.facts.get("exit_status")
         if not call.is_program or not isinstance(status, int):
             raise

@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+DECLARATIONS = frozenset({"_outputs_", "_snapshot_"})
+"""Names of a config that declare what a run leaves and what it tracks."""
+
+
 def class_values(cls: type) -> Iterator[tuple[str, Any]]:
     """Yield the public class attributes that are values, those of base classes first."""
     values: dict[str, Any] = {}
@@ -38,7 +42,7 @@ def class_values(cls: type) -> Iterator[tuple[str, Any]]:
             )
             is_value = not callable(value) and not hasattr(type(value), "__get__")
             is_module = isinstance(value, types.ModuleType)
-            if not name.startswith("_") and (is_inner or (is_value and not is_module)):
+            if _is_told(name) and (is_inner or (is_value and not is_module)):
                 values[name] = value
             else:
                 values.pop(name, None)  # overridden by a method
@@ -50,11 +54,16 @@ def instance_values(instance: object) -> Iterator[tuple[str, Any]]:
     for base in reversed(type(instance).__mro__):
         slots = vars(base).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
-            if not name.startswith("_") and hasattr(instance, name):
+            if _is_told(name) and hasattr(instance, name):
                 yield name, getattr(instance, name)
     for name, value in getattr(instance, "__dict__", {}).items():
-        if not name.startswith("_"):
+        if _is_told(name):
             yield name, value
+
+
+def _is_told(name: str) -> bool:
+    """Whether an attribute belongs to the config: a public one, or one of `DECLARATIONS`."""
+    return not name.startswith("_") or name in DECLARATIONS
 
 
 def hints_of(source: Any) -> dict[str, Any]:

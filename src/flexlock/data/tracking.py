@@ -99,7 +99,7 @@ def normalise(data: object, argument: str = "data") -> dict[str, Tracked]:
 
 
 def track(
-    data: object, *, root: Path | None = None, allow_missing: bool = False
+    data: object, *, root: Path | None = None, allow_missing: bool = False, what: str = "data"
 ) -> tuple[dict[str, DataState], tuple[str, ...]]:
     """Hash everything that `data` names.
 
@@ -107,6 +107,7 @@ def track(
         data: The `data=` argument, see the top of the module.
         root: The folder that relative paths start from; by default the working directory.
         allow_missing: Whether a path without anything at it is a warning, not an error.
+        what: What errors call it.
 
     Returns:
         The states under their names, and warnings for the sheet.
@@ -126,12 +127,12 @@ def track(
                 hashed = _hash(thing, root or Path(), cache)
             except MissingDataError as error:
                 if not allow_missing:
-                    raise _with_name(error, name) from error
+                    raise _with_name(error, name, what) from error
                 warnings.append(f"data {name!r}: {error.message}")
                 states[name] = _state(thing, None)
                 continue
             except DataError as error:
-                raise _with_name(error, name) from error
+                raise _with_name(error, name, what) from error
             states[name] = _state(thing, hashed)
             if hashed is not None:
                 warnings += [f"data {name!r}: {note}" for note in hashed.notes]
@@ -266,6 +267,6 @@ def _short_name(path: str) -> str:
     return _SUFFIXES.sub("", last) or last
 
 
-def _with_name(error: DataError, name: str) -> DataError:
-    message = f"data {name!r}: {error.message}"
+def _with_name(error: DataError, name: str, what: str) -> DataError:
+    message = f"{what} {name!r}: {error.message}"
     return type(error)(message, hint=error.hint, key=name, **error.facts)

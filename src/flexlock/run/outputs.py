@@ -86,7 +86,7 @@ def settle_outputs(outputs: Mapping[str, Output], cwd: str | None) -> dict[str, 
     states: dict[str, OutputState] = {}
     for name, output in outputs.items():
         method = "full" if output.is_hashed else "stat"
-        tracked, _ = track({name: {"path": str(output.path), "hash": method}})
+        tracked, _ = track({name: {"path": str(output.path), "hash": method}}, what="output")
         _validate(name, output)
         state = tracked[name]
         states[name] = OutputState(

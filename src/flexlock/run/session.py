@@ -266,6 +266,7 @@ def _end(
             return
         raise _unwritten(session, result, failure) from failure
     if untrue is not None:
+        untrue.facts.setdefault("exit_status", 1)
         raise untrue
 
 

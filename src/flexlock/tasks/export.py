@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -119,12 +120,13 @@ def _no_parquet() -> MissingExtraError:
 
 
 def _array(pa: Any, values: list[Any]) -> Any:
-    """Return a column; one with values of several types becomes text."""
+    """Return a column; values of several types, and numbers of more than 64 bits, become text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or len(kinds) <= 1:
-        return pa.array(
-            [float(v) if kinds == {int, float} and v is not None else v for v in values]
-        )
+        with suppress(OverflowError):
+            return pa.array(
+                [float(v) if kinds == {int, float} and v is not None else v for v in values]
+            )
     return pa.array([None if value is None else str(value) for value in values])
 
 

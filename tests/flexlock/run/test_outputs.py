@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flexlock import hash_data, runlock
+from flexlock import clicfg, hash_data, runlock
 from flexlock.errors import ConfigError, DataError
 from flexlock.lock.document import read_lock
 from flexlock.lock.record import OutputState
@@ -44,10 +44,26 @@ def test_hashes_and_sizes(declared: object) -> None:
 
 def test_missing_outputs_fail_the_run(here: Path) -> None:
     with (
-        pytest.raises(DataError, match="data 'model'"),
+        pytest.raises(DataError, match="output 'model'"),
         runlock({"save_dir": "r"}, [], outputs={"model": "r/m"}),
     ):
         pass
+    assert run_status(here / "r").name == "failed"
+
+
+def test_a_class_declares_outputs_and_a_program_tells_in_one_line_which_is_missing(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Config:
+        save_dir = "r"
+        _outputs_ = ("r/model.bin",)
+
+    main = clicfg(config_class=Config)(lambda cfg: None)
+    with pytest.raises(SystemExit) as end:
+        main.cli([])
+    assert end.value.code == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("flexlock: output 'model': ")
     assert run_status(here / "r").name == "failed"
 
 

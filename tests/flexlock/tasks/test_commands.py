@@ -37,7 +37,7 @@ def main(cfg):
         until = time.monotonic() + 30
         while not Path("go").exists() and time.monotonic() < until:
             time.sleep(0.02)
-    return {"loss": 1 / cfg.param, "names": ["a"]}
+    return {"loss": 1 / cfg.param, "names": ["a"], "big": 10**30}
 
 if __name__ == "__main__":
     main()
@@ -110,6 +110,7 @@ def test_export_writes_csv_json_and_parquet(
     assert [row["values.param"] for row in told] == [1, 3, 4]
     table = pyarrow.parquet.read_table(sweep.folder / "t.parquet")
     assert table.column("result.loss").to_pylist() == [1.0, None, 1 / 3, 0.25]
+    assert table.column("result.big").to_pylist() == [str(10**30), None, str(10**30), str(10**30)]
     assert '"tasks": 4' in capsys.readouterr().out
 
 
