@@ -39,7 +39,8 @@ class FlexlockConf:
     """The settings of the launcher.
 
     Attributes:
-        n_jobs: Jobs at a time on this machine, each in a process of its own; 1 is this process.
+        n_jobs: Jobs at a time on this machine, each in a process of its own; -1 is one a core, 1
+            this process.
         slurm_config: A YAML file, or its content, that says how Slurm workers are asked for.
         max_attempts: How often a job is started whose process dies.
         quiet: Whether the engine's own lines are left out, and failures told when all has ended.
@@ -106,7 +107,7 @@ class FlexlockLauncher(Launcher):
             note_sweep(root, str(config.hydra.job.config_name))
         retry: Retry = "failed" if _says(config, "resume") else "all"
         shared = _shared_words(job_overrides)
-        others = self._options.n_jobs > 1 or self._options.slurm_config is not None
+        others = self._options.n_jobs != 1 or self._options.slurm_config is not None
         path = keep_setup(replace(self._setup, words=shared), root, for_others=others)
         own = [[word for word in words if word not in shared] for words in job_overrides]
         tasks = _tasks(own, initial_job_idx, _fingerprint(config))

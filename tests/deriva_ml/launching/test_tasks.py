@@ -15,6 +15,7 @@ from launching_lab import Lab, until
 pytestmark = pytest.mark.slow
 
 RATES = ("--tasks", "rates.txt", "--task_to", "model_config.rate")
+EACH_CORE = ("hydra/launcher=flexlock", "hydra.launcher.n_jobs=-1")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_killed_stopped_and_resumed_is_as_if_undisturbed(lab: Lab, tmp_path: Pat
     calm.write()
     for one in (lab, calm):
         one.file("rates.txt", 1, 2, 3)
-    undisturbed = calm.start(*RATES)
+    undisturbed = calm.start("-m", "model_config.rate=1,2,3", *EACH_CORE)
     hold = lab.file("hold")  # which the first job passes by
     process = lab.start(*RATES, "--n_jobs", "2")
     until(lambda: len(lab.journal()) == 3)
