@@ -299,6 +299,9 @@ def test_what_names_no_table_path_or_element_is_told(zoo: AnyCatalog) -> None:
         for act in acts:
             with pytest.raises(BadRequest, match=expected):
                 act()
+    for tail in ("entity/zoo:Species/name=a b", "entity/é"):
+        with pytest.raises(BadRequest, match="unescaped"):
+            zoo.fetch(tail)
     with pytest.raises(BadRequest, match="name of a table"):
         zoo.create_column(given, column_document("x", "text"))
     assert zoo.fetch("entity/zoo:Species") == []
