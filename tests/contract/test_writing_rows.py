@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -16,6 +16,7 @@ from deriva_catalog.errors import (
     UniqueViolation,
     UnknownName,
 )
+from deriva_catalog.model.definitions import column_document
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
 
@@ -282,3 +283,25 @@ def test_large_batches_are_written_whole(zoo: AnyCatalog) -> None:
     assert len(zoo.update(SPECIES, changed)) == 5000
     assert zoo.count(parse_path("zoo:Species/legs=5000")) == 1
     assert zoo.delete(parse_path("zoo:Species")) == 5000
+
+
+def test_what_names_no_table_path_or_element_is_told(zoo: AnyCatalog) -> None:
+    given: Any = "zoo:Species"
+    for expected, acts in {
+        "name of a table": (lambda: zoo.insert(given, [{"name": "owl"}]),),
+        "path": (lambda: zoo.count(given), lambda: zoo.delete(given)),
+        "query": (lambda: zoo.fetch(SPECIES),),  # type: ignore[arg-type]
+        "Address": (
+            lambda: zoo.set_comment(given, "x"),
+            lambda: zoo.set_acl(given, "select", ["kim"]),
+        ),
+    }.items():
+        for act in acts:
+            with pytest.raises(BadRequest, match=expected):
+                act()
+    for tail in ("entity/zoo:Species/name=a b", "entity/é"):
+        with pytest.raises(BadRequest, match="unescaped"):
+            zoo.fetch(tail)
+    with pytest.raises(BadRequest, match="name of a table"):
+        zoo.create_column(given, column_document("x", "text"))
+    assert zoo.fetch("entity/zoo:Species") == []

@@ -68,6 +68,7 @@ def connect(
         Unavailable: the server cannot be reached.
         SnapshotUnavailable: the snapshot is older than the history that is kept.
     """
+    _require_host(hostname)
     name, _, moment = str("" if catalog_id is None else catalog_id).partition("@")
     if is_database_url(str(hostname)):
         url, _, fragment = str(hostname).partition("#")
@@ -231,6 +232,14 @@ def _no_files(hostname: str) -> BadRequest:
         f"The catalogs of {hostname!r} keep their files themselves.",
         hint="Leave 'files' out; it is for catalogs in a database.",
     )
+
+
+def _require_host(given: object) -> None:
+    if not isinstance(given, str | Path):
+        raise BadRequest(
+            f"The place of a catalog is a host name, a URL or a directory, not {given!r}.",
+            hint="connect('localhost', 'digits') opens one of this machine.",
+        )
 
 
 def _directory(hostname: str | Path) -> Path | None:

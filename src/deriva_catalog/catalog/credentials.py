@@ -97,10 +97,20 @@ def entry_of(host: str, *, file: Path | None = None) -> Mapping[str, Any]:
 
 
 def authentication_headers(credential: Mapping[str, str] | None) -> dict[str, str]:
-    """The request headers that carry a credential; none for None. A cookie goes before a token."""
+    """The request headers that carry a credential; none for None. A cookie goes before a token.
+
+    Raises:
+        BadRequest: it is no dictionary with one of the two as text.
+    """
     if not credential:
         return {}
-    if "cookie" in credential:
+    given: Any = credential
+    if not isinstance(given, Mapping) or not any(isinstance(given.get(n), str) for n in _USABLE):
+        raise BadRequest(
+            "A credential is a dictionary with a 'cookie' or a 'bearer-token', as text.",
+            hint="For a token write {'bearer-token': TOKEN}.",
+        )
+    if isinstance(given.get("cookie"), str):
         return {"Cookie": credential["cookie"]}
     return {"Authorization": f"Bearer {credential['bearer-token']}"}
 

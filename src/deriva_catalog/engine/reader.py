@@ -18,6 +18,7 @@ from ..errors import CatalogError, NotFound
 from ..interface import MediaType, Row, RowLocation
 from ..model.elements import Model, Table
 from ..path.ast import AggregateQuery, Path, Query, Root, TableName
+from ..path.check import require_path, require_query
 from ..path.parser import parse_query
 from .compile import CompileCache, Compiled, Source, compile_rows
 from .compile.cache import literals_in
@@ -193,6 +194,7 @@ class Reader:
     def count(self, path: Path | TableName) -> int:
         """How many rows of the context table a path reaches."""
         whole = Path(Root(path)) if isinstance(path, TableName) else path
+        require_path(whole)
         with self._opening() as moment:
             policy = self._policy(moment)
             source: Source = moment.relation if policy is None else policy.source
@@ -263,7 +265,10 @@ def has_few_rows(query: Query) -> bool:
 
 
 def _parsed(query: Query | str) -> Query:
-    return parse_query(query).query if isinstance(query, str) else query
+    if isinstance(query, str):
+        return parse_query(query).query
+    require_query(query)
+    return query
 
 
 _Lookup = Callable[[Reading, Table, sa.FromClause], "sa.Select[*tuple[Any, ...]] | None"]

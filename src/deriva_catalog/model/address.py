@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Address"]
+from ..errors import BadRequest
+
+__all__ = ["Address", "require_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +24,13 @@ class Address:
     key: tuple[str, ...] | None = None
     foreign_key: tuple[str, ...] | None = None
     referenced: tuple[str, str, tuple[str, ...]] | None = None
+
+
+def require_address(given: object) -> None:
+    """Raise `BadRequest` if something is no address."""
+    if not isinstance(given, Address):
+        shown = repr(given)[:80] if isinstance(given, str | tuple) else type(given).__name__
+        raise BadRequest(
+            f"An element of the model is named by an Address, not by {shown}.",
+            hint="Write Address('lab', 'Image') for a table, Address() for the catalog.",
+        )

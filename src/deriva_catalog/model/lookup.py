@@ -9,8 +9,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..errors import Conflict, NotFound, UnknownName
-from .address import Address
+from ..errors import BadRequest, Conflict, NotFound, UnknownName
+from .address import Address, require_address
 from .elements import Column, ForeignKey, Key, Model, Schema, Table
 
 __all__ = [
@@ -66,6 +66,7 @@ def find_table(model: Model, reference: TableReference) -> Table:
         UnknownName: there is no such table.
         Conflict: several schemas have a table of that name.
     """
+    require_table(reference)
     name = reference.name
     if reference.schema is not None:
         return table_at(model, reference.schema, name)
@@ -81,6 +82,16 @@ def find_table(model: Model, reference: TableReference) -> Table:
         )
     known = {table for schema in model.schemas.values() for table in schema.tables}
     raise UnknownName(f"There is no table {name!r}.", hint=near_misses(name, known), table=name)
+
+
+def require_table(given: object) -> None:
+    """Raise `BadRequest` if something does not name a table."""
+    if not hasattr(given, "schema") or not hasattr(given, "name"):
+        shown = repr(given)[:80] if isinstance(given, str | tuple) else type(given).__name__
+        raise BadRequest(
+            f"The name of a table is expected, not {shown}.",
+            hint="Write TableName('Image', 'lab'): the table, then its schema.",
+        )
 
 
 def table_at(model: Model, schema: str, table: str) -> Table:
@@ -243,6 +254,7 @@ def find_element(model: Model, address: Address, *, inside: bool = False) -> Ele
         UnknownName: something on the way to it does not exist.
         Conflict: several foreign keys have the columns of the address.
     """
+    require_address(address)
     if address.schema is None:
         return model
     if address.table is None:

@@ -122,7 +122,10 @@ def refusal(column_type: ColumnType, column: str | None = None) -> Refuse:
 
 def _shown(value: Any) -> str:
     try:
-        text = json.dumps(value, ensure_ascii=False) if type(value) is str else repr(value)
+        if type(value) is str:  # half of a surrogate pair cannot be printed
+            text = json.dumps(value, ensure_ascii=not _is_unicode(value))
+        else:
+            text = repr(value)
     except RecursionError:
         return f"a {type(value).__name__} that nests too deep"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -60,6 +60,7 @@ def check_query(query: Query) -> None:
         Conflict: A negative limit, columns of several tables on one side of a link.
         UnknownName: A filter, ``alias:*`` or argument uses an alias that does not exist.
     """
+    require_query(query)
     aliases = check_path(query.path)
     match query:
         case EntityQuery(_, window):
@@ -87,6 +88,7 @@ def check_path(path: Path) -> frozenset[str]:
         Conflict: Columns of several tables on one side of a link.
         UnknownName: A filter uses an alias that is not defined before it.
     """
+    require_path(path)
     _check_table(path.root.table)
     aliases: set[str] = set()
     _define(path.root.alias, aliases)
@@ -108,6 +110,30 @@ def check_path(path: Path) -> frozenset[str]:
                 _check_table(element.table)
                 _define(element.alias, aliases)
     return frozenset(aliases)
+
+
+def require_query(given: object) -> None:
+    """Raise `BadRequest` if something is no query, nor a text to be read as one."""
+    if not isinstance(given, Query):
+        raise BadRequest(
+            f"A query is expected, not {_told(given)}.",
+            hint="Give a text such as 'entity/lab:Image', or use the path builder, whose "
+            "'.entities().fetch()' asks by itself.",
+        )
+
+
+def require_path(given: object) -> None:
+    """Raise `BadRequest` if something is no path."""
+    if not isinstance(given, Path):
+        raise BadRequest(
+            f"A path is expected, not {_told(given)}.",
+            hint="A text becomes one by deriva_catalog.path.parser.parse_path('lab:Image/Name=x'); "
+            "the path builder makes its own.",
+        )
+
+
+def _told(given: object) -> str:
+    return repr(given)[:80] if isinstance(given, str | int | float | None) else type(given).__name__
 
 
 def check_filter(filter: Filter, aliases: Iterable[str] | None = None, depth: int = 0) -> None:

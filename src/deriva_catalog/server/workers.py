@@ -1,7 +1,8 @@
 """Several processes that share a socket, and one that watches over them.
 
 A process that ends is replaced, unless it cannot even start. When the watching process is told
-to stop, the others finish what they are doing.
+to stop, the others finish what they are doing; so they do when it is killed, which they notice by
+a pipe that only it has open for writing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -46,6 +48,7 @@ class _Watch:
         self._running: dict[int, tuple[int, float]] = {}
         self._told = False
         self._early = 0
+        self._seen, self._held = os.pipe()
 
     def run(self) -> int:
         before = {s: signal.signal(s, self._stop) for s in (signal.SIGTERM, signal.SIGINT)}
@@ -60,6 +63,8 @@ class _Watch:
         finally:
             for number_of_signal, handler in before.items():
                 signal.signal(number_of_signal, handler)
+            os.close(self._seen)
+            os.close(self._held)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._told = True
@@ -73,6 +78,8 @@ class _Watch:
             for number_of_signal in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number_of_signal, signal.SIG_DFL)
             try:
+                os.close(self._held)
+                threading.Thread(target=_stop_after, args=(self._seen,), daemon=True).start()
                 status = self._work(number)
             except KeyboardInterrupt:
                 status = 0
@@ -114,3 +121,10 @@ class _Watch:
             os.waitpid(child, 0)
             del self._running[child]
         return 0
+
+
+def _stop_after(watching: int) -> None:
+    """Stop this process when the one that watches over it is gone, as if it had said so."""
+    os.read(watching, 1)
+    log.error("The process that watched over the service is gone; this one stops, too.")
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,6 +125,11 @@ def test_headers_carry_the_cookie_before_the_token() -> None:
     assert authentication_headers(None) == {}
     assert authentication_headers({"cookie": "webauthn=a"}) == {"Cookie": "webauthn=a"}
     assert authentication_headers({"bearer-token": "t"}) == {"Authorization": "Bearer t"}
+    given: Any
+    for given in ("deriva_t_1", {"token": "deriva_t_1"}, {"bearer-token": 5}):
+        with pytest.raises(BadRequest, match="bearer-token") as caught:
+            authentication_headers(given)
+        assert "deriva_t_1" not in str(caught.value)
     both = authentication_headers({"cookie": "webauthn=a", "bearer-token": "t"})
     assert both == {"Cookie": "webauthn=a"}
 

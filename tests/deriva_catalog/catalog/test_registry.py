@@ -97,6 +97,11 @@ def test_other_hosts_are_unavailable(home: Path) -> None:
             connect(host, 1)
 
 
+def test_a_place_is_a_text_or_a_path() -> None:
+    with pytest.raises(BadRequest, match="not None"):
+        connect(None, 1)  # type: ignore[call-overload]
+
+
 def test_an_alias_can_be_moved(home: Path) -> None:
     for _ in range(2):
         create_catalog().close()

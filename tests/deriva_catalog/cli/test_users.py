@@ -125,6 +125,7 @@ def test_groups_and_their_members(terminal: Terminal) -> None:
         {"name": "lab", "title": "Lab", "members": ["https://idp.example/ada", "kim"]}
     ]
     assert "no account" in terminal.run("group", "add", "lab", "nobody", status=2)
+    assert "no groups" in terminal.run("group", "add", "lab", "group:other", status=2)
     terminal.run("group", "remove", "lab", "kim")
     assert "not in the group" in terminal.run("group", "remove", "lab", "kim", status=2)
     assert terminal.json("group", "list")[0]["members"] == ["https://idp.example/ada"]

@@ -224,8 +224,9 @@ def test_bad_numbers_are_bad_requests(typename, value):
     ],
 )
 def test_other_bad_values_are_conflicts(typename, value):
-    with pytest.raises(Conflict, match="Invalid "):
+    with pytest.raises(Conflict, match="Invalid ") as caught:
         enc(typename, value)
+    assert str(caught.value).encode()  # it can be printed, whatever the value
 
 
 def test_messages_follow_the_protocol_and_name_the_column():

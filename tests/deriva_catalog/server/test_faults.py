@@ -192,12 +192,14 @@ def test_thousands_of_idle_connections_are_no_burden(served: Served, kim: HttpCl
 
 
 def test_a_read_has_a_time_limit(tmp_path: Path) -> None:
-    with serving(tmp_path, settings=Settings(query_seconds=0.1)) as served:
+    with serving(tmp_path, settings=Settings(query_seconds=0.3)) as served:
         client = served.client("kim")
         cat = new_table(client)
         rows = [{"batch": 1, "text": "x"}] * 3000
         assert client.post(f"{cat}/entity/s:T", rows).status == 200
-        every = f"{cat}/aggregate/A:=s:T/B:=(batch)=(s:T:batch)/n:=cnt(A:RID)"
+        every = (
+            f"{cat}/aggregate/A:=s:T/B:=(batch)=(s:T:batch)/C:=(batch)=(s:T:batch)/n:=cnt(A:RID)"
+        )
         slow = client.get(every)
         assert slow.status == 400
         assert "Query run time limit exceeded." in slow.text

@@ -8,6 +8,8 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -79,6 +81,26 @@ def test_processes_share_the_work_and_are_replaced(tmp_path: Path) -> None:
             while counted(fresh) < 3:  # also what a process counted that is gone
                 pass
         assert served.stop() == 0
+
+
+def test_processes_stop_when_the_one_that_watches_over_them_is_killed() -> None:
+    script = """if True:
+        import signal
+        from deriva_catalog.server.workers import work_together
+
+        def work(number):
+            print("at work", flush=True)
+            signal.pause()
+            return 0
+
+        work_together(2, work, 1.0)
+    """
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert [watching.stdout.readline() for _ in range(2)] == ["at work\n"] * 2
+        watching.kill()
+        watching.communicate(timeout=60)  # ends when no process can write to it any more
 
 
 def test_its_own_certificate_is_good_for_localhost(tmp_path: Path) -> None:

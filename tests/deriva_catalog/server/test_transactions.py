@@ -84,7 +84,7 @@ def test_a_client_that_is_killed_leaves_nothing_and_nobody_waits(tmp_path: Path)
 
 
 def test_a_client_that_does_nothing_is_not_waited_for(tmp_path: Path) -> None:
-    with shelf(tmp_path, transaction_seconds=0.2) as (_, catalog):
+    with shelf(tmp_path, transaction_seconds=0.5) as (_, catalog):
         rested = threading.Event()
 
         def rest() -> None:
@@ -93,7 +93,7 @@ def test_a_client_that_does_nothing_is_not_waited_for(tmp_path: Path) -> None:
                 rested.wait(1.0)
                 catalog.insert(NOTE, [{"text": "too late"}])
 
-        with pytest.raises(Unavailable, match=r"Nothing came for 0.2 s.*do it again"):
+        with pytest.raises(Unavailable, match=r"Nothing came for 0.5 s.*do it again"):
             rest()
         assert catalog.count(NOTE) == 0
         with catalog.transaction():

@@ -13,10 +13,12 @@ from urllib.parse import quote
 from ... import snaptime
 from ...errors import BadRequest, NotAuthenticated, NotFound, ReadOnly
 from ...interface import Address, MediaType, Named, Row, RowLocation, Transaction
+from ...model.address import require_address
 from ...model.elements import Model
-from ...model.lookup import find_element, find_table
+from ...model.lookup import find_element, find_table, require_table
 from ...path.ast import Path, Query, Root, TableName
-from ...path.printer import print_path, print_table
+from ...path.check import require_path
+from ...path.printer import print_path
 from . import leases
 from .connection import Content, Received, Repeat, Timeouts
 from .frames import FEATURE
@@ -24,7 +26,7 @@ from .history import RemoteHistory, amended_at
 from .link import Link
 from .objects import RemoteObjectStore
 from .reading import LONGEST_ADDRESS, Questions
-from .resources import element_target, encoded, table_target
+from .resources import element_target, encoded, named, table_target
 from .rowtext import document_text, rows_content
 
 if TYPE_CHECKING:
@@ -283,13 +285,11 @@ class RemoteCatalog:
         if recorded:
             options.append("recorded=true")
         query = f"?{'&'.join(options)}" if options else ""
-        return self._put_rows(
-            "POST", f"entity/{print_table(table)}{query}", rows, returning=returning
-        )
+        return self._put_rows("POST", f"entity/{named(table)}{query}", rows, returning=returning)
 
     def upsert(self, table: TableName, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Insert rows, or replace those that match on all non-system key columns."""
-        return self._put_rows("PUT", f"entity/{print_table(table)}", rows)
+        return self._put_rows("PUT", f"entity/{named(table)}", rows)
 
     def update(
         self,
@@ -305,7 +305,7 @@ class RemoteCatalog:
             return []
         chosen = self._targets(table, rows, keys) if targets is None else targets
         columns = ";".join(",".join(map(_item, part)) for part in (keys, chosen))
-        return self._put_rows("PUT", f"attributegroup/{print_table(table)}/{columns}", rows)
+        return self._put_rows("PUT", f"attributegroup/{named(table)}/{columns}", rows)
 
     def _targets(
         self, table: TableName, rows: Sequence[Mapping[str, Any]], keys: Sequence[Named]
@@ -334,10 +334,12 @@ class RemoteCatalog:
 
         A server that does not tell how many is asked to count them before.
         """
+        require_path(path)
         return self._remove(f"entity/{print_path(path)}", path)
 
     def clear(self, path: Path, columns: Sequence[str]) -> int:
         """Set columns of the path's context rows to NULL; returns how many rows."""
+        require_path(path)
         names = ",".join(map(encoded, columns))
         return self._remove(f"attribute/{print_path(path)}/{names}", path)
 
@@ -417,12 +419,14 @@ class RemoteCatalog:
         return _first(self._change("POST", f"{self._home(table)}/foreignkey", document))
 
     def _home(self, table: TableName) -> str:
+        require_table(table)
         if table.schema is not None:
             return table_target(table.schema, table.name)
         found = find_table(self.model, table)
         return table_target(found.schema, found.name)
 
     def _element(self, address: Address) -> str:
+        require_address(address)
         return element_target(address, self.model if address.foreign_key else _NO_MODEL)
 
     def _part(self, address: Address, *parts: str) -> str:
@@ -431,6 +435,7 @@ class RemoteCatalog:
 
     def alter(self, address: Address, document: Mapping[str, Any]) -> dict[str, Any]:
         """Change the members given (rename, type, comment, annotations, ...)."""
+        require_address(address)
         if address.schema is None:
             return self._alter_catalog(document)
         # The protocol would create what is not there and is described completely.
@@ -555,7 +560,9 @@ _CATALOG_MEMBERS = (("annotations", "annotation"), ("acls", "acl"))
 
 
 def _whole(path: Path | TableName) -> Path:
-    return Path(Root(path)) if isinstance(path, TableName) else path
+    whole = Path(Root(path)) if isinstance(path, TableName) else path
+    require_path(whole)
+    return whole
 
 
 def _item(column: Named) -> str:

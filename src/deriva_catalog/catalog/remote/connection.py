@@ -288,7 +288,7 @@ class Connection:
                 response = client.send(request, stream=True)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 failure = self._unreachable(error)
-                if last or isinstance(error.__cause__, ssl.SSLError) or _is_about_tls(error):
+                if last or _tls_failure(error) is not None:
                     raise failure from error
             except httpx.HTTPError as error:
                 failure = self._lost(method, target, error, repeat)
@@ -341,7 +341,14 @@ class Connection:
 
     def _unreachable(self, error: httpx.HTTPError) -> CatalogError:
         origin = self.host.origin
-        if _is_about_tls(error):
+        failed = _tls_failure(error)
+        if failed is not None and not isinstance(failed, ssl.SSLCertVerificationError):
+            return Unavailable(
+                f"{origin} does not speak TLS as it should: {error}.",
+                hint=f"A server without TLS is http://{self.host.netloc}.",
+                hostname=self.host.netloc,
+            )
+        if failed is not None:
             return Unavailable(
                 f"{origin} shows a certificate that is not trusted: {error}.",
                 hint=f"Check the name of the host. For a certificate of your own, let "
@@ -398,13 +405,12 @@ def context_header(action: str, **more: object) -> dict[str, str]:
     return {"deriva-client-context": quote(text, safe="")}
 
 
-def _is_about_tls(error: BaseException) -> bool:
+def _tls_failure(error: BaseException) -> ssl.SSLError | None:
+    """What TLS had to say, if that is why."""
     seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLError):
-            return True
+    while seen is not None and not isinstance(seen, ssl.SSLError):
         seen = seen.__cause__ or seen.__context__
-    return False
+    return seen
 
 
 def back_off_s(attempt: int) -> float:

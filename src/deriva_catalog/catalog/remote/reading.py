@@ -29,6 +29,7 @@ from ...path.ast import (
 )
 from ...path.check import check_query
 from ...path.printer import print_path, print_query
+from ...path.tokens import refuse_stray
 from .link import Link
 from .splitting import Parts, split_path, split_query
 
@@ -88,6 +89,7 @@ class Questions:
 
     def _tail(self, query: Query | str) -> str:
         if isinstance(query, str):
+            refuse_stray(query)
             return query
         check_query(query)
         return print_query(query)

@@ -10,14 +10,22 @@ from urllib.parse import quote
 
 from ...interface import Address
 from ...model.elements import Model
-from ...model.lookup import find_foreign_key, table_at
+from ...model.lookup import find_foreign_key, require_table, table_at
+from ...path.ast import TableName
+from ...path.printer import print_table
 
-__all__ = ["element_target", "encoded", "table_target"]
+__all__ = ["element_target", "encoded", "named", "table_target"]
 
 
 def encoded(name: str) -> str:
     """A name as a token of a URL."""
     return quote(name, safe="")
+
+
+def named(table: TableName) -> str:
+    """The name of a table in a path."""
+    require_table(table)
+    return print_table(table)
 
 
 def table_target(schema: str, table: str) -> str:

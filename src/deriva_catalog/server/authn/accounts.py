@@ -16,7 +16,7 @@ from ...access import Client
 from ...errors import BadRequest, Conflict, NotFound
 from ...model.lookup import near_misses
 from .passwords import Passwords, refuse_weak
-from .people import keep_client, known_client
+from .people import GROUP_PREFIX, keep_client, known_client
 from .storage import AuthnStore, insert
 from .tables import accounts, clients, groups, links, members, sessions, tokens
 
@@ -274,10 +274,16 @@ def add_to_group(
         title: What people read; default: the name. Replaces what it was.
 
     Raises:
-        BadRequest: the group's name cannot be used.
+        BadRequest: the group's name cannot be used, or a member is a group.
         NotFound: there is no account of a login name; nothing is changed.
     """
     _check_name(name, "the name of a group")
+    for member in new:
+        if member.startswith(GROUP_PREFIX):
+            raise BadRequest(
+                f"{member!r} is a group; groups have people as members, and no groups.",
+                hint="Name its members, or name both groups in the access control lists.",
+            )
     with store.writing() as connection:
         known = [m if ":" in m else _existing(connection, m) for m in new]
         made = insert(connection, groups).values(name=name, title=title or name, created=now)

@@ -131,7 +131,8 @@ def test_a_plain_server_that_is_asked_for_tls_is_told_at_once() -> None:
         with connection(secure) as to, pytest.raises(Unavailable) as caught:
             to.send("GET", "/x", repeat=Repeat.SAFE)
     assert len(asked) == 1
-    assert secure in str(caught.value)
+    assert f"{secure} does not speak TLS" in str(caught.value)
+    assert f"A server without TLS is {url}." in str(caught.value)
 
 
 def check(make: Callable[[], object], kind: type[CatalogError]) -> None:

@@ -124,7 +124,8 @@ def outcome(read: Any, url: str) -> Any:
 
 def streamed(catalog: LocalCatalog, url: str) -> list[dict[str, Any]]:
     """The result as a server sends it."""
-    rows: list[dict[str, Any]] = json.loads(b"".join(catalog.stream(url, "application/json")))
+    _, pieces = catalog.dated_stream(parse_query(url).query, "application/json")
+    rows: list[dict[str, Any]] = json.loads(b"".join(pieces))
     return rows
 
 

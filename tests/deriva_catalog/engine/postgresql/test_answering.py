@@ -126,15 +126,16 @@ def test_the_time_is_that_of_the_read_alone(catalog: LocalCatalog) -> None:
     for _ in range(2):
         with pytest.raises(QueryTimeout):
             asked(catalog, endless)
-    catalog.store.read_budget_s = 20.0
+    catalog.store.read_budget_s = 30.0
     assert asked(catalog, "aggregate/S:T/c:=cnt(*)")[1] == [{"c": 80}]
-    catalog.store.read_budget_s = 0.1
-    asked(catalog, "entity/S:T/n=99?limit=1")
+    asked_for = "SHOW statement_timeout"
     with catalog.store.writing() as writing:  # on the connection that was given a limit
-        writing.connection.exec_driver_sql("SELECT pg_sleep(0.3)")
+        assert writing.connection.exec_driver_sql(asked_for).scalar() == "0"
+    with catalog.store.reading() as moment:
+        assert moment.connection.exec_driver_sql(asked_for).scalar() == "30s"
     catalog.store.read_budget_s = None
     with catalog.store.reading() as moment:
-        moment.connection.exec_driver_sql("SELECT pg_sleep(0.3)")
+        assert moment.connection.exec_driver_sql(asked_for).scalar() == "0"
 
 
 def test_a_connection_that_was_lost_is_replaced(
