@@ -320,6 +320,8 @@ def test_requests_that_run_nothing(project: Project) -> None:
         ([analysis, "--inspct"], "Did you mean '--inspect'?"),
         ([analysis, "deriva_ml=lost"], "no catalog in"),
         ([analysis, "--timeout", "-1"], "no positive number of seconds"),
+        ([analysis, "--timeout", "inf"], "for no limit, leave the option out"),
+        ([analysis, "--cell-timeout", "soon"], "'soon' is no positive number of seconds"),
         ([analysis, "--token", "hunter2"], "add --host H"),
         (["notebooks/absent.ipynb"], "Beside it there are: analysis.ipynb"),
         (["notebooks/bare.ipynb", "-p", "x", "2"], "takes no parameters"),
