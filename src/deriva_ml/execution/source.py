@@ -232,7 +232,7 @@ def describe_version(root: Path) -> str:
     repository = find_repository(root)
     if repository is None:
         return UNVERSIONED
-    return _version(repository, dirty_paths(repository, os.environ))
+    return _version(repository, dirty_paths(repository, os.environ) or ())
 
 
 def _stripped_hash(path: Path) -> str:
