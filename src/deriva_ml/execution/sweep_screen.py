@@ -37,6 +37,8 @@ _COLOURS = {
     "interrupted": "yellow",
 }
 _METRICS_SHOWN = 3
+_JOBS_SHOWN = 200
+"""How many jobs the summary tells of one by one: those that ran last, and those that failed."""
 
 
 def is_quiet() -> bool:
@@ -210,20 +212,26 @@ def summary(directory: Path, console: Console | None = None) -> None:
     shown = console or Console(file=sys.stdout)
     if not shown.is_terminal and "COLUMNS" not in os.environ:
         shown = Console(file=shown.file, width=160)
-    shown.print(_table(jobs, title=_counted(jobs)))
-    lines = [f"Parent execution {parent.rid}" for parent in sweep.known_parents()]
+    told = _most_interesting(jobs, _JOBS_SHOWN)
+    shown.print(_table(told, title=_counted(jobs)))
+    lines = [f"Not shown: {len(jobs) - len(told)} jobs"] if len(told) < len(jobs) else []
+    lines += [f"Parent execution {parent.rid}" for parent in sweep.known_parents()]
     if best := sweep.noted(BEST):
         lines.append(f"Best: {best}")
-    lines += _what_is_missing(sweep, jobs)
+    lines += _what_is_missing(sweep, jobs, told)
     for line in lines:
         shown.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _what_is_missing(sweep: Sweep, jobs: Sequence[SweepJob]) -> list[str]:
-    """The jobs that did not end well, why, and the line that resumes the sweep."""
+def _what_is_missing(
+    sweep: Sweep, jobs: Sequence[SweepJob], shown: Sequence[SweepJob]
+) -> list[str]:
+    """Why jobs did not end well, of those that are shown, and the line that resumes the sweep."""
     missing = [job for job in jobs if job.status != "completed"]
     told = [
-        f"Job {job.number} {job.status}: {job.error}" for job in missing if job.error is not None
+        f"Job {job.number} {job.status}: {job.error}"
+        for job in shown
+        if job.status != "completed" and job.error is not None
     ]
     if running := [job for job in missing if job.status == "running"]:
         numbers = ", ".join(str(job.number) for job in running)
