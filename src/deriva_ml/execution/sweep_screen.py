@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ QUIET = "DERIVA_ML_QUIET"
 """The variable by which ``--quiet`` reaches the code that shows something."""
 
 _EVERY_S = 0.25
+_REST = 20
+"""How many times as long as a look takes there is none."""
+
 _COLOURS = {
     "queued": "dim",
     "running": "cyan",
@@ -86,8 +90,12 @@ def _repeated(work: Callable[[], object]) -> Iterator[None]:
     ended = threading.Event()
 
     def repeat() -> None:
-        while not ended.wait(_EVERY_S):
+        pause = _EVERY_S
+        while not ended.wait(pause):
+            began = time.monotonic()
             work()
+            # To look at thousands of jobs takes time that the jobs need.
+            pause = max(_EVERY_S, _REST * (time.monotonic() - began))
 
     thread = threading.Thread(target=repeat, name="sweep-screen", daemon=True)
     thread.start()
