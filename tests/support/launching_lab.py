@@ -95,7 +95,7 @@ class Lab:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         with self.start(*words) as process:
-            output, errors = process.communicate(timeout=120)
+            output, errors = process.communicate(timeout=300)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     def journal(self) -> list[str]:
@@ -117,7 +117,7 @@ class Lab:
         for pid in {int(line.split()[1]) for line in self._entries()}:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
     def _entries(self) -> list[str]:
         path = self.folder / "journal"
@@ -154,7 +154,7 @@ class Lab:
         return sorted(status for _, status, *_ in self.content())
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 180) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():

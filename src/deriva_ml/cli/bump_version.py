@@ -234,13 +234,14 @@ def _git(root: Path, *arguments: str) -> str:
     Raises:
         _GitFailure: It fails; with what it says.
     """
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    # Filters of the repository have to read paths with any letters.
+    plain = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "LANGUAGE": ""}
     done = subprocess.run(
         ["git", "-C", str(root), *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env=environment,
+        env={**os.environ, **plain},
     )
     if done.returncode:
         said = done.stderr.strip() or f"git {arguments[0]} failed"

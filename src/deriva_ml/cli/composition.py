@@ -11,7 +11,13 @@ __all__ = ["composition_text"]
 
 _GROUP_OPTION = re.compile(r"Could not find '(?P<group>[^']+)/(?P<option>[^'/]+)'")
 _KEY = re.compile(r"Could not (?:override|delete)[^']*'(?P<key>[^']+)'")
+_QUOTED = (
+    "A list is written key=[a,b]; a text with commas, brackets or quotes is quoted twice: "
+    "\"key='a, b'\"."
+)
 _NO_GROUP = "No match in the defaults list"
+_LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm")
+"""What is an option once the plugins for Hydra are installed."""
 _APPEND = re.compile(r"To append to your default list use (?P<word>\+\S+)")
 
 
@@ -32,8 +38,14 @@ def composition_text(error: Exception) -> str:
 
 def _hint(error: Exception, text: str) -> str:
     """Return what to write instead, and the names there are."""
+    if text.startswith("Ambiguous value"):
+        return f" For a run with each of the values, add -m. {_QUOTED}"
+    if getattr(error, "override", None):
+        return f" {_QUOTED}"
     option = _GROUP_OPTION.search(text)
     if option is not None:
+        if option["group"] == "hydra/launcher" and option["option"] in _LAUNCHERS:
+            return " Install it: pip install 'derivaml[sweeps]'."
         known = list(getattr(error, "options", None) or _options(option["group"]))
         added = "+" if option["group"] == "experiment" else ""  # no main configuration has one
         return _choices(option["option"], known, f"{added}{option['group']}=")

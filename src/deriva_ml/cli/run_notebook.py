@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,9 +60,13 @@ _HYDRA_INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchp
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value <= threading.TIMEOUT_MAX:
+        msg = f"{text!r} is no positive number of seconds (for no limit, leave the option out)"
+        raise argparse.ArgumentTypeError(msg)
     return value
 
 

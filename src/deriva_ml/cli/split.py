@@ -228,7 +228,11 @@ def _say_as(parser: argparse.ArgumentParser) -> None:
 
 
 def _size(text: str) -> float | int:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError as error:
+        msg = f"{text!r} is no size; write a share such as 0.2, or a number of elements such as 100"
+        raise argparse.ArgumentTypeError(msg) from error
     return int(number) if number.is_integer() and (number > 1 or "." not in text) else number
 
 

@@ -83,9 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> int:
     from deriva_ml.core.base import DerivaML
     from deriva_ml.core.context import place_of
+    from deriva_ml.core.exceptions import DerivaMLNotFoundError
 
     place = place_of(given.host, given.catalog)
     if given.working_dir is not None:
+        if not given.working_dir.expanduser().is_dir():  # it would be made, and nothing found in it
+            raise DerivaMLNotFoundError(
+                f"There is no directory {str(given.working_dir)!r}. Name the one that the runs had "
+                "as working_dir."
+            )
         place["working_dir"] = given.working_dir
     ml = DerivaML(**place, mode=given.mode)
     if given.mode == "offline":

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 __all__ = [
+    "PLAIN_WORDS",
     "Repository",
     "blob_hash",
     "dirty_mark",
@@ -36,6 +37,13 @@ _SCP = re.compile(r"^(?:[^@/\s]+@)?([^:/\s]{2,}):(?!/)(.+)$")
 _DESCRIBED = re.compile(r"^v?(?P<tag>.+)-(?P<ahead>\d+)-g(?P<sha>[0-9a-f]+)$")
 
 
+PLAIN_WORDS = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
+"""The environment in which git says the same to everybody.
+
+The programs that it starts, such as the filter of notebooks, have to read paths with any letters.
+"""
+
+
 def _git(directory: Path, *arguments: str) -> str | None:
     """Return what git prints, or None when it fails or is not installed."""
     program = shutil.which("git")
@@ -43,7 +51,7 @@ def _git(directory: Path, *arguments: str) -> str | None:
         return None
     # A hook or an editor may have set these for another repository.
     environment = {k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", **PLAIN_WORDS}
     try:
         done = subprocess.run(
             [program, "-C", str(directory), *arguments],
@@ -157,16 +165,20 @@ def _project(path: str) -> str:
     return path.strip("/").removesuffix(".git")
 
 
-def dirty_paths(repository: Repository, environ: Mapping[str, str]) -> tuple[str, ...]:
+def dirty_paths(repository: Repository, environ: Mapping[str, str]) -> tuple[str, ...] | None:
     """Return the changed and unknown paths of the working tree, relative to its root, sorted.
+
+    None means that git cannot tell, such as where a filter of the repository fails.
 
     Paths below ``findings/``, ``outputs/`` and ``.scratch/`` do not count, nor those that begin
     with one of the prefixes in ``DERIVA_ML_DIRTY_CHECK_IGNORE`` (separated by ``:``).
     """
     listing = _git(repository.root, "status", "--porcelain", "-z", "--untracked-files=all")
+    if listing is None:
+        return None
     more = environ.get("DERIVA_ML_DIRTY_CHECK_IGNORE", "").split(":")
     ignored = (*_IGNORED, *(prefix for prefix in more if prefix))
-    return tuple(sorted(p for p in _changed(listing or "") if not p.startswith(ignored)))
+    return tuple(sorted(p for p in _changed(listing) if not p.startswith(ignored)))
 
 
 def _changed(listing: str) -> Iterable[str]:

@@ -140,7 +140,7 @@ def identify_file(
 
     Raises:
         DerivaMLDirtyWorkflowError: There are uncommitted changes and strictness is on.
-        DerivaMLWorkflowError: There is no such file.
+        DerivaMLWorkflowError: There is no such file; or strictness is on, and git cannot tell.
     """
     file = Path(path).resolve()
     if not file.is_file():
@@ -176,11 +176,26 @@ def _changes(
 ) -> tuple[str, ...]:
     """Return the uncommitted paths; refuse or warn about them."""
     changed = dirty_paths(repository, os.environ)
+    if changed is None:
+        text = (
+            f"Whether all of the repository {str(repository.root)!r} is committed cannot be told, "
+            "because 'git status' fails there; run it to see why."
+        )
+        if is_strict(strict_git, allow_dirty):
+            raise DerivaMLWorkflowError(text)
+        _warn(text)
+        return ()
     if changed and is_strict(strict_git, allow_dirty):
         raise DerivaMLDirtyWorkflowError(str(file), changed)
     if changed and not allow_dirty:
         _warn_of_changes(repository.root, changed)
     return changed
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    """Warn once in a process, since each step of it would say the same."""
+    _log.warning("%s", text)
 
 
 @functools.cache
@@ -217,7 +232,7 @@ def describe_version(root: Path) -> str:
     repository = find_repository(root)
     if repository is None:
         return UNVERSIONED
-    return _version(repository, dirty_paths(repository, os.environ))
+    return _version(repository, dirty_paths(repository, os.environ) or ())
 
 
 def _stripped_hash(path: Path) -> str:

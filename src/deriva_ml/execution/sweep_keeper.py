@@ -36,6 +36,7 @@ from . import sweep
 from .begun import note_begun
 from .sweep_configs import SweepConfigs
 from .sweep_isolation import is_installed
+from .sweep_log import masked_log
 from .sweep_output import BesideTable
 from .sweep_place import sweep_directory
 from .sweep_record import Sweep, SweepJob
@@ -301,7 +302,8 @@ class KeptLauncher(Launcher):
         words = [wanted[number] for number in numbers]
         if is_submitit(self._launcher):
             return launch_by_submitit(self._launcher, words, numbers[0])
-        return self._launcher.launch(words, initial_job_idx=numbers[0])
+        with masked_log(self._launcher, words):
+            return self._launcher.launch(words, initial_job_idx=numbers[0])
 
     @staticmethod
     def _after_death(

@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ QUIET = "DERIVA_ML_QUIET"
 """The variable by which ``--quiet`` reaches the code that shows something."""
 
 _EVERY_S = 0.25
+_REST = 20
+"""How many times as long as a look takes there is none."""
+
 _COLOURS = {
     "queued": "dim",
     "running": "cyan",
@@ -37,6 +41,8 @@ _COLOURS = {
     "interrupted": "yellow",
 }
 _METRICS_SHOWN = 3
+_JOBS_SHOWN = 200
+"""How many jobs the summary tells of one by one: those that ran last, and those that failed."""
 
 
 def is_quiet() -> bool:
@@ -84,8 +90,12 @@ def _repeated(work: Callable[[], object]) -> Iterator[None]:
     ended = threading.Event()
 
     def repeat() -> None:
-        while not ended.wait(_EVERY_S):
+        pause = _EVERY_S
+        while not ended.wait(pause):
+            began = time.monotonic()
             work()
+            # To look at thousands of jobs takes time that the jobs need.
+            pause = max(_EVERY_S, _REST * (time.monotonic() - began))
 
     thread = threading.Thread(target=repeat, name="sweep-screen", daemon=True)
     thread.start()
@@ -210,20 +220,26 @@ def summary(directory: Path, console: Console | None = None) -> None:
     shown = console or Console(file=sys.stdout)
     if not shown.is_terminal and "COLUMNS" not in os.environ:
         shown = Console(file=shown.file, width=160)
-    shown.print(_table(jobs, title=_counted(jobs)))
-    lines = [f"Parent execution {parent.rid}" for parent in sweep.known_parents()]
+    told = _most_interesting(jobs, _JOBS_SHOWN)
+    shown.print(_table(told, title=_counted(jobs)))
+    lines = [f"Not shown: {len(jobs) - len(told)} jobs"] if len(told) < len(jobs) else []
+    lines += [f"Parent execution {parent.rid}" for parent in sweep.known_parents()]
     if best := sweep.noted(BEST):
         lines.append(f"Best: {best}")
-    lines += _what_is_missing(sweep, jobs)
+    lines += _what_is_missing(sweep, jobs, told)
     for line in lines:
         shown.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _what_is_missing(sweep: Sweep, jobs: Sequence[SweepJob]) -> list[str]:
-    """The jobs that did not end well, why, and the line that resumes the sweep."""
+def _what_is_missing(
+    sweep: Sweep, jobs: Sequence[SweepJob], shown: Sequence[SweepJob]
+) -> list[str]:
+    """Why jobs did not end well, of those that are shown, and the line that resumes the sweep."""
     missing = [job for job in jobs if job.status != "completed"]
     told = [
-        f"Job {job.number} {job.status}: {job.error}" for job in missing if job.error is not None
+        f"Job {job.number} {job.status}: {job.error}"
+        for job in shown
+        if job.status != "completed" and job.error is not None
     ]
     if running := [job for job in missing if job.status == "running"]:
         numbers = ", ".join(str(job.number) for job in running)

@@ -11,6 +11,7 @@ from pathlib import Path
 from shlex import quote
 
 from ..core.exceptions import DerivaMLConfigurationError, DerivaMLException
+from ..execution.git import PLAIN_WORDS
 from .origin import own_requirement
 
 __all__ = ["FIRST_COMMIT", "check_git", "install_filter", "make_repository"]
@@ -92,7 +93,7 @@ def _run(directory: Path, *command: str) -> tuple[int, str]:
         text=True,
         errors="replace",
         check=False,
-        env={**environment, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+        env={**environment, "GIT_TERMINAL_PROMPT": "0", **PLAIN_WORDS},
     )
     said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").rstrip(".")
     return done.returncode, f"{said}."

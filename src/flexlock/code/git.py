@@ -31,7 +31,9 @@ _LOCAL = (
     "GIT_WORK_TREE",
 )
 _FIXED = {
-    "LC_ALL": "C",
+    # The same words to everybody; filters of the repository have to read paths with any letters.
+    "LC_ALL": "C.UTF-8",
+    "LANGUAGE": "",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_PAGER": "cat",

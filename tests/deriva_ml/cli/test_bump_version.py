@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tomllib
 from pathlib import Path
@@ -47,6 +48,17 @@ def test_the_first_tag_then_each_part(
     remote = tmp_path / "remote.git"
     assert tags(remote) == tags(project) == ["v0.1.0", "v0.1.1", "v0.2.0", "v1.0.0"]
     assert git(remote, "rev-parse", "main") == git(project, "rev-parse", "HEAD")
+
+
+def test_a_filter_of_the_repository_has_a_locale_for_any_path(project: Path) -> None:
+    git(project, "config", "filter.strip.required", "true")
+    git(project, "config", "filter.strip.clean", 'test "$LC_ALL" != C && cat')
+    (project / ".gitattributes").write_text("*.py filter=strip\n")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message", "Attributes")
+    (project / "train.py").write_text("print(1)\n")  # at another time: it is looked at again
+    os.utime(project / "train.py", (1, 1))
+    assert main([]) == 0
 
 
 def test_tags_count_by_their_numbers(project: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_local_kernel_lies_in_the_environment_and_runs(
         told: list[str] = []
         client.execute_interactive(
             "import sys; print(sys.prefix)",
-            timeout=30,
+            timeout=180,
             output_hook=lambda m: told.append(m["content"].get("text", "")),
         )
     finally:

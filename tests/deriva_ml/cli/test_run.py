@@ -257,6 +257,8 @@ SLIPS = [
     (["deriva_ml.working_dir=/dev/null/w"], "cannot be made: [Errno 20] Not a directory:"),
     (["model_config.epochs=many"], "'many' of type 'str' could not be converted to Integer"),
     (["model_config.epochs=[1"], "'model_config.epochs=[1' is not understood"),
+    (["description=it's"], "a text with commas, brackets or quotes is quoted twice"),
+    (["model_config.epochs=1,2"], "For a run with each of the values, add -m."),
     (["--n_jobs", "2"], "--n_jobs and --slurm_config are for many runs"),
     (["-m", "model_config.epochs=1,2", "--n_jobs", "0"], "must be at least 1"),
     (["--task_to", "model_config.epochs"], "Add --tasks FILE"),

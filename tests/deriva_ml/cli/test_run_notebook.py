@@ -129,7 +129,7 @@ class Project:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
 
     def connect(self) -> DerivaML:
@@ -287,7 +287,7 @@ def many(project: Project, requests: list[list[str]]) -> list[tuple[int, str, st
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return [tuple(answer) for answer in json.loads(done.stdout)]
@@ -320,6 +320,8 @@ def test_requests_that_run_nothing(project: Project) -> None:
         ([analysis, "--inspct"], "Did you mean '--inspect'?"),
         ([analysis, "deriva_ml=lost"], "no catalog in"),
         ([analysis, "--timeout", "-1"], "no positive number of seconds"),
+        ([analysis, "--timeout", "inf"], "for no limit, leave the option out"),
+        ([analysis, "--cell-timeout", "soon"], "'soon' is no positive number of seconds"),
         ([analysis, "--token", "hunter2"], "add --host H"),
         (["notebooks/absent.ipynb"], "Beside it there are: analysis.ipynb"),
         (["notebooks/bare.ipynb", "-p", "x", "2"], "takes no parameters"),
@@ -437,9 +439,9 @@ def test_a_limit_of_time_stops_a_cell_where_it_is(
 ) -> None:
     path = project.write("slow", ["import time\ntime.sleep(60)"])
     monkeypatch.chdir(project.root)
-    status = main([path, "--timeout", "100", "--cell-timeout", "1"])
+    status = main([path, "--timeout", "100", "--cell-timeout", "2"])
     _, err = capfd.readouterr()
-    told = "Cell 1 of 1: It ran longer than the limit of 1 s for a cell."
+    told = "Cell 1 of 1: It ran longer than the limit of 2 s for a cell."
     assert (status, told in err) == (1, True), err
     assert "----> 2 time.sleep(60)" in err
     kept = Path(re.findall(r"as far as it came is (\S+)\.$", err, re.MULTILINE)[0])
@@ -477,7 +479,7 @@ class Watched:
     def send(self, number: int) -> tuple[int, str, str]:
         """Send all of the group a signal; returns status and output."""
         os.killpg(self.process.pid, number)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=120)
         return self.process.returncode, out, self.seen + err
 
 

@@ -193,4 +193,6 @@ def test_a_command_line_that_says_too_little(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as ended:
         main(["--hostname", "localhost", "--test-size", "few"])
     assert ended.value.code == 2
-    assert "usage: deriva-ml-split-dataset" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "usage: deriva-ml-split-dataset" in told
+    assert "'few' is no size; write a share such as 0.2" in told

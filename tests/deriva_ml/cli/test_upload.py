@@ -94,6 +94,9 @@ def test_what_cannot_be_done_is_status_2(
     assert "nowhere" in capsys.readouterr().err
     assert run(ml, "--execution", "ZZZZ") == 2
     assert "ZZZZ" in capsys.readouterr().err
+    assert run(ml, "--working-dir", str(tmp_path / "wrok")) == 2
+    assert "There is no directory" in capsys.readouterr().err
+    assert not (tmp_path / "wrok").exists()
     monkeypatch.chdir(tmp_path)
     assert main([]) == 2
     assert "give --host" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def test_an_interrupted_sweep_leaves_no_run_open(project: Project) -> None:
     waits = [project.directory / f"waits-{rate}" for rate in (1, 2)]
     until(lambda: all(p.exists() for p in waits), process)
     os.killpg(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=180)
     assert process.returncode == 130
     assert statuses(project.jobs()) == ["interrupted", "interrupted", "queued"]
     ml = DerivaML(str(project.directory / "catalog"), working_dir=project.directory / "look")
@@ -138,7 +138,7 @@ def test_a_sweep_killed_at_any_moment_ends_as_an_undisturbed_one(
     until(lambda: bool(project.seen()), process)
     time.sleep(rng.uniform(0, 0.6))
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     until_gone(process.pid)
     status, _, err = project.run("--resume", *words)
     assert status == 0, err

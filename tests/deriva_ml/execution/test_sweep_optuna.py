@@ -210,7 +210,7 @@ def test_a_study_that_was_broken_off_goes_on_as_if_it_had_not_been(
     until(lambda: len(broken.seen()) >= 2, process)
     time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     until_gone(process.pid)
     status, out, err = broken.run("--resume", *SWEEP)
     assert status == 0, err

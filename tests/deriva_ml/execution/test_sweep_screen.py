@@ -66,6 +66,19 @@ def test_summary_of_a_sweep_that_went_well_needs_no_resume(tmp_path: Path) -> No
     assert "resume" not in said(shown)
 
 
+def test_summary_of_very_many_jobs_leaves_some_out(tmp_path: Path) -> None:
+    made = Sweep(tmp_path)
+    made.queue((n, [f"rate={n}"]) for n in range(300))
+    made.note_job(299, "failed", error="ValueError: no")
+    shown = console(terminal=False)
+    summary(tmp_path, shown)
+    told = said(shown)
+    assert "300 jobs: 299 queued, 1 failed" in told
+    assert "Not shown: 100 jobs" in told
+    assert "Job 299 failed: ValueError: no" in told
+    assert len(told.splitlines()) < 210
+
+
 def test_without_a_terminal_each_change_is_a_line(sweep: Sweep) -> None:
     shown = console(terminal=False)
     with watch(sweep.directory, shown):

@@ -124,6 +124,25 @@ def test_strictness_names_the_changes(project: Path, monkeypatch: pytest.MonkeyP
         Workflow(name="n", workflow_type="Training").identify(script, strict_git=True)
 
 
+def test_a_filter_has_a_locale_for_any_path_and_is_missed_when_it_fails(
+    project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = project / "src" / "train model.py"
+    (project / ".gitattributes").write_text("*.txt filter=strip\n")
+    (project / "notes.txt").write_text("1\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "Notes")
+    (project / "notes.txt").write_text("2\n")
+    git(project, "config", "filter.strip.required", "true")
+    git(project, "config", "filter.strip.clean", 'test "$LC_ALL" = C.UTF-8 && cat')
+    assert identify_file(script).dirty_paths == ("notes.txt",)
+    git(project, "config", "filter.strip.clean", "false")
+    assert identify_file(script).dirty_paths == ()
+    assert "cannot be told, because 'git status' fails there" in caplog.text
+    with pytest.raises(DerivaMLWorkflowError, match="cannot be told"):
+        identify_file(script, strict_git=True)
+
+
 def test_outputs_and_named_paths_are_not_changes(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

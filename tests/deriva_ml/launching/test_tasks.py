@@ -76,7 +76,7 @@ def test_killed_stopped_and_resumed_is_as_if_undisturbed(lab: Lab, tmp_path: Pat
     process = lab.start(*RATES, "--n_jobs", "2", "--resume")
     until(lambda: len(lab.journal()) == 5)
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert process.returncode == 130, errors
     hold.unlink()
     line = errors.rpartition("To go on: ")[2]
@@ -85,7 +85,7 @@ def test_killed_stopped_and_resumed_is_as_if_undisturbed(lab: Lab, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert sorted(lab.journal()) == ["1.0", *["2.0"] * 3, *["3.0"] * 3]
     assert lab.queued() == ["done"] * 3
-    undisturbed.communicate(timeout=60)
+    undisturbed.communicate(timeout=180)
     assert undisturbed.returncode == 0
     assert lab.content() == calm.content()
     assert lab.statuses() == ["Uploaded"] * 4
@@ -99,7 +99,7 @@ def test_slurm_runs_the_tasks_and_a_resumed_command_joins_its_workers(lab: Lab) 
     process = lab.start(*words)
     until(lambda: len(lab.journal()) == 2)
     os.killpg(process.pid, signal.SIGKILL)  # the workers are Slurm's, and go on
-    process.communicate(timeout=30)
+    process.communicate(timeout=180)
     process = lab.start(*words, "--resume")
     assert process.stderr is not None
     joined = next((line for line in process.stderr if "workers" in line), "")

@@ -78,7 +78,7 @@ def run_all(notebook: Path) -> str:
 
     try:
         for source in CELLS:
-            reply = client.execute_interactive(source, timeout=60, output_hook=listen)
+            reply = client.execute_interactive(source, timeout=180, output_hook=listen)
             if reply["content"]["status"] != "ok":
                 assert (source, reply["content"]["evalue"]) == (FAILING, "not yet")
     finally:
