@@ -294,7 +294,7 @@ class BagCatalog:
         self._storage.close()
 
 
-def open_bag(directory: FilePath, index: FilePath | None = None) -> BagCatalog:
+def open_bag(directory: FilePath | str, index: FilePath | str | None = None) -> BagCatalog:
     """Open a bag as a catalog; its index is built when there is none that fits.
 
     Args:
@@ -306,7 +306,9 @@ def open_bag(directory: FilePath, index: FilePath | None = None) -> BagCatalog:
         Corrupted: The bag is damaged or was not exported from a catalog.
         Unavailable: The index cannot be written.
     """
-    return BagCatalog(directory.absolute(), index_bag(directory, index))
+    place = FilePath(directory)
+    kept = None if index is None else FilePath(index)
+    return BagCatalog(place.absolute(), index_bag(place, kept))
 
 
 def index_bag(
