@@ -15,7 +15,7 @@ from ..engine.moments import Reading
 from ..engine.reader import Reader
 from ..engine.relation import Tables
 from ..engine.sqlite.storage import SqliteStorage
-from ..errors import NotFound, ReadOnly, SnapshotUnavailable
+from ..errors import NotFound, ReadOnly, SnapshotUnavailable, Unavailable
 from ..interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ..model import policy
 from ..model.elements import Model
@@ -307,8 +307,14 @@ def open_bag(directory: FilePath | str, index: FilePath | str | None = None) -> 
         Unavailable: The index cannot be written.
     """
     place = FilePath(directory)
-    kept = None if index is None else FilePath(index)
-    return BagCatalog(place.absolute(), index_bag(place, kept))
+    try:
+        kept = index_bag(place, None if index is None else FilePath(index))
+    except Unavailable as error:
+        raise Unavailable(
+            error.message,
+            hint="Name a place that can be written for the index: open_bag(directory, index).",
+        ) from error
+    return BagCatalog(place.absolute(), kept)
 
 
 def index_bag(

@@ -32,6 +32,7 @@ from deriva_catalog.errors import (
     NotFound,
     ReadOnly,
     SnapshotUnavailable,
+    Unavailable,
 )
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
@@ -300,6 +301,17 @@ def test_places_may_be_texts(catalog: LocalCatalog, tmp_path: Path) -> None:
     assert opened.count(parse_path("S:Image")) == exported.rows["S", "Image"]
     opened.close()
     assert read_bag(other).info["Note"] == "new"
+
+
+def test_an_index_that_cannot_be_written_may_lie_elsewhere(
+    catalog: LocalCatalog, tmp_path: Path
+) -> None:
+    export_bag(catalog, tmp_path / "bag", ALL)
+    (tmp_path / "bag.catalog.db" / "something").mkdir(parents=True)
+    with pytest.raises(Unavailable, match="index") as caught:
+        open_bag(tmp_path / "bag")
+    assert "open_bag(directory, index)" in caught.value.hint
+    open_bag(tmp_path / "bag", tmp_path / "index.db").close()
 
 
 def test_an_export_never_overwrites(catalog: LocalCatalog, tmp_path: Path) -> None:
