@@ -42,7 +42,7 @@ def test_bytes_come_back(objects: Objects, tmp_path: Path) -> None:
         with objects.open(url) as file:
             assert file.read() == b"abc"
         target = tmp_path / "deep" / "copy"
-        assert objects.get(url, target) == target
+        assert objects.get(url, target) == objects.get(url, str(target)) == target
         assert target.read_bytes() == b"abc"
 
 

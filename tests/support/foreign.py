@@ -34,7 +34,7 @@ GROUPS = (
     "https://idp.example.org/lab",
     "https://auth.globus.org/3938e0d0-ed35-11e5-8641-22000ab4b42b",
 )
-_LONGEST = 240
+_LONGEST = 600
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "tests" / "validators"
-_LONGEST = 240
+_LONGEST = 600
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,12 @@ class ServeProcess:
         """Stop it as a service manager does; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(300)
 
     def kill(self) -> None:
         """End it as a lack of memory does."""
         self.process.kill()
-        self.process.wait(60)
+        self.process.wait(300)
 
 
 @contextmanager

@@ -65,8 +65,8 @@ def is_archive(file: Path) -> bool:
 
 
 def pack_bag(
-    directory: Path,
-    archive: Path,
+    directory: Path | str,
+    archive: Path | str,
     *,
     name: str | None = None,
     without_listed: bool = False,
@@ -90,6 +90,7 @@ def pack_bag(
         NotFound: There is no such directory.
         Unavailable: The archive cannot be written.
     """
+    directory, archive = Path(directory), Path(archive)
     stem, archiver = archive_name(archive)
     folder = stem if name is None else name
     if portable_name(folder) != folder:

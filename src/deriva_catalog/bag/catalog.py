@@ -15,7 +15,7 @@ from ..engine.moments import Reading
 from ..engine.reader import Reader
 from ..engine.relation import Tables
 from ..engine.sqlite.storage import SqliteStorage
-from ..errors import NotFound, ReadOnly, SnapshotUnavailable
+from ..errors import NotFound, ReadOnly, SnapshotUnavailable, Unavailable
 from ..interface import Address, MediaType, Named, Row, RowLocation, Transaction
 from ..model import policy
 from ..model.elements import Model
@@ -294,7 +294,7 @@ class BagCatalog:
         self._storage.close()
 
 
-def open_bag(directory: FilePath, index: FilePath | None = None) -> BagCatalog:
+def open_bag(directory: FilePath | str, index: FilePath | str | None = None) -> BagCatalog:
     """Open a bag as a catalog; its index is built when there is none that fits.
 
     Args:
@@ -306,7 +306,15 @@ def open_bag(directory: FilePath, index: FilePath | None = None) -> BagCatalog:
         Corrupted: The bag is damaged or was not exported from a catalog.
         Unavailable: The index cannot be written.
     """
-    return BagCatalog(directory.absolute(), index_bag(directory, index))
+    place = FilePath(directory)
+    try:
+        kept = index_bag(place, None if index is None else FilePath(index))
+    except Unavailable as error:
+        raise Unavailable(
+            error.message,
+            hint="Name a place that can be written for the index: open_bag(directory, index).",
+        ) from error
+    return BagCatalog(place.absolute(), kept)
 
 
 def index_bag(

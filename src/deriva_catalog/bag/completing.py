@@ -48,7 +48,7 @@ class Materialized:
 
 
 def materialize(
-    directory: Path,
+    directory: Path | str,
     fetcher: Fetcher,
     *,
     concurrency: int = CONCURRENCY,
@@ -77,6 +77,7 @@ def materialize(
         Corrupted: The bag is malformed, or what was fetched is not what its manifest lists.
         Unavailable: A file cannot be written.
     """
+    directory = Path(directory)
     bag = read_bag(directory)
     checked: set[str] = set()
     wanted = [

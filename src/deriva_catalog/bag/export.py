@@ -75,7 +75,7 @@ class _AssetColumns:
 
 def export_bag(
     catalog: Catalog,
-    directory: Path,
+    directory: Path | str,
     rows: Mapping[TableKey, Rows],
     *,
     files: Files = "link",
@@ -116,6 +116,7 @@ def export_bag(
                 f"The rows of {':'.join(name)} are given as the text {wanted!r}.",
                 hint="Give RIDs in a list, or 'all'.",
             )
+    directory = Path(directory)
     fixed = catalog if catalog.snaptime is not None else catalog.at(catalog.latest_snapshot())
     model = fixed.model
     tables = {key: table_at(model, *key) for key in sorted(rows)}

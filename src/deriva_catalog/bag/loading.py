@@ -31,7 +31,7 @@ Finish = Callable[[Catalog, Loaded], object]
 
 
 def load_bag(
-    bag: Path | BagCatalog,
+    bag: Path | str | BagCatalog,
     catalog: Catalog,
     policy: LoadPolicy | None = None,
     *,
@@ -65,7 +65,7 @@ def load_bag(
     Cost: a question to the bag for each foreign key; a batch of 10,000 rows is one statement.
     """
     policy = policy or LoadPolicy()
-    opened = open_bag(bag) if isinstance(bag, Path) else bag
+    opened = open_bag(bag) if isinstance(bag, Path | str) else bag
     try:
         return _load(
             opened, catalog, policy, knowledge or TableKnowledge(), fetcher, finish, progress

@@ -115,13 +115,14 @@ def info_bytes(info: Mapping[str, str]) -> bytes:
 # --- reading -----------------------------------------------------------------------------
 
 
-def read_bag(directory: Path) -> Bag:
+def read_bag(directory: Path | str) -> Bag:
     """Read the tag files of a bag; the payload is not looked at.
 
     Raises:
         NotFound: There is no such directory.
         Corrupted: It is no bag, a tag file is malformed, or a path leads out of the bag.
     """
+    directory = Path(directory)
     if not directory.is_dir():
         raise NotFound(f"There is no bag in {str(directory)!r}: it is no directory.")
     declared = _labels(directory / DECLARATION)

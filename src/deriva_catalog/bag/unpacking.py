@@ -53,8 +53,8 @@ class ArchiveLimits:
 
 
 def unpack_bag(
-    archive: Path,
-    directory: Path,
+    archive: Path | str,
+    directory: Path | str,
     *,
     limits: ArchiveLimits | None = None,
     hashes: bool = True,
@@ -80,6 +80,7 @@ def unpack_bag(
             ``path`` names the file.
         Unavailable: The bag cannot be written.
     """
+    archive, directory = Path(archive), Path(directory)
     if not archive.is_file():
         raise NotFound(f"There is no archive {str(archive)!r}.")
     if directory.exists() or directory.is_symlink():

@@ -239,7 +239,7 @@ class BagUpdate:
 
 
 @contextmanager
-def update_bag(directory: Path) -> Iterator[BagUpdate]:
+def update_bag(directory: Path | str) -> Iterator[BagUpdate]:
     """Change a bag: add, replace and remove files, and change labels; all of it or nothing.
 
     Files that stay are not read again: their digests are those of the manifests. The digests of
@@ -253,6 +253,7 @@ def update_bag(directory: Path) -> Iterator[BagUpdate]:
         Corrupted: It is not what its manifests say, as far as names and lengths tell.
         Unavailable: The changed bag cannot be written.
     """
+    directory = Path(directory)
     _put_back(directory)
     bag = read_bag(directory)
     report = validate(directory, fast=True)

@@ -54,7 +54,9 @@ class BagReport:
         return not self.findings and not self.to_fetch
 
 
-def validate(directory: Path, *, fast: bool = False, progress: Progress | None = None) -> BagReport:
+def validate(
+    directory: Path | str, *, fast: bool = False, progress: Progress | None = None
+) -> BagReport:
     """Compare a bag with its manifests.
 
     Args:
@@ -67,6 +69,7 @@ def validate(directory: Path, *, fast: bool = False, progress: Progress | None =
         NotFound: There is no such directory.
         Unavailable: A file cannot be read.
     """
+    directory = Path(directory)
     try:
         bag = read_bag(directory)
     except Corrupted as error:

@@ -55,8 +55,8 @@ class BagWriter:
         Unavailable: It cannot be written.
     """
 
-    def __init__(self, directory: Path, info: Mapping[str, str] | None = None) -> None:
-        self.directory = directory.absolute()
+    def __init__(self, directory: Path | str, info: Mapping[str, str] | None = None) -> None:
+        self.directory = Path(directory).absolute()
         self._info = dict(info or {})
         check_labels(self._info)
         self._contents: dict[str, tuple[int, str, str | None]] = {}

@@ -453,9 +453,8 @@ class ContentStore:
                 raise
 
     def _copy_small(self, files: FileStore, sha256: str, destination: str | Path) -> bool:
-        source = files.pieces(content_key(sha256), PIECE)
-        data = next(source, b"")
-        if next(source, b""):
+        data = files.read_small(content_key(sha256), PIECE)
+        if data is None:
             return False
         digest = hashlib.sha256(data).hexdigest()
         if digest != sha256:

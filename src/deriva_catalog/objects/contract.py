@@ -170,7 +170,7 @@ class Objects(Protocol):
     def get(
         self,
         url: str,
-        destination: Path,
+        destination: Path | str,
         *,
         link: bool = False,
         verify: bool = True,

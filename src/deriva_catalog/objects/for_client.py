@@ -191,7 +191,7 @@ class ClientObjects:
     def get(
         self,
         url: str,
-        destination: Path,
+        destination: Path | str,
         *,
         link: bool = False,
         verify: bool = True,
@@ -199,5 +199,5 @@ class ClientObjects:
     ) -> Path:
         """Put an object's bytes at `destination`; see `ObjectStore.get`."""
         found: Content = self.stat(url).content
-        store = self._store.content
-        return store.get(found, destination, link=link, verify=verify, progress=progress)
+        store, place = self._store.content, Path(destination)
+        return store.get(found, place, link=link, verify=verify, progress=progress)

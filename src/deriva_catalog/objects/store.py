@@ -365,7 +365,7 @@ class ObjectStore:
     def get(
         self,
         url: str,
-        destination: Path,
+        destination: Path | str,
         *,
         link: bool = False,
         verify: bool = True,
@@ -378,7 +378,8 @@ class ObjectStore:
             Corrupted: The stored bytes are damaged.
         """
         content = self.stat(url).content
-        return self.content.get(content, destination, link=link, verify=verify, progress=progress)
+        place = Path(destination)
+        return self.content.get(content, place, link=link, verify=verify, progress=progress)
 
     # --- keeping house ---------------------------------------------------------------
 

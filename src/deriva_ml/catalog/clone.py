@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from deriva_catalog.bag import Loaded, TableKnowledge, load_bag, open_bag
 from deriva_catalog.interface import Address, Catalog, Row
 from deriva_catalog.model.elements import Table
+from deriva_ml.core.arguments import words
 from deriva_ml.core.definitions import (
     ML_SCHEMA,
     SENTINEL_EXECUTION_DESCRIPTION,
@@ -126,6 +127,8 @@ def clone_via_bag(
         DerivaMLPermissionError: You may not read the original, or not write the destination.
     """
     policy = policy or ClonePolicy()
+    if not isinstance(policy, ClonePolicy):
+        raise DerivaMLValidationError(f"policy is a ClonePolicy, not {policy!r}.")
     with opened_source(source_hostname, source_catalog_id, source_credential) as source:
         if not _is_new(dest_hostname, dest_catalog_id):
             _refuse_itself(source, dest_hostname, dest_catalog_id, dest_credential)
@@ -217,11 +220,11 @@ def create_ml_workspace(
         root_rid=root_rid,
         output_dir=output_dir,
         policy=ClonePolicy(
-            asset_mode=AssetMode(asset_mode),
-            orphan_strategy=OrphanStrategy(orphan_strategy),
-            include_tables=tuple(include_tables or ()),
-            exclude_schemas=tuple(exclude_schemas or ()),
-            exclude_objects=tuple(exclude_objects or ()),
+            asset_mode=cast("AssetMode", asset_mode),
+            orphan_strategy=cast("OrphanStrategy", orphan_strategy),
+            include_tables=tuple(words(include_tables, "include_tables")),
+            exclude_schemas=tuple(words(exclude_schemas, "exclude_schemas")),
+            exclude_objects=tuple(words(exclude_objects, "exclude_objects")),
             add_ml_schema=add_ml_schema,
             copy_annotations=copy_annotations,
             copy_policy=copy_policy,

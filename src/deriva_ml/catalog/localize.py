@@ -24,6 +24,7 @@ from deriva_catalog.interface import Catalog, Row
 from deriva_catalog.model.elements import Table
 from deriva_catalog.objects import Content, Upload, encode_part
 from deriva_ml.asset.download import safe_name
+from deriva_ml.core.arguments import words
 from deriva_ml.core.exceptions import (
     DerivaMLRidsNotFound,
     DerivaMLTableTypeError,
@@ -144,7 +145,7 @@ def _asset_table(catalog: Catalog, given: str | Table, schema: str | None) -> Ta
 
 
 def _rows(catalog: Catalog, table: Table, rids: Iterable[str]) -> list[Row]:
-    wanted = check_rids(dict.fromkeys(rids))
+    wanted = check_rids(dict.fromkeys(words(rids, "asset_rids")))
     rows = catalog.fetch(entities(table, any_of("RID", wanted))) if wanted else []
     missing = set(wanted) - {row["RID"] for row in rows}
     if missing:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from deriva_catalog.bag import LoadPolicy
 from deriva_catalog.model.elements import Model
+from deriva_ml.core.arguments import words
 from deriva_ml.core.exceptions import DerivaMLTableNotFound, DerivaMLValidationError, translated
 
 __all__ = ["AssetMode", "ClonePolicy", "OrphanStrategy"]
@@ -91,6 +92,8 @@ class ClonePolicy:
                 raise DerivaMLValidationError(
                     f"{name} is one of {known}, not {getattr(self, name)!r}."
                 ) from error
+        for name in ("include_tables", "exclude_schemas", "exclude_objects"):
+            object.__setattr__(self, name, tuple(words(getattr(self, name), name)))
 
     def load_policy(self, model: Model) -> LoadPolicy:
         """The same, as `load_bag` takes it, for a bag of a catalog with that model.

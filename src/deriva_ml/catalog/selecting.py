@@ -11,8 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from deriva_catalog.bag import export_bag
+from deriva_ml.core.arguments import words
 from deriva_ml.core.connect import open_session
-from deriva_ml.core.exceptions import DerivaMLNotFoundError, DerivaMLValidationError
+from deriva_ml.core.exceptions import (
+    DerivaMLNotFoundError,
+    DerivaMLValidationError,
+    some_of,
+)
 from deriva_ml.core.host import is_directory
 from deriva_ml.core.rids import check_rids
 from deriva_ml.core.session import Session
@@ -64,7 +69,15 @@ def select_rows(
     Raises:
         DerivaMLNotFoundError: An anchor does not exist.
         DerivaMLTableNotFound: A table that the policy names does not exist.
+        DerivaMLValidationError: A schema that is to be left out does not exist.
     """
+    known = source.model.model.schemas
+    unknown = [name for name in policy.exclude_schemas if name not in known]
+    if unknown:
+        raise DerivaMLValidationError(
+            f"There is no schema {unknown[0]!r} that could be left out; the catalog has "
+            f"{some_of(sorted(known))}."
+        )
     excluded = set(tables_named(source.model.model, policy.exclude_objects))
     left_out = {name for _, name in excluded}
     schemas = {source.ml_schema, *source.model.domain_schemas} - set(policy.exclude_schemas)
@@ -93,7 +106,7 @@ def _anchors(
     given = (
         [rid for some in anchors.values() for rid in some]
         if isinstance(anchors, Mapping)
-        else list(anchors or ())
+        else words(anchors, "anchors")
     )
     rids = check_rids(dict.fromkeys([*([] if root_rid is None else [root_rid]), *given]))
     places = source.catalog.resolve_rids(rids)

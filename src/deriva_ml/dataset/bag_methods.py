@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from deriva_ml.core.arguments import words
 from deriva_ml.core.exceptions import translated
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def cache(
     reachability_concurrency: int = 8,
 ) -> dict[str, Any]:
     """Bring a version here without an execution; returns its `bag_info`."""
-    left_out = frozenset(exclude_tables or ())
+    left_out = frozenset(words(exclude_tables, "exclude_tables"))
     bag = download_dataset_bag(
         self,
         version,

@@ -64,12 +64,19 @@ class Carriage:
     timeout: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        if self.timeout is not None and not (
+            isinstance(self.timeout, tuple | list) and len(self.timeout) == 2
+        ):
+            raise DerivaMLValidationError(
+                "timeout is a pair of seconds, to connect and to read, such as (10, 600), not "
+                f"{self.timeout!r}."
+            )
         for name, values in (
             ("fetch_concurrency", (self.files,)),
             ("reachability_concurrency", (self.questions,)),
             ("timeout", self.timeout or ()),
         ):
-            if any(value <= 0 for value in values):
+            if not all(isinstance(value, int | float) and value > 0 for value in values):
                 raise DerivaMLValidationError(f"{name} must be above zero, not {values}.")
 
 

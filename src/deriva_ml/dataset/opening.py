@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,8 @@ def open_dataset_bag(
     """Open a bag of a dataset that is a directory or an archive of this machine.
 
     Bags that published releases of the library made are read, too. An archive is unpacked into the
-    cache directory once. Files that the bag only lists come from the web, when `materialize` is
+    cache directory once. The index of a bag that lies where you may only read is kept there, too.
+    Files that the bag only lists come from the web, when `materialize` is
     called; a ``file:`` URL is not followed.
 
     Args:
@@ -79,7 +81,7 @@ def open_dataset_bag(
         raise DerivaMLNotFoundError(f"There is no bag at {str(place)!r}.")
     directory = place if place.is_dir() else _unpacked(place, cache, limits)
     refuse_damage(directory, validate(directory, fast=True))
-    catalog = open_bag(directory)
+    catalog = _indexed(directory, cache)
     try:
         if ml_schema not in catalog.model.schemas:
             raise DerivaMLSchemaError(
@@ -109,6 +111,15 @@ def _unpacked(archive: Path, cache: Path, limits: ArchiveLimits | None) -> Path:
                 raise
             # Another process was faster: what is there now is the same.
     return place
+
+
+def _indexed(directory: Path, cache: Path) -> BagCatalog:
+    """The bag with an index beside it, or in the cache if there is no writing beside it."""
+    try:
+        return open_bag(directory)
+    except Unavailable:
+        key = hashlib.sha256(str(directory).encode()).hexdigest()[:32]
+        return open_bag(directory, cache / "opened" / f"{key}.db")
 
 
 def _session(catalog: BagCatalog, ml_schema: str, work: Path, cache: Path) -> Session:

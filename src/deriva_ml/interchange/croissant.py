@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_catalog.bag import read_bag
 from deriva_catalog.bag.names import PAYLOAD
+from deriva_ml.core.arguments import check_text
 from deriva_ml.core.exceptions import translated
 from deriva_ml.core.query import entities, equals
 
@@ -222,7 +223,7 @@ def _known(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _license(license: str | None) -> str | None:
-    if license is None or license.startswith(("http://", "https://")):
+    if license is None or check_text(license, "license").startswith(("http://", "https://")):
         return license
     return f"{_SPDX}{license}"
 

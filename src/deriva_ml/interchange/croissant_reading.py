@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from deriva_ml.core.exceptions import DerivaMLDataError, DerivaMLNotFoundError
 
 from .croissant import CROISSANT_FILE
+from .json_ld import read_json
 from .reading import CrateFile, inside
 
 __all__ = ["ReadCroissant", "ReadField", "RecordSet", "read_croissant", "records"]
@@ -133,7 +134,7 @@ def read_croissant(path: Path) -> ReadCroissant:
         raise DerivaMLNotFoundError(f"There is no description of a dataset at {str(file)!r}.")
     file = file.absolute()
     try:
-        document = json.loads(file.read_bytes())
+        document = read_json(file)
     except (OSError, ValueError, RecursionError) as error:
         raise DerivaMLDataError(f"{str(file)!r} is not a JSON document: {error}.") from error
     if not isinstance(document, Mapping) or "distribution" not in document:

@@ -7,6 +7,7 @@ import mimetypes
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from deriva_ml.core.arguments import check_text
 from deriva_ml.experiment.measurements import shown
 
 from .identifiers import address, of_version
@@ -69,7 +70,7 @@ def add_license(crate: Crate, license: str | None) -> Reference:
     if license is None:
         about = "Nobody said under which license this may be used: ask its makers."
         return crate.add("#no-license", "CreativeWork", name="No license", description=about)
-    is_url = license.startswith(("http://", "https://"))
+    is_url = check_text(license, "license").startswith(("http://", "https://"))
     url = license if is_url else f"{_SPDX}{license}"
     name = license.removeprefix(_SPDX) if is_url else license
     return crate.add(url, "CreativeWork", name=name, url=url)

@@ -8,10 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["METADATA_FILE", "ROOT", "Crate", "Reference", "json_bytes", "path_id", "refer"]
+__all__ = [
+    "METADATA_FILE",
+    "ROOT",
+    "Crate",
+    "Reference",
+    "json_bytes",
+    "path_id",
+    "read_json",
+    "refer",
+]
 
 METADATA_FILE = "ro-crate-metadata.json"
 ROOT = "./"
@@ -35,6 +45,21 @@ def json_bytes(document: Any) -> bytes:
     """A document as UTF-8 JSON with sorted members, so that equal documents are equal bytes."""
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()
+
+
+def read_json(file: Path) -> Any:
+    """The document in a file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no JSON, or has a text that no file and no database can keep.
+        RecursionError: It nests too deep.
+    """
+    data = file.read_bytes()
+    document = json.loads(data)
+    if b"\\ud" in data.lower():  # halves of a character may be spelled alone
+        json_bytes(document)
+    return document
 
 
 @dataclass(frozen=True, slots=True)

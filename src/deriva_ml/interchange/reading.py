@@ -6,7 +6,6 @@ execution that imported it, also where it means nothing to a catalog.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from deriva_ml.core.exceptions import (
 )
 from deriva_ml.core.filespec import FileSpec
 
-from .json_ld import METADATA_FILE
+from .json_ld import METADATA_FILE, read_json
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
@@ -178,7 +177,7 @@ def read_crate(path: Path) -> ReadCrate:
 
 def _entities(file: Path) -> dict[str, Mapping[str, Any]]:
     try:
-        document = json.loads(file.read_bytes())
+        document = read_json(file)
         graph = document["@graph"]
         return {str(e["@id"]): e for e in graph if isinstance(e, Mapping) and "@id" in e}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -18,7 +18,10 @@ from deriva_catalog.bag import (
     index_bag,
     materialize,
     open_bag,
+    pack_bag,
     read_bag,
+    unpack_bag,
+    update_bag,
     validate,
 )
 from deriva_catalog.catalog import LocalCatalog
@@ -29,6 +32,7 @@ from deriva_catalog.errors import (
     NotFound,
     ReadOnly,
     SnapshotUnavailable,
+    Unavailable,
 )
 from deriva_catalog.path.ast import TableName
 from deriva_catalog.path.parser import parse_path
@@ -283,6 +287,31 @@ def test_a_bag_without_a_schema_is_no_catalog(tmp_path: Path) -> None:
         open_bag(tmp_path / "bag")
     with pytest.raises(NotFound, match="no bag"):
         open_bag(tmp_path / "nothing")
+
+
+def test_places_may_be_texts(catalog: LocalCatalog, tmp_path: Path) -> None:
+    bag, archive, other = (str(tmp_path / name) for name in ("bag", "bag.zip", "other"))
+    exported = export_bag(catalog, bag, ALL, files="list")
+    with update_bag(bag) as change:
+        change.info["Note"] = "new"
+    assert unpack_bag(pack_bag(bag, archive), other) == Path(other)
+    materialize(other, content_fetcher(catalog.objects.content))
+    assert validate(other).complete
+    opened = open_bag(other, str(tmp_path / "index.db"))
+    assert opened.count(parse_path("S:Image")) == exported.rows["S", "Image"]
+    opened.close()
+    assert read_bag(other).info["Note"] == "new"
+
+
+def test_an_index_that_cannot_be_written_may_lie_elsewhere(
+    catalog: LocalCatalog, tmp_path: Path
+) -> None:
+    export_bag(catalog, tmp_path / "bag", ALL)
+    (tmp_path / "bag.catalog.db" / "something").mkdir(parents=True)
+    with pytest.raises(Unavailable, match="index") as caught:
+        open_bag(tmp_path / "bag")
+    assert "open_bag(directory, index)" in caught.value.hint
+    open_bag(tmp_path / "bag", tmp_path / "index.db").close()
 
 
 def test_an_export_never_overwrites(catalog: LocalCatalog, tmp_path: Path) -> None:

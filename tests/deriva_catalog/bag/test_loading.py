@@ -526,7 +526,7 @@ def test_a_process_that_is_killed_leaves_the_catalog_as_before(
     place = tmp_path / "killed"
     create_local(place, client="kim").close()
     command = [sys.executable, "-c", SCRIPT, str(place), str(bag), step]
-    code = subprocess.run(command, check=False, timeout=60).returncode
+    code = subprocess.run(command, check=False, timeout=300).returncode
     assert code == -signal.SIGKILL
     catalog = open_local(place, client="kim")
     assert "zoo" not in catalog.model.schemas

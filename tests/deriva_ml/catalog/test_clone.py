@@ -260,6 +260,13 @@ def test_what_is_not_there_is_refused_before_anything_is_made(
             DerivaMLTableNotFound,
             "no table 'Nothing'",
         ),
+        (
+            {"policy": ClonePolicy(exclude_schemas="Nothing")},  # type: ignore[arg-type]
+            DerivaMLValidationError,
+            "no schema 'Nothing'",
+        ),
+        ({"policy": "rows_only"}, DerivaMLValidationError, "is a ClonePolicy"),
+        ({"anchors": "9-ZZZZ"}, DerivaMLNotFoundError, "no row '9-ZZZZ'"),
     ):
         with pytest.raises(error, match=text):
             clone(demo_place, tmp_path / "clone", **more)

@@ -67,7 +67,7 @@ def test_what_is_asked_for_must_be_there(ml: DerivaML) -> None:
     image = ml.list_assets("Image")[0].asset_rid
     with pytest.raises(DerivaMLTableTypeError, match="does not hold assets"):
         localize_assets(ml, "Subject", [])
-    with pytest.raises(DerivaMLRidsNotFound):
-        localize_assets(ml, "BoundingBox", [image])
+    with pytest.raises(DerivaMLRidsNotFound, match=image):
+        localize_assets(ml, "BoundingBox", image)
     with pytest.raises(DerivaMLValidationError, match="chunk_size"):
         localize_assets(ml, "Image", [image], chunk_size=0)

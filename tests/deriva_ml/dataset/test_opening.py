@@ -24,14 +24,16 @@ from deriva_ml.dataset.opening import open_dataset_bag
 from ..conftest import Zoo
 
 
-@pytest.mark.parametrize("form", ["directory", "zip", "tgz"])
+@pytest.mark.parametrize("form", ["directory", "reading only", "zip", "tgz"])
 def test_a_bag_that_was_sent_by_somebody_opens_anywhere(
     ml: DerivaML, nested: str, tmp_path: Path, form: str
 ) -> None:
     bag = ml.download_dataset_bag(f"{nested}@0.1.0")
     sent = tmp_path / "sent" / "bag"
-    if form == "directory":
+    if form in ("directory", "reading only"):
         shutil.copytree(bag.path, sent)
+        if form == "reading only":  # nobody can write where the index goes, not even root
+            (sent.with_name("bag.catalog.db") / "something").mkdir(parents=True)
     else:
         sent = sent.with_suffix(f".{form}")
         sent.parent.mkdir()

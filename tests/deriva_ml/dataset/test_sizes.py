@@ -117,15 +117,17 @@ def test_what_is_asked_for_must_exist(ml: DerivaML, nested: str) -> None:
         {"timeout": (0, 1)},
         {"fetch_concurrency": 0},
         {"reachability_concurrency": -1},
+        {"timeout": 30},
+        {"timeout": ("a", "b")},
     ):
-        with pytest.raises(DerivaMLValidationError, match="above zero"):
+        with pytest.raises(DerivaMLValidationError, match=r"above zero|pair of seconds"):
             dataset.download_dataset_bag("0.1.0", **options)  # type: ignore[arg-type]
     assert not (ml.cache_dir / "bags").exists()
 
 
 def test_tables_can_be_left_out_of_an_estimate(ml: DerivaML, nested: str) -> None:
     dataset = ml.lookup_dataset(nested)
-    without = dataset.estimate_bag_size("0.1.0", exclude_tables={"Image"})
+    without = dataset.estimate_bag_size("0.1.0", exclude_tables="Image")
     assert "Image" not in without["tables"]
     assert without["total_asset_bytes"] == 0
 

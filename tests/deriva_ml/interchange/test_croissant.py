@@ -143,6 +143,9 @@ def test_equal_bags_give_equal_bytes(bag: DatasetBag, tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_refused(bag: DatasetBag, tmp_path: Path) -> None:
     with pytest.raises(DerivaMLValidationError, match="'parquet' or 'csv'"):
         bag.to_croissant(tmp_path / "x", tables="xlsx")  # type: ignore[arg-type]
+    for write in (bag.to_croissant, bag.to_ro_crate):
+        with pytest.raises(DerivaMLValidationError, match="license"):
+            write(tmp_path / "x", license=5)  # type: ignore[operator]
     (tmp_path / "there").touch()
     with pytest.raises(DerivaMLValidationError, match="exists"):
         bag.to_croissant(tmp_path / "there")

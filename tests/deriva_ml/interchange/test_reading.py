@@ -119,6 +119,11 @@ def _no_json(place: Path) -> None:
     (place / METADATA).write_text("{")
 
 
+def _half_a_character(place: Path) -> None:
+    file = place / METADATA
+    file.write_text(file.read_text().replace('"name": "', '"name": "\\ud800', 1))
+
+
 def _no_root(place: Path) -> None:
     (place / METADATA).write_text('{"@graph": []}')
 
@@ -137,6 +142,7 @@ def _empty(place: Path) -> None:
         (_linked_out, "leads out"),
         (_absolute, "leads out"),
         (_no_json, "is not the description"),
+        (_half_a_character, "is not the description"),
         (_no_root, "which entity"),
         (_empty, "no file on this machine"),
     ],

@@ -264,7 +264,7 @@ class RemoteObjectStore:
     def get(
         self,
         url: str,
-        destination: Path,
+        destination: Path | str,
         *,
         link: bool = False,
         verify: bool = True,
@@ -278,7 +278,7 @@ class RemoteObjectStore:
         """
         version, own = self._found(url)
         place = self._place(version, own)
-        return save(place, version.content, destination, verify=verify, progress=progress)
+        return save(place, version.content, Path(destination), verify=verify, progress=progress)
 
     def _place(self, version: ObjectVersion, own: bool) -> Place:
         base = self._link.target if own else ""

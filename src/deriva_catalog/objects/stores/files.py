@@ -204,6 +204,15 @@ class FileStore:
                     length -= len(data)
                 yield data
 
+    def read_small(self, key: str, most: int) -> bytes | None:
+        """The bytes of a file, if it has no more than `most`.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        with open(f"{self._top}/{key}", "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read() if os.fstat(file.fileno()).st_size <= most else None
+
     def link(self, key: str, destination: str | Path) -> bool:
         """Give a file a second name, if that is possible; returns whether it was.
 

@@ -277,7 +277,7 @@ def test_a_service_does_not_start_without_its_bucket(tmp_path: Path, bucket: Buc
         env={**os.environ, "DERIVA_ML_HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert ended.returncode == 1
     assert "NoSuchBucket" in ended.stderr

@@ -56,7 +56,7 @@ class Killed:
 
     def connect(self) -> HttpClient:
         """A client, once the service is there."""
-        assert self._is_there.wait(60)
+        assert self._is_there.wait(300)
         return HttpClient(self.port, self.token)
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ def written(service: Killed, seed: int, writers: int, kills: int) -> list[Promis
         try:
             for _ in range(kills):
                 for _ in range(moments.randrange(8 * writers, 20 * writers)):
-                    assert answers.acquire(timeout=60)
+                    assert answers.acquire(timeout=300)
                 time.sleep(moments.uniform(0, 0.03))  # so that it comes in the midst of anything
                 service.kill()
                 service.start()
