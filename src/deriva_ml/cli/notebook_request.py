@@ -24,7 +24,7 @@ from deriva_ml.notebook.parameters import (
 from deriva_ml.notebook.run import OVERRIDES, PARAMETERS, connect, fingerprint, load_project
 
 from ..core.overrides import check_words, quoted
-from .project import known_words
+from .project import known_words, told_where
 
 if TYPE_CHECKING:
     from deriva_ml.core.base import DerivaML
@@ -172,7 +172,8 @@ def make_request(
     values = check_values(document, pairs, from_file)
     call = document.configuration_call(variables(declared, values))
     if call is not None:
-        load_project(call.package, document.path)
+        with told_where():
+            load_project(call.package, document.path)
     _check_words(words, flags)
     _refuse_lost(document, options, words, declared or {}, call)
     resumed = ["resume=True"] if options.resume else []

@@ -5,13 +5,23 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
-from collections.abc import Sequence
+import sysconfig
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .endings import Refused
 
-__all__ = ["check_experiments", "known_words", "load_package", "load_project", "main_config"]
+__all__ = [
+    "check_experiments",
+    "known_words",
+    "load_package",
+    "load_project",
+    "main_config",
+    "told_where",
+]
 
 
 def load_project(directory: Path) -> None:
@@ -26,6 +36,48 @@ def load_project(directory: Path) -> None:
         load_package(directory)
     except DerivaMLException as error:
         raise Refused(str(error)) from error
+
+
+@contextmanager
+def told_where() -> Iterator[None]:
+    """Say where a project's configuration fails while it is imported in the block.
+
+    Raises:
+        DerivaMLConfigurationError: A module raised an error, which is the cause.
+    """
+    from deriva_ml.core.exceptions import DerivaMLConfigurationError, DerivaMLException
+
+    try:
+        yield
+    except DerivaMLException:
+        raise
+    except Exception as error:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise DerivaMLConfigurationError(
+            f"The project's configuration cannot be loaded: {_line_of(error)}"
+            f"{type(error).__name__}: {text}\n--debug shows the whole traceback."
+        ) from error
+
+
+def _line_of(error: Exception) -> str:
+    """The last line of the project that an error came by, to be written before it."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return _shown(Path(error.filename), error.lineno)
+    frames = traceback.extract_tb(error.__traceback__)
+    files = [(Path(frame.filename), frame.lineno) for frame in frames if frame.filename[:1] != "<"]
+    own = [place for place in files if not _is_installed(place[0])]
+    return _shown(*own[-1]) if own else ""
+
+
+def _is_installed(file: Path) -> bool:
+    places = (sysconfig.get_path("stdlib"), Path(__file__).parents[2])
+    installed = {"site-packages", "dist-packages"}.intersection(file.parts)
+    return bool(installed) or any(file.is_relative_to(place) for place in places)
+
+
+def _shown(file: Path, line: int | None) -> str:
+    here = Path.cwd()
+    return f"{file.relative_to(here) if file.is_relative_to(here) else file}, line {line}: "
 
 
 def load_package(directory: Path) -> None:

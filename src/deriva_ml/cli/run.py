@@ -53,20 +53,12 @@ def _run(
     given: Sequence[str],
 ) -> int:
     """Load the project's configuration, then list it or run it."""
-    from .project import check_experiments, known_words, load_project
+    from .project import check_experiments, known_words
 
     listing = options.list_configs or options.info == LIST
-    if listing:
-        from .light_loading import load_for_listing
-
-        status = load_for_listing(
-            lambda: load_project(options.config_dir), "deriva_ml.cli.run", given
-        )
-        if status is not None:
-            return status
-    else:
-        with loading():
-            load_project(options.config_dir)
+    status = _load(options, given, listing)
+    if status is not None:
+        return status
     flags = [flag for action in known._actions for flag in action.option_strings]
     wrong = check_words(words, [*flags, *known_words()]) if words else []
     if wrong:
@@ -79,6 +71,27 @@ def _run(
             print(options_text(options.config_name))
         return DONE
     return _start(options, *_overrides(options, words))
+
+
+def _load(options: argparse.Namespace, given: Sequence[str], listing: bool) -> int | None:
+    """Load the configuration; the exit status if another process has listed it instead."""
+    from deriva_ml.core.exceptions import DerivaMLConfigurationError
+
+    from .light_loading import load_for_listing
+    from .project import load_project, told_where
+
+    def load() -> None:
+        load_project(options.config_dir)
+
+    try:
+        with told_where():
+            if listing:
+                return load_for_listing(load, "deriva_ml.cli.run", given)
+            with loading():
+                load()
+    except DerivaMLConfigurationError as error:
+        raise Refused(str(error)) from error.__cause__
+    return None
 
 
 def _overrides(options: argparse.Namespace, words: list[str]) -> tuple[list[str], bool]:
