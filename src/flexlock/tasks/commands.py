@@ -15,7 +15,7 @@ from flexlock.reporting import duration_text
 from flexlock.tasks.backends import Command, run_cluster, run_local, say_drift
 from flexlock.tasks.cluster.jobs import SCHEDULERS, known_jobs
 from flexlock.tasks.container import Container
-from flexlock.tasks.export import export_rows, table_of
+from flexlock.tasks.export import export_rows, strict_table_of
 from flexlock.tasks.liveness import Verdict, judge_workers
 from flexlock.tasks.model import TaskOptions, TaskState
 from flexlock.tasks.plan import SECRETS, read_plan
@@ -78,12 +78,12 @@ class SweepStatus:
             yield "repeat the command that made the tasks to take up what was lost"
 
     def to_dict(self, states: Collection[str] = ()) -> dict[str, Any]:
-        """Return the same as plain data."""
+        """Return the same as plain data for JSON: values that are NaN or infinite are None."""
         rows = [row for row in self.rows if not states or row.state in states]
         return {
             "root": str(self.root),
             "counts": self.counts,
-            "tasks": table_of(rows),
+            "tasks": strict_table_of(rows),
             "workers": [
                 {**asdict(worker), "alive": self.verdicts[worker.name].alive}
                 for worker in self.workers

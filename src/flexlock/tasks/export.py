@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ from flexlock.files import write_atomically
 from flexlock.tasks.encoding import encode
 from flexlock.tasks.queue.records import TaskRow
 
-__all__ = ["check_export", "export_rows", "table_of"]
+__all__ = ["check_export", "export_rows", "strict_table_of", "table_of"]
 
 _FIRST = ("index", "name", "state", "attempt", "directory")
 _LAST = ("reason", "error", "wall_s", "peak_bytes", "started", "ended", "run", "id")
@@ -41,6 +42,8 @@ def check_export(path: Path) -> None:
 
 def export_rows(rows: Sequence[TaskRow], path: Path) -> None:
     """Write rows as a table; the suffix says how: ``.csv``, ``.json`` or ``.parquet``.
+
+    JSON has null for values that are NaN or infinite.
 
     Raises:
         ConfigError: The suffix is another one, or the file cannot be written.
@@ -68,6 +71,21 @@ def table_of(rows: Iterable[TaskRow]) -> list[dict[str, Any]]:
     )
     columns = [*_FIRST, *middle, *_LAST]
     return [{column: row.get(column) for column in columns} for row in flat]
+
+
+def strict_table_of(rows: Iterable[TaskRow]) -> list[dict[str, Any]]:
+    """Return the same for JSON, which has no NaN and no infinity: these are None."""
+    return _finite(table_of(rows))
+
+
+def _finite(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            column: None if isinstance(cell, float) and not math.isfinite(cell) else cell
+            for column, cell in row.items()
+        }
+        for row in table
+    ]
 
 
 def _flat(row: TaskRow) -> dict[str, Any]:
@@ -98,7 +116,7 @@ def _csv(table: list[dict[str, Any]]) -> str:
 
 
 def _json(table: list[dict[str, Any]]) -> str:
-    return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_finite(table), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _parquet(table: list[dict[str, Any]]) -> bytes:

@@ -16,7 +16,9 @@ import pytest
 from flexlock.cli.program import main
 from flexlock.lock.document import read_lock
 from flexlock.run import run_status
-from flexlock.tasks.commands import sweep_status
+from flexlock.tasks.commands import SweepStatus, sweep_status
+from flexlock.tasks.export import export_rows
+from flexlock.tasks.queue.records import TaskRow
 from sweeps import Sweep, until
 
 SCRIPT = """
@@ -112,6 +114,19 @@ def test_export_writes_csv_json_and_parquet(
     assert table.column("result.loss").to_pylist() == [1.0, None, 1 / 3, 0.25]
     assert table.column("result.big").to_pylist() == [str(10**30), None, str(10**30), str(10**30)]
     assert '"tasks": 4' in capsys.readouterr().out
+
+
+def test_json_is_strict_about_numbers(tmp_path: Path) -> None:
+    values = [1.5, float("nan"), float("inf"), float("-inf")]
+    rows = tuple(TaskRow(str(i), i, str(i), {"x": x}, str(i)) for i, x in enumerate(values))
+    export_rows(rows, tmp_path / "t.json")
+    export_rows(rows, tmp_path / "t.csv")
+    told = json.loads((tmp_path / "t.json").read_text(), parse_constant=pytest.fail)
+    assert [row["values.x"] for row in told] == [1.5, None, None, None]
+    shown = SweepStatus(tmp_path, rows, (), {}, ()).to_dict()["tasks"]
+    assert [row["values.x"] for row in shown] == [1.5, None, None, None]
+    with (tmp_path / "t.csv").open(newline="") as file:
+        assert [row["values.x"] for row in csv.DictReader(file)] == ["1.5", "nan", "inf", "-inf"]
 
 
 def test_commands_refuse_what_is_not_there(
