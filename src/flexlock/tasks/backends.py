@@ -28,7 +28,6 @@ from flexlock.tasks.cluster.scheduler import Scheduler
 from flexlock.tasks.cluster.settings import Settings
 from flexlock.tasks.container import Container
 from flexlock.tasks.heartbeat import heartbeat
-from flexlock.tasks.liveness import lease_s
 from flexlock.tasks.local import Crew, worker_environment
 from flexlock.tasks.plan import Plan
 from flexlock.tasks.queue.interface import TaskQueue
@@ -36,6 +35,7 @@ from flexlock.tasks.queue.records import WorkerRow
 from flexlock.tasks.recovery import recover
 from flexlock.tasks.sheets import Workplace
 from flexlock.tasks.stopping import StopRequest
+from flexlock.tasks.variables import lease_s, poll_s
 from flexlock.tasks.watching import Monitor
 from flexlock.tasks.worker import WorkSummary, work
 
@@ -304,7 +304,7 @@ def _follow(
         if command.is_over():
             return
         time.sleep(pause)
-        pause = min(pause * 1.5, _poll_s())
+        pause = min(pause * 1.5, poll_s())
         if command.queue.read_note("stop") is not None or living_elements(jobs, scheduler) != []:
             continue
         # All workers have ended: what they left is known only now.
@@ -326,13 +326,6 @@ def _idle_workers(command: Command, jobs: Sequence[Job]) -> SchedulerError:
     message = f"The workers of job {jobs[-1].id} ended and left tasks{said}."
     logs = command.queue.path.parent / f"{jobs[-1].backend}_logs"
     return SchedulerError(message, hint=f"Their logs are in {str(logs)!r}.")
-
-
-def _poll_s() -> float:
-    try:
-        return max(0.1, float(os.environ.get("FLEXLOCK_POLL_INTERVAL", "") or 10))
-    except ValueError:
-        return 10.0
 
 
 # --- drift --------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from flexlock.tasks.queue.records import TaskRow, WorkerRow
 from flexlock.tasks.report import TaskReport, counts_text, failure_text
 from flexlock.tasks.sheets import sweep_sheet
 from flexlock.tasks.traces import read_trace
+from flexlock.tasks.variables import check_variables
 from flexlock.tasks.watching import Monitor
 
 __all__ = ["SweepStatus", "export_queue", "run_workers", "sweep_status", "watch_sweep"]
@@ -164,7 +165,9 @@ def run_workers(path: Path, options: TaskOptions) -> TaskReport:
     Raises:
         QueueError: There is no queue.
         TaskError: The queue has no plan, or workers cannot start.
+        ConfigError: A variable of the environment is malformed.
     """
+    check_variables()
     queue = find_queue(path)
     started = time.monotonic()
     try:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flexlock.errors import QueueError
 from flexlock.run.owner import is_alive
 from flexlock.tasks.queue.records import WorkerRow
 
 if TYPE_CHECKING:
     from flexlock.tasks.cluster.scheduler import Scheduler
 
-__all__ = ["Verdict", "judge_workers", "lease_s"]
-
-_DEFAULT_LEASE_S = 120.0
+__all__ = ["Verdict", "judge_workers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +22,6 @@ class Verdict:
 
     alive: bool
     why: str
-
-
-def lease_s() -> float:
-    """Return how long a worker may be silent, from ``FLEXLOCK_LEASE`` (seconds).
-
-    Raises:
-        QueueError: The variable is no positive number.
-    """
-    text = os.environ.get("FLEXLOCK_LEASE", "")
-    try:
-        seconds = float(text) if text else _DEFAULT_LEASE_S
-    except ValueError:
-        seconds = 0.0
-    if seconds > 0:
-        return seconds
-    message = f"FLEXLOCK_LEASE is {text!r}, not a number of seconds."
-    raise QueueError(message, hint="Set it to a positive number, or unset it.")
 
 
 def judge_workers(

@@ -22,7 +22,8 @@ from flexlock.tasks.options import cores
 from flexlock.tasks.placing import place_tasks
 from flexlock.tasks.plan import Plan, make_plan, read_plan
 from flexlock.tasks.queue.interface import TaskQueue
-from flexlock.tasks.queue.opening import QueueKind
+from flexlock.tasks.queue.opening import QueueKind, wanted_kind
+from flexlock.tasks.variables import check_variables
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -119,6 +120,8 @@ def _checked(options: TaskOptions) -> TaskOptions:
     if options.slurm_config is not None and options.pbs_config is not None:
         message = "Both slurm_config and pbs_config are given."
         raise ConfigError(message, hint="A sweep runs in one batch system: leave one out.")
+    check_variables()
+    wanted_kind(options.queue)
     if options.export is not None:
         check_export(Path(options.export))
     return replace(options, n_jobs=cores()) if options.n_jobs == -1 else options

@@ -20,6 +20,7 @@ from flexlock.tasks.output import LOGS
 from flexlock.tasks.queue.interface import TaskQueue
 from flexlock.tasks.queue.records import Claim, Outcome, TaskRow
 from flexlock.tasks.report import failure_text
+from flexlock.tasks.variables import line_every_s
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Monitor", "progress_line"]
 
 _MOST_RUNNING = 10
-_LINE_EVERY_S = 15.0
 
 
 class Display(Protocol):
@@ -202,7 +202,7 @@ class _Lines:
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._every_s = _every_s()
+        self._every_s = line_every_s()
         self._next = time.monotonic() + self._every_s
 
     def line(self, text: str, stream: TextIO) -> None:
@@ -285,10 +285,3 @@ def _table(rows: Mapping[str, TaskRow], elapsed_s: float) -> RenderableType:
 
 def _left_s(states: list[TaskState], ended: int, elapsed_s: float) -> float:
     return float(round(elapsed_s / ended * (len(states) - ended)))
-
-
-def _every_s() -> float:
-    try:
-        return float(os.environ.get("FLEXLOCK_LOG_FREQUENCY", "") or _LINE_EVERY_S)
-    except ValueError:
-        return _LINE_EVERY_S

@@ -26,7 +26,6 @@ from flexlock.lock.record import EnvState
 from flexlock.reporting import say
 from flexlock.run.owner import this_process
 from flexlock.tasks.heartbeat import heartbeat
-from flexlock.tasks.liveness import lease_s
 from flexlock.tasks.model import Backend
 from flexlock.tasks.output import worker_log
 from flexlock.tasks.plan import Plan, read_plan
@@ -36,6 +35,7 @@ from flexlock.tasks.queue.records import Claim, Outcome, Settlement, WorkerRow
 from flexlock.tasks.running import run_claim
 from flexlock.tasks.sheets import Workplace, sweep_sheet
 from flexlock.tasks.stopping import StopRequest, worker_signals
+from flexlock.tasks.variables import MAX_BATCH, claim_batch, lease_s
 
 __all__ = ["CANNOT_WORK", "WorkSummary", "main", "work"]
 
@@ -43,7 +43,6 @@ CANNOT_WORK = 4
 """Exit status of a worker that could not load the function or the config."""
 
 _BATCH_S = 0.5
-_MAX_BATCH = 64
 _HAND_IN_S = 1.0
 
 
@@ -81,7 +80,7 @@ def work(
     *,
     stop: StopRequest | None = None,
     parent: int | None = None,
-    max_batch: int = _MAX_BATCH,
+    max_batch: int = MAX_BATCH,
 ) -> None:
     """Run tasks of a plan until none is pending, and hand in their outcomes.
 
@@ -201,7 +200,7 @@ def _main(options: argparse.Namespace, stop: StopRequest) -> int:
                 *(queue, plan, place, summary),
                 stop=stop,
                 parent=options.parent,
-                max_batch=_max_batch(row),
+                max_batch=claim_batch(row.backend),
             )
             if stop or row.job is None:
                 break
@@ -275,14 +274,6 @@ def job_id(backend: Backend, environ: Mapping[str, str]) -> str | None:
             return f"{array}_{environ.get('SLURM_ARRAY_TASK_ID', '')}"
         return environ.get("SLURM_JOB_ID")
     return environ.get("PBS_JOBID") if backend == "pbs" else None
-
-
-def _max_batch(row: WorkerRow) -> int:
-    """Return how many tasks to take at once: on a cluster tasks are rarely short."""
-    text = os.environ.get("FLEXLOCK_CLAIM_BATCH", "")
-    if text.isdigit() and int(text) > 0:
-        return int(text)
-    return 1 if row.backend in ("slurm", "pbs") else _MAX_BATCH
 
 
 def _workplace(plan: Plan, queue: TaskQueue, row: WorkerRow) -> Workplace:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import pytest
-
 from flexlock.run.owner import Owner, this_process
 from flexlock.tasks.cluster.jobs import SCHEDULERS
-from flexlock.tasks.liveness import Verdict, judge_workers, lease_s
+from flexlock.tasks.liveness import Verdict, judge_workers
 from flexlock.tasks.queue.records import Outcome, Settlement, TaskRow, WorkerRow
 from flexlock.tasks.recovery import STEAL_AFTER_S, find_lost
 from flexlock.tasks.traces import Trace
@@ -95,11 +93,3 @@ def test_of_a_process_elsewhere_the_lease_tells() -> None:
         verdict = judge_workers([worker(elsewhere, lease_until=until)], SCHEDULERS)["w"]
         assert verdict.alive is alive
         assert "another-host" in verdict.why or "lease" in verdict.why
-
-
-def test_the_lease_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLEXLOCK_LEASE", "2.5")
-    assert lease_s() == 2.5
-    monkeypatch.setenv("FLEXLOCK_LEASE", "-1")
-    with pytest.raises(Exception, match="not a number of seconds"):
-        lease_s()

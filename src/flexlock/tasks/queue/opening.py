@@ -12,7 +12,7 @@ from flexlock.tasks.queue.interface import TaskQueue
 from flexlock.tasks.queue.locking import can_lock
 from flexlock.tasks.queue.sqlite import SqliteQueue
 
-__all__ = ["DATABASE", "FOLDER", "QueueKind", "find_queue", "open_queue"]
+__all__ = ["DATABASE", "FOLDER", "QueueKind", "find_queue", "open_queue", "wanted_kind"]
 
 DATABASE = "run.lock.tasks.db"
 """The queue's file in the directory of a sweep."""
@@ -21,6 +21,20 @@ FOLDER = "run.lock.queue"
 """The queue's directory, where it is kept as files."""
 
 QueueKind = Literal["auto", "sqlite", "files"]
+
+
+def wanted_kind(kind: QueueKind = "auto") -> str:
+    """Return the kind of queue that is asked for: by the caller, else by ``FLEXLOCK_QUEUE``.
+
+    Raises:
+        ConfigError: The variable names no kind.
+    """
+    wanted = kind if kind != "auto" else os.environ.get("FLEXLOCK_QUEUE") or "auto"
+    if wanted not in ("auto", "sqlite", "files"):
+        message = f"{wanted!r} is no kind of queue."
+        hint = "Set FLEXLOCK_QUEUE to sqlite or files, or unset it."
+        raise ConfigError(message, hint=hint)
+    return wanted
 
 
 def open_queue(root: Path, kind: QueueKind = "auto") -> TaskQueue:
@@ -37,11 +51,7 @@ def open_queue(root: Path, kind: QueueKind = "auto") -> TaskQueue:
         QueueError: It cannot be opened, or is of another kind than the one asked for.
         ConfigError: The variable names no kind.
     """
-    wanted = kind if kind != "auto" else os.environ.get("FLEXLOCK_QUEUE") or "auto"
-    if wanted not in ("auto", "sqlite", "files"):
-        message = f"{wanted!r} is no kind of queue."
-        hint = "Set FLEXLOCK_QUEUE to sqlite or files, or unset it."
-        raise ConfigError(message, hint=hint)
+    wanted = wanted_kind(kind)
     found = _existing(root)
     if found is not None and wanted not in ("auto", found):
         message = f"The tasks in {str(root)!r} are kept in a {found} queue, not {wanted}."
