@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from flexlock.data.progress import ProgressLine
 from flexlock.errors import LockError
 from flexlock.lock.document import read_lock
 from flexlock.lock.record import RunLock
@@ -51,8 +52,18 @@ class FoundRun:
 
 
 def find_runs(root: Path) -> list[FoundRun]:
-    """Return the runs at and below a folder, oldest first; damaged ones are among them."""
-    found = [_found(path) for path in run_directories(root)]
+    """Return the runs at and below a folder, oldest first; damaged ones are among them.
+
+    On a terminal a line shows how far it is, when it takes more than a second.
+    """
+    paths = list(run_directories(root))
+    found = []
+    with ProgressLine("reading", len(paths), things="run sheets") as line:
+        progress = line.progress
+        for path in paths:
+            found.append(_found(path))
+            if progress is not None:
+                progress(1)
     return sorted(found, key=lambda run: (run.lock.timestamp if run.lock else "", str(run.path)))
 
 

@@ -1,6 +1,10 @@
 """Runs in folders, and how they build on each other."""
 
+import io
+import itertools
 import json
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +39,24 @@ def test_runs_are_found_at_any_depth_oldest_first(project: Path, chain: dict[str
     assert names == ["broken", "raw", "clean", "train", "run"]
     assert [run.status.name for run in found] == ["corrupt"] + ["complete"] * 4
     assert json.loads(json.dumps([run.to_json() for run in found]))[1]["status"] == "complete"
+
+
+def test_a_terminal_shows_how_many_runs_were_read(
+    project: Path, chain: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0.0, 2.0)
+    shown = {}
+    for is_terminal in (True, False):
+        stream = io.StringIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(stream, "isatty", lambda answer=is_terminal: answer)
+            patch.setattr(sys, "stderr", stream)
+            patch.setattr(time, "monotonic", lambda: next(clock))
+            assert len(find_runs(project)) == len(chain)
+        shown[is_terminal] = stream.getvalue()
+    assert "\rreading: 2 of 3 run sheets (67%), 0/s\r" in shown[True]
+    assert shown[True].endswith(" \r")
+    assert shown[False] == ""
 
 
 def test_a_runs_earlier_runs_are_a_tree(chain: dict[str, Path]) -> None:

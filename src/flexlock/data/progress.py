@@ -1,4 +1,4 @@
-"""One line on the terminal while much data is read; nothing at all elsewhere."""
+"""One line on the terminal while much is read; nothing at all elsewhere."""
 
 from __future__ import annotations
 
@@ -32,18 +32,34 @@ class ProgressLine:
     Use it as a context manager and hand `progress` to what reads.
     """
 
-    def __init__(self, label: str, total: int | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        label: str,
+        total: int | None = None,
+        stream: TextIO | None = None,
+        *,
+        things: str | None = None,
+    ) -> None:
+        """Make a line that shows nothing yet.
+
+        Args:
+            label: What is done.
+            total: How much there is, if that is known.
+            stream: Where to show it; stderr by default.
+            things: What is counted, such as ``files``; bytes by default.
+        """
         self._label = label
         self._total = total
+        self._things = things
         self._stream = stream if stream is not None else sys.stderr
         self._lock = threading.Lock()
-        self._bytes = 0
+        self._done = 0
         self._width = 0
         self._started = self._shown = time.monotonic()
 
     @property
     def progress(self) -> Progress | None:
-        """The function to call with bytes that were read; None when nobody would see it."""
+        """The function to call with how much more was read; None when nobody would see it."""
         stream = self._stream
         return self._add if stream is not None and stream.isatty() else None
 
@@ -63,16 +79,22 @@ class ProgressLine:
 
     def _add(self, count: int) -> None:
         with self._lock:
-            self._bytes += count
+            self._done += count
             now = time.monotonic()
             if now - self._started < _QUIET_S or now - self._shown < _STEP_S:
                 return
             self._shown = now
-            of = ""
+            of = self._unit()
             if self._total:
-                of = f" of {size_text(self._total)} ({self._bytes / self._total:.0%})"
-            speed = size_text(self._bytes / (now - self._started))
-            self._write(f"{self._label}: {size_text(self._bytes)}{of}, {speed}/s")
+                of = f" of {self._amount(self._total)}{of} ({self._done / self._total:.0%})"
+            speed = self._amount(self._done / (now - self._started))
+            self._write(f"{self._label}: {self._amount(self._done)}{of}, {speed}/s")
+
+    def _amount(self, amount: float) -> str:
+        return size_text(amount) if self._things is None else f"{amount:,.0f}"
+
+    def _unit(self) -> str:
+        return "" if self._things is None else f" {self._things}"
 
     def _write(self, text: str) -> None:
         self._stream.write(f"\r{text.ljust(self._width)}")
