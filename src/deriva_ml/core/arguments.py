@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
+from enum import Enum
+from typing import TypeVar
 
 from .enums import ConnectionMode, ExecutionStatus
 from .exceptions import DerivaMLValidationError
@@ -20,6 +22,8 @@ __all__ = [
     "validated",
     "words",
 ]
+
+_Name = TypeVar("_Name", bound=Enum)
 
 
 def check_text(value: object, name: str) -> str:
@@ -104,13 +108,7 @@ def mode_named(value: ConnectionMode | str) -> ConnectionMode:
     Raises:
         DerivaMLValidationError: There is no such mode.
     """
-    try:
-        return ConnectionMode(value)
-    except ValueError as error:
-        known = ", ".join(mode.value for mode in ConnectionMode)
-        raise DerivaMLValidationError(
-            f"{str(value)!r} is not a mode of a connection; modes are {known}."
-        ) from error
+    return _named(ConnectionMode, value, "mode of a connection")
 
 
 def status_named(value: ExecutionStatus | str) -> ExecutionStatus:
@@ -119,12 +117,16 @@ def status_named(value: ExecutionStatus | str) -> ExecutionStatus:
     Raises:
         DerivaMLValidationError: There is no such state.
     """
+    return _named(ExecutionStatus, value, "state of an execution")
+
+
+def _named(kind: type[_Name], value: _Name | str, what: str) -> _Name:
     try:
-        return ExecutionStatus(value)
+        return kind(value)
     except ValueError as error:
-        known = ", ".join(state.value for state in ExecutionStatus)
+        known = ", ".join(one.value for one in kind)
         raise DerivaMLValidationError(
-            f"{str(value)!r} is not a state of an execution; states are {known}."
+            f"{str(value)!r} is not a {what}; {what.split()[0]}s are {known}."
         ) from error
 
 

@@ -7,7 +7,6 @@ itself goes above the table; what its workers print would go right through it.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import TaskFunction
 from omegaconf import DictConfig
+
+from flexlock.tasks.output import flush_streams
 
 __all__ = ["BesideTable", "off_the_terminal"]
 
@@ -72,18 +73,12 @@ def _appended(number: int, file: Path) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     before = os.dup(number)
     try:
-        _flush()
+        flush_streams()
         other = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(other, number)
         os.close(other)
         yield
     finally:
-        _flush()
+        flush_streams()
         os.dup2(before, number)
         os.close(before)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            stream.flush()

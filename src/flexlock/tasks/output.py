@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     import ctypes
 
-__all__ = ["LOGS", "capture_process", "double_streams", "worker_log"]
+__all__ = ["LOGS", "capture_process", "double_streams", "flush_streams", "worker_log"]
 
 LOGS = ("stdout.log", "stderr.log")
 

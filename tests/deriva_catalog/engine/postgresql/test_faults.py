@@ -24,12 +24,6 @@ from deriva_catalog.path.parser import parse_path
 T = TableName("T", "S")
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[postgres.Database]:
-    with postgres.database() as made:
-        yield made
-
-
 @pytest.fixture
 def catalog(database: postgres.Database, tmp_path: Path) -> Iterator[LocalCatalog]:
     with in_database(database.url, tmp_path / "files") as backend:
